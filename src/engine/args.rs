@@ -1,0 +1,97 @@
+//! Reading a command's arguments.
+
+use super::error::Error;
+use super::number::parse_integer;
+
+/// A cursor over the arguments after the command's name, borrowed from the request.
+///
+/// Arity has been checked before a handler runs, so [`Args::take`] on a required argument cannot
+/// miss; past the end it answers a syntax error rather than panic.
+#[derive(Clone)]
+pub struct Args<'a> {
+    argv: &'a [&'a [u8]],
+    position: usize,
+}
+
+impl<'a> Args<'a> {
+    /// A cursor that begins after the first `skip` words of `argv` (name, and subcommand if any).
+    pub fn new(argv: &'a [&'a [u8]], skip: usize) -> Self {
+        Self { argv, position: skip.min(argv.len()) }
+    }
+
+    /// Every word of the command, its name first.
+    pub fn argv(&self) -> &'a [&'a [u8]] {
+        self.argv
+    }
+
+    /// How many arguments are left.
+    pub fn len(&self) -> usize {
+        self.argv.len() - self.position
+    }
+
+    /// Whether all arguments have been read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next argument.
+    ///
+    /// # Errors
+    /// [`Error::SYNTAX`] when there is none.
+    pub fn take(&mut self) -> Result<&'a [u8], Error> {
+        self.next().ok_or(Error::SYNTAX)
+    }
+
+    /// The next argument as a canonical 64-bit integer.
+    ///
+    /// # Errors
+    /// [`Error::NOT_AN_INTEGER`].
+    pub fn take_integer(&mut self) -> Result<i64, Error> {
+        self.take_integer_or(Error::NOT_AN_INTEGER)
+    }
+
+    /// The next argument as a canonical 64-bit integer, with an error of the caller's.
+    ///
+    /// # Errors
+    /// `error` when it is not one.
+    pub fn take_integer_or(&mut self, error: Error) -> Result<i64, Error> {
+        parse_integer(self.take()?).ok_or(error)
+    }
+
+    /// The next argument, not consumed.
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.argv.get(self.position).copied()
+    }
+
+    /// Consumes the next argument if it is `token`, in any case.
+    pub fn accept(&mut self, token: &str) -> bool {
+        let found = self.peek().is_some_and(|word| word.eq_ignore_ascii_case(token.as_bytes()));
+        self.position += usize::from(found);
+        found
+    }
+
+    /// All arguments that are left, consumed.
+    pub fn rest(&mut self) -> &'a [&'a [u8]] {
+        let rest = &self.argv[self.position..];
+        self.position = self.argv.len();
+        rest
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    /// [`Error::SYNTAX`] when something is.
+    pub fn finish(&self) -> Result<(), Error> {
+        if self.is_empty() { Ok(()) } else { Err(Error::SYNTAX) }
+    }
+}
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let word = self.peek()?;
+        self.position += 1;
+        Some(word)
+    }
+}

@@ -1,0 +1,362 @@
+//! The dictionary: keyspace, and every set and hash.
+//!
+//! Chained hashing over two tables of bucket heads that are powers of two in size. Growing and
+//! shrinking move a few buckets at each change, so no operation takes long, and SCAN's cursor
+//! counts in reverse binary, so that a scan across any number of resizes answers every entry that
+//! was there throughout (Pieter Noordhuis's algorithm, as in Redis's `dict.c`).
+//!
+//! Entries lie densely in chunks, apart from the buckets: removing one moves the last into its
+//! place. That makes a random entry one step, and iteration a walk over memory.
+
+use super::key::Key;
+use super::rng::Rng;
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher, Hasher};
+
+const NONE: u32 = u32::MAX;
+const MIN_BUCKETS: usize = 4;
+const CHUNK: usize = 1024;
+/// Buckets moved to the new table at each change of the dictionary while it is being resized.
+const MOVES_PER_CHANGE: usize = 4;
+/// A dictionary this many times sparser than its buckets shrinks.
+const SPARSE: usize = 8;
+
+/// Maps binary-safe keys to values.
+pub struct Dict<V> {
+    heads: Vec<u32>,
+    /// Empty unless the dictionary is being resized; then the old heads, of which those before
+    /// `moved` are empty.
+    old_heads: Vec<u32>,
+    moved: usize,
+    chunks: Vec<Vec<Entry<V>>>,
+    len: usize,
+    seed: u64,
+}
+
+struct Entry<V> {
+    hash: u32,
+    next: u32,
+    key: Key,
+    value: V,
+}
+
+impl<V> Dict<V> {
+    /// An empty dictionary that allocates nothing. `seed` keeps outsiders from choosing keys that
+    /// fall into one bucket.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            heads: Vec::new(),
+            old_heads: Vec::new(),
+            moved: 0,
+            chunks: Vec::new(),
+            len: 0,
+            seed,
+        }
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many buckets there are, the old table's included.
+    pub fn buckets(&self) -> usize {
+        self.heads.len() + self.old_heads.len()
+    }
+
+    /// The hash by which [`Dict::find_by_hash`] finds a key.
+    pub fn hash(&self, key: &[u8]) -> u32 {
+        let mut hasher = FixedState::with_seed(self.seed).build_hasher();
+        hasher.write(key);
+        let hash = hasher.finish();
+        (hash ^ (hash >> 32)) as u32
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &[u8]) -> Option<&V> {
+        self.find(key).map(|index| &self.entry(index).value)
+    }
+
+    /// The value of `key`, to be changed.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
+        self.find(key).map(|index| &mut self.entry_mut(index).value)
+    }
+
+    /// Whether `key` is there.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Sets the value of `key`; answers the value it had.
+    pub fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
+        let hash = self.hash(key);
+        if let Some(index) = self.find_hashed(hash, key) {
+            return Some(std::mem::replace(&mut self.entry_mut(index).value, value));
+        }
+        self.push(hash, key.into(), value);
+        None
+    }
+
+    /// The value of `key`, made by `make` if it was not there.
+    pub fn get_or_insert_with(&mut self, key: &[u8], make: impl FnOnce() -> V) -> &mut V {
+        let hash = self.hash(key);
+        let index = match self.find_hashed(hash, key) {
+            Some(index) => index,
+            None => self.push(hash, key.into(), make()),
+        };
+        &mut self.entry_mut(index).value
+    }
+
+    /// Removes `key`; answers what was there.
+    pub fn remove(&mut self, key: &[u8]) -> Option<V> {
+        let hash = self.hash(key);
+        let index = self.find_hashed(hash, key)?;
+        let entry = self.remove_at(index);
+        self.resize_step();
+        Some(entry.value)
+    }
+
+    /// Removes everything and gives the memory back.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.seed);
+    }
+
+    /// A key with this [`Dict::hash`] that `wanted` accepts.
+    pub fn find_by_hash(&self, hash: u32, wanted: impl Fn(&[u8], &V) -> bool) -> Option<&Key> {
+        let mut at = self.head(hash);
+        while at != NONE {
+            let entry = self.entry(at);
+            if entry.hash == hash && wanted(&entry.key, &entry.value) {
+                return Some(&entry.key);
+            }
+            at = entry.next;
+        }
+        None
+    }
+
+    /// An entry, each with the same probability.
+    pub fn random(&self, rng: &mut Rng) -> Option<(&[u8], &V)> {
+        if self.is_empty() {
+            return None;
+        }
+        let entry = self.entry(rng.below(self.len) as u32);
+        Some((&entry.key, &entry.value))
+    }
+
+    /// Every entry, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &V)> {
+        self.chunks.iter().flatten().map(|entry| (&*entry.key, &entry.value))
+    }
+
+    /// Every value, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.chunks.iter_mut().flatten().map(|entry| &mut entry.value)
+    }
+
+    /// Visits the entries under `cursor` and answers the next cursor; 0 begins and ends a scan.
+    ///
+    /// An entry that is there from the beginning of a scan to its end is visited at least once,
+    /// whatever is inserted or removed meanwhile.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], &V)) -> u64 {
+        if self.is_empty() {
+            return 0;
+        }
+        let (small, large) = if self.old_heads.is_empty() {
+            (&self.heads, &self.heads)
+        } else if self.old_heads.len() < self.heads.len() {
+            (&self.old_heads, &self.heads)
+        } else {
+            (&self.heads, &self.old_heads)
+        };
+        let (small_mask, large_mask) = (small.len() as u64 - 1, large.len() as u64 - 1);
+        self.visit_bucket(small[(cursor & small_mask) as usize], &mut visit);
+        if self.old_heads.is_empty() {
+            return next_cursor(cursor, small_mask);
+        }
+        // All buckets of the larger table that the smaller one's bucket expands to.
+        let mut cursor = cursor;
+        loop {
+            self.visit_bucket(large[(cursor & large_mask) as usize], &mut visit);
+            cursor = next_cursor(cursor, large_mask);
+            if cursor & (small_mask ^ large_mask) == 0 {
+                return cursor;
+            }
+        }
+    }
+
+    /// Moves up to `buckets` buckets of an unfinished resize; whether more are left.
+    pub fn rehash(&mut self, buckets: usize) -> bool {
+        for _ in 0..buckets {
+            let Some(head) = self.old_heads.get_mut(self.moved) else { break };
+            let mut at = std::mem::replace(head, NONE);
+            self.moved += 1;
+            while at != NONE {
+                let next = self.entry(at).next;
+                self.link(at);
+                at = next;
+            }
+        }
+        if self.moved >= self.old_heads.len() {
+            self.old_heads = Vec::new();
+            self.moved = 0;
+        }
+        !self.old_heads.is_empty()
+    }
+
+    fn visit_bucket(&self, head: u32, visit: &mut impl FnMut(&[u8], &V)) {
+        let mut at = head;
+        while at != NONE {
+            let entry = self.entry(at);
+            visit(&entry.key, &entry.value);
+            at = entry.next;
+        }
+    }
+
+    fn find(&self, key: &[u8]) -> Option<u32> {
+        self.find_hashed(self.hash(key), key)
+    }
+
+    fn find_hashed(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let mut at = self.head(hash);
+        while at != NONE {
+            let entry = self.entry(at);
+            if entry.hash == hash && *entry.key == *key {
+                return Some(at);
+            }
+            at = entry.next;
+        }
+        None
+    }
+
+    fn entry(&self, index: u32) -> &Entry<V> {
+        &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+    }
+
+    fn entry_mut(&mut self, index: u32) -> &mut Entry<V> {
+        &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+    }
+
+    fn head(&self, hash: u32) -> u32 {
+        if self.heads.is_empty() { NONE } else { *self.head_slot(hash) }
+    }
+
+    /// The head of the bucket where entries with `hash` are now.
+    fn head_slot(&self, hash: u32) -> &u32 {
+        match self.old_bucket(hash) {
+            Some(bucket) => &self.old_heads[bucket],
+            None => &self.heads[hash as usize & (self.heads.len() - 1)],
+        }
+    }
+
+    fn head_slot_mut(&mut self, hash: u32) -> &mut u32 {
+        match self.old_bucket(hash) {
+            Some(bucket) => &mut self.old_heads[bucket],
+            None => {
+                let mask = self.heads.len() - 1;
+                &mut self.heads[hash as usize & mask]
+            }
+        }
+    }
+
+    fn old_bucket(&self, hash: u32) -> Option<usize> {
+        if self.old_heads.is_empty() {
+            return None;
+        }
+        let bucket = hash as usize & (self.old_heads.len() - 1);
+        (bucket >= self.moved).then_some(bucket)
+    }
+
+    /// Puts an entry at the front of its bucket.
+    fn link(&mut self, index: u32) {
+        let slot = self.head_slot_mut(self.entry(index).hash);
+        let next = std::mem::replace(slot, index);
+        self.entry_mut(index).next = next;
+    }
+
+    /// Takes an entry out of its bucket, leaving it in its chunk.
+    fn unlink(&mut self, index: u32) {
+        let (hash, next) = (self.entry(index).hash, self.entry(index).next);
+        self.relink(hash, index, next);
+    }
+
+    /// Makes whatever points at `index` in the bucket of `hash` point at `target`.
+    fn relink(&mut self, hash: u32, index: u32, target: u32) {
+        let head = self.head_slot_mut(hash);
+        if *head == index {
+            *head = target;
+            return;
+        }
+        let mut at = *head;
+        while self.entry(at).next != index {
+            at = self.entry(at).next;
+        }
+        self.entry_mut(at).next = target;
+    }
+
+    fn push(&mut self, hash: u32, key: Key, value: V) -> u32 {
+        self.resize_step();
+        if self.heads.is_empty() {
+            self.heads = vec![NONE; MIN_BUCKETS];
+        } else if self.len >= self.heads.len() && self.old_heads.is_empty() {
+            self.start_resize(self.heads.len() * 2);
+        }
+        let index = self.len as u32;
+        assert!(index < NONE, "a dictionary holds fewer than 2^32 entries");
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => {
+                chunk.push(Entry { hash, next: NONE, key, value })
+            }
+            last => {
+                // The first chunk grows as it fills; a further one will surely be filled.
+                let mut chunk = Vec::with_capacity(if last.is_some() { CHUNK } else { 0 });
+                chunk.push(Entry { hash, next: NONE, key, value });
+                self.chunks.push(chunk);
+            }
+        }
+        self.len += 1;
+        self.link(index);
+        index
+    }
+
+    fn remove_at(&mut self, index: u32) -> Entry<V> {
+        self.unlink(index);
+        let last = self.len as u32 - 1;
+        if index != last {
+            self.relink(self.entry(last).hash, last, index);
+        }
+        let chunk = self.chunks.last_mut().expect("an entry is in a chunk");
+        let moved = chunk.pop().expect("the last chunk holds an entry");
+        if chunk.is_empty() {
+            self.chunks.pop();
+        }
+        self.len -= 1;
+        if index == last { moved } else { std::mem::replace(self.entry_mut(index), moved) }
+    }
+
+    fn resize_step(&mut self) {
+        if !self.old_heads.is_empty() {
+            self.rehash(MOVES_PER_CHANGE);
+        } else if self.len == 0 {
+            self.heads = Vec::new();
+        } else if self.heads.len() > MIN_BUCKETS && self.len * SPARSE < self.heads.len() {
+            let buckets = (self.len * 2).next_power_of_two().max(MIN_BUCKETS);
+            self.start_resize(buckets);
+        }
+    }
+
+    fn start_resize(&mut self, buckets: usize) {
+        self.old_heads = std::mem::replace(&mut self.heads, vec![NONE; buckets]);
+        self.moved = 0;
+        self.rehash(MOVES_PER_CHANGE);
+    }
+}
+
+/// Counts up from the highest bit of the mask downwards.
+fn next_cursor(cursor: u64, mask: u64) -> u64 {
+    (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits()
+}

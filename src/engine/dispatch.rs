@@ -1,0 +1,235 @@
+//! From the words of a command to its reply.
+
+use super::Engine;
+use super::args::Args;
+use super::context::Ctx;
+use super::error::Error;
+use super::registry::subcommand;
+use super::session::{ReplyMode, SessionId};
+use super::table::{Command, flag};
+use crate::resp::{Protocol, Writer};
+
+/// A command as a request names it.
+#[derive(Clone, Copy)]
+pub(super) struct Resolved {
+    pub(super) command: &'static Command,
+    /// The container, when `command` is a subcommand.
+    pub(super) container: Option<&'static Command>,
+}
+
+impl Resolved {
+    /// `get`, or `config|get`.
+    pub(super) fn full_name(&self) -> String {
+        match self.container {
+            Some(container) => format!("{}|{}", container.name, self.command.name),
+            None => self.command.name.to_owned(),
+        }
+    }
+}
+
+impl Engine {
+    /// Runs one command of a session and appends its reply to `out`.
+    ///
+    /// `argv` is the command's name and arguments; an empty one is ignored. Messages to this and
+    /// other sessions stay in their outboxes.
+    pub fn call(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Vec<u8>) {
+        let now_ms = self.now_ms();
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if argv.is_empty() {
+            return;
+        }
+        session.active_ms = now_ms;
+        let mut writer = Writer::new(out, session.protocol);
+        let start = writer.position();
+        self.effects.begin_unit();
+        self.process(id, argv, &mut writer);
+        self.effects.end_unit();
+        if self.suppresses_reply(id) {
+            writer.truncate(start);
+        }
+    }
+
+    fn process(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Writer<'_>) {
+        let admitted = self.resolve(argv).and_then(|resolved| {
+            self.admit(id, resolved, argv.len())?;
+            Ok(resolved)
+        });
+        let resolved = match admitted {
+            Ok(resolved) => resolved,
+            Err(error) => return self.reject(id, argv, &error, out),
+        };
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.last_command = resolved.full_name();
+        if let Some(queue) = session.queue.as_mut().filter(|_| is_queued(resolved.command)) {
+            queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
+            return out.simple("QUEUED");
+        }
+        self.run(id, resolved, argv, out);
+    }
+
+    /// Finds the command and checks the number of its words.
+    pub(super) fn resolve(&self, argv: &[&[u8]]) -> Result<Resolved, Error> {
+        let name = argv.first().copied().unwrap_or_default();
+        let Some(command) = self.registry.get(name) else { return Err(unknown_command(argv)) };
+        let mut resolved = Resolved { command, container: None };
+        if let (false, Some(name)) = (command.subcommands.is_empty(), argv.get(1)) {
+            match subcommand(command, name) {
+                Some(sub) => resolved = Resolved { command: sub, container: Some(command) },
+                None if command.handler.is_some() => {}
+                None => return Err(unknown_subcommand(command, name)),
+            }
+        }
+        if resolved.command.handler.is_none() || !resolved.command.accepts(argv.len()) {
+            return Err(wrong_arity(&resolved.full_name()));
+        }
+        Ok(resolved)
+    }
+
+    /// Whether the session may run the command now.
+    fn admit(&self, id: SessionId, resolved: Resolved, _words: usize) -> Result<(), Error> {
+        let command = resolved.command;
+        let Some(session) = self.sessions.get(id) else { return Ok(()) };
+        if session.queue.is_some() && command.has(flag::NO_MULTI) {
+            return Err(Error::fixed("ERR Command not allowed inside a transaction"));
+        }
+        if let (Some(why), true) =
+            (&self.persistence.write_error, self.is_refused_write(id, command))
+        {
+            return Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}")));
+        }
+        if session.protocol == Protocol::Resp2
+            && session.is_subscriber()
+            && !allowed_while_subscribed(command)
+        {
+            return Err(Error::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
+                resolved.full_name()
+            )));
+        }
+        Ok(())
+    }
+
+    /// A write, or an EXEC with a write in its queue.
+    fn is_refused_write(&self, id: SessionId, command: &Command) -> bool {
+        let queue = self.sessions.get(id).and_then(|session| session.queue.as_ref());
+        let queued_write = || {
+            queue.into_iter().flat_map(|queue| &queue.commands).any(|argv| {
+                self.registry.get(&argv[0]).is_some_and(|queued| queued.has(flag::WRITE))
+            })
+        };
+        !self.loading && (command.has(flag::WRITE) || (command.name == "exec" && queued_write()))
+    }
+
+    /// Answers an error for a command that did not run; a transaction remembers it.
+    fn reject(&mut self, id: SessionId, argv: &[&[u8]], error: &Error, out: &mut Writer<'_>) {
+        self.stats.errors += 1;
+        let is_exec = argv[0].eq_ignore_ascii_case(b"exec");
+        if is_exec && self.sessions.get(id).is_some_and(|session| session.queue.is_some()) {
+            self.discard(id);
+            // Redis drops the error's own code here.
+            let reason = error.as_bytes();
+            let text = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+            return out.error(&[b"EXECABORT Transaction discarded because of: ", text].concat());
+        }
+        if let Some(queue) = self.sessions.get_mut(id).and_then(|session| session.queue.as_mut()) {
+            queue.aborted = true;
+        }
+        out.error(error.as_bytes());
+    }
+
+    /// Runs a command that has been admitted.
+    pub(super) fn run(
+        &mut self,
+        id: SessionId,
+        resolved: Resolved,
+        argv: &[&[u8]],
+        out: &mut Writer<'_>,
+    ) {
+        let Some(handler) = resolved.command.handler else { return };
+        self.stats.commands += 1;
+        let start = out.position();
+        let db = self.sessions.get(id).map_or(0, |session| session.db);
+        let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
+        let mut context = Ctx::new(self, id);
+        let result = handler(&mut context, &mut args, out);
+        let word_for_word = context.dirty && !context.rewritten;
+        if let Err(error) = result {
+            debug_assert!(!context.dirty, "{}: an error after a change", resolved.full_name());
+            self.stats.errors += 1;
+            out.truncate(start);
+            return out.error(error.as_bytes());
+        }
+        if word_for_word {
+            self.effects.append(db, argv);
+        }
+    }
+
+    /// Leaves MULTI, and lets go of watched keys.
+    pub(super) fn discard(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.queue = None;
+        let watched = std::mem::take(&mut session.watched);
+        for key in watched {
+            self.keyspace.db_mut(key.db).unwatch(&key.key);
+        }
+    }
+
+    fn suppresses_reply(&mut self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        let mode = session.reply_mode;
+        match mode {
+            ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+            ReplyMode::Skip => session.reply_mode = ReplyMode::On,
+            ReplyMode::On | ReplyMode::Off => {}
+        }
+        mode != ReplyMode::On
+    }
+}
+
+fn is_queued(command: &Command) -> bool {
+    !matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+fn allowed_while_subscribed(command: &Command) -> bool {
+    matches!(
+        command.name,
+        "ping"
+            | "subscribe"
+            | "ssubscribe"
+            | "psubscribe"
+            | "unsubscribe"
+            | "sunsubscribe"
+            | "punsubscribe"
+            | "quit"
+            | "reset"
+    )
+}
+
+fn unknown_command(argv: &[&[u8]]) -> Error {
+    const SHOWN: usize = 128;
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(&argv[0][..argv[0].len().min(SHOWN)]);
+    text.extend_from_slice(b"', with args beginning with: ");
+    let start = text.len();
+    for argument in &argv[1..] {
+        let room = SHOWN.saturating_sub(text.len() - start);
+        if room == 0 {
+            break;
+        }
+        text.push(b'\'');
+        text.extend_from_slice(&argument[..argument.len().min(room)]);
+        text.extend_from_slice(b"' ");
+    }
+    Error::new(text)
+}
+
+fn unknown_subcommand(container: &Command, name: &[u8]) -> Error {
+    let shown = String::from_utf8_lossy(&name[..name.len().min(128)]).into_owned();
+    let container = container.name.to_uppercase();
+    Error::new(format!("ERR unknown subcommand '{shown}'. Try {container} HELP."))
+}
+
+fn wrong_arity(full_name: &str) -> Error {
+    Error::new(format!("ERR wrong number of arguments for '{full_name}' command"))
+}

@@ -1,0 +1,98 @@
+//! The effect stream: what writes came to, deterministic, encoded once as RESP.
+//!
+//! The log, the other tabs and any upstream consume this stream; replaying it from the beginning
+//! makes the same keyspace. A position in it is a byte offset.
+
+use crate::resp::write_command;
+
+/// Collects effects until a consumer takes them.
+///
+/// Effects of one top-level command (an EXEC with all it runs is one) form a unit: more than one
+/// are put between MULTI and EXEC, so that they are replayed together or not at all.
+#[derive(Debug, Default)]
+pub struct Effects {
+    enabled: bool,
+    buffer: Vec<u8>,
+    /// The offset of the first byte in `buffer`.
+    start: u64,
+    /// The database that the stream has selected so far.
+    selected: Option<usize>,
+    unit_start: usize,
+    unit_len: usize,
+}
+
+impl Effects {
+    /// Begins or stops recording. Without a consumer nothing is encoded.
+    pub fn set_enabled(&mut self, enabled: bool) {
+        self.enabled = enabled;
+        if !enabled {
+            self.start = self.offset();
+            self.buffer = Vec::new();
+            self.selected = None;
+        }
+    }
+
+    /// Whether effects are recorded.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The byte offset after the last effect.
+    pub fn offset(&self) -> u64 {
+        self.start + self.buffer.len() as u64
+    }
+
+    /// Goes on at `offset`: the stream before it is in the store.
+    pub fn resume_at(&mut self, offset: u64) {
+        self.start = offset;
+        self.buffer.clear();
+        self.selected = None;
+    }
+
+    /// Whether there is something to [`Effects::take`].
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Takes what has been recorded: whole units only. The next effect selects its database anew,
+    /// so that what is taken at once can be read by itself.
+    pub fn take(&mut self) -> Vec<u8> {
+        let taken = std::mem::take(&mut self.buffer);
+        self.start += taken.len() as u64;
+        self.selected = None;
+        taken
+    }
+
+    /// A top-level command begins.
+    pub(super) fn begin_unit(&mut self) {
+        self.unit_start = self.buffer.len();
+        self.unit_len = 0;
+    }
+
+    /// Appends one effect on database `db`.
+    pub(super) fn append(&mut self, db: usize, argv: &[&[u8]]) {
+        if !self.enabled {
+            return;
+        }
+        if self.selected != Some(db) {
+            self.selected = Some(db);
+            write_command(
+                &mut self.buffer,
+                &[b"SELECT", itoa::Buffer::new().format(db).as_bytes()],
+            );
+        }
+        write_command(&mut self.buffer, argv);
+        self.unit_len += 1;
+    }
+
+    /// A top-level command is done.
+    pub(super) fn end_unit(&mut self) {
+        if self.unit_len < 2 {
+            return;
+        }
+        let effects = self.buffer.split_off(self.unit_start);
+        write_command(&mut self.buffer, &[b"MULTI"]);
+        self.buffer.extend_from_slice(&effects);
+        write_command(&mut self.buffer, &[b"EXEC"]);
+    }
+}

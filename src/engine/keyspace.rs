@@ -1,0 +1,254 @@
+//! The databases: keys, values, expiry times, and who watches which key.
+
+use super::dict::Dict;
+use super::rng::Rng;
+use super::types::Value;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// A value with what belongs to its key.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// The value.
+    pub value: Value,
+    /// When the key ceases to exist: Unix time in milliseconds.
+    pub expires_at: Option<i64>,
+}
+
+impl Object {
+    /// Whether the key is past its time.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.expires_at.is_some_and(|at| at <= now_ms)
+    }
+}
+
+/// One database.
+pub struct Db {
+    dict: Dict<Object>,
+    /// How many keys have an expiry time.
+    volatile: usize,
+    /// Expiry times with the hashes of their keys, the soonest first. An entry whose key has since
+    /// gone or got another time is stale and skipped.
+    deadlines: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Keys that some session watches.
+    watched: Dict<Watch>,
+}
+
+struct Watch {
+    watchers: usize,
+    version: u64,
+}
+
+impl Db {
+    fn new(seed: u64) -> Self {
+        Self {
+            dict: Dict::new(seed),
+            volatile: 0,
+            deadlines: BinaryHeap::new(),
+            watched: Dict::new(seed),
+        }
+    }
+
+    /// The keys, to be read. Expired keys that nobody has touched are still among them.
+    pub fn keys(&self) -> &Dict<Object> {
+        &self.dict
+    }
+
+    /// How many keys there are, expired ones that nobody has touched included, as in Redis.
+    pub fn len(&self) -> usize {
+        self.dict.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.dict.is_empty()
+    }
+
+    /// How many keys have an expiry time.
+    pub fn volatile_len(&self) -> usize {
+        self.volatile
+    }
+
+    /// What `key` holds, expired or not.
+    pub fn get(&self, key: &[u8]) -> Option<&Object> {
+        self.dict.get(key)
+    }
+
+    /// The value of `key`, to be changed in place. The caller says so with [`Db::touch`].
+    pub fn value_mut(&mut self, key: &[u8]) -> Option<&mut Value> {
+        self.dict.get_mut(key).map(|object| &mut object.value)
+    }
+
+    /// Sets what `key` holds, its expiry time included; answers what it held.
+    pub fn set(&mut self, key: &[u8], value: Value, expires_at: Option<i64>) -> Option<Object> {
+        let old = self.dict.insert(key, Object { value, expires_at });
+        let had_deadline = old.as_ref().is_some_and(|old| old.expires_at.is_some());
+        self.note_deadline(key, had_deadline, expires_at);
+        self.touch(key);
+        old
+    }
+
+    /// Sets or takes away the expiry time of `key`; whether the key is there.
+    pub fn set_expiry(&mut self, key: &[u8], expires_at: Option<i64>) -> bool {
+        let Some(object) = self.dict.get_mut(key) else { return false };
+        let had_deadline = std::mem::replace(&mut object.expires_at, expires_at).is_some();
+        self.note_deadline(key, had_deadline, expires_at);
+        self.touch(key);
+        true
+    }
+
+    /// Removes `key`; answers what it held.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Object> {
+        let object = self.dict.remove(key)?;
+        self.volatile -= usize::from(object.expires_at.is_some());
+        self.touch(key);
+        Some(object)
+    }
+
+    /// Removes every key.
+    pub fn clear(&mut self) {
+        self.touch_all();
+        self.dict.clear();
+        self.deadlines = BinaryHeap::new();
+        self.volatile = 0;
+    }
+
+    /// A key with a time before `now_ms`, if there is one.
+    pub fn next_expired(&mut self, now_ms: i64) -> Option<Vec<u8>> {
+        while let Some(Reverse((at, hash))) = self.deadlines.peek().copied() {
+            if at > now_ms {
+                return None;
+            }
+            let due = self.dict.find_by_hash(hash, |_, object| object.expires_at == Some(at));
+            if let Some(key) = due {
+                return Some(key.to_vec());
+            }
+            self.deadlines.pop();
+        }
+        None
+    }
+
+    /// The soonest expiry time in Unix milliseconds. It may belong to a key that is gone.
+    pub fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Moves up to `buckets` buckets of an unfinished resize; whether more are left.
+    pub fn rehash(&mut self, buckets: usize) -> bool {
+        self.dict.rehash(buckets)
+    }
+
+    /// Tells whoever watches `key` that it has changed.
+    pub fn touch(&mut self, key: &[u8]) {
+        if !self.watched.is_empty()
+            && let Some(watch) = self.watched.get_mut(key)
+        {
+            watch.version += 1;
+        }
+    }
+
+    /// Begins to watch `key`; the version to compare with at EXEC.
+    pub fn watch(&mut self, key: &[u8]) -> u64 {
+        let watch = self.watched.get_or_insert_with(key, || Watch { watchers: 0, version: 0 });
+        watch.watchers += 1;
+        watch.version
+    }
+
+    /// The version of a watched key; it changes whenever the key does.
+    pub fn watched_version(&self, key: &[u8]) -> u64 {
+        self.watched.get(key).map_or(0, |watch| watch.version)
+    }
+
+    /// Ends one [`Db::watch`].
+    pub fn unwatch(&mut self, key: &[u8]) {
+        let Some(watch) = self.watched.get_mut(key) else { return };
+        watch.watchers -= 1;
+        if watch.watchers == 0 {
+            self.watched.remove(key);
+        }
+    }
+
+    /// Touches every watched key that exists (FLUSHDB, SWAPDB).
+    fn touch_all(&mut self) {
+        self.touch_existing(|dict, key| dict.contains(key));
+    }
+
+    fn touch_existing(&mut self, exists: impl Fn(&Dict<Object>, &[u8]) -> bool) {
+        if self.watched.is_empty() {
+            return;
+        }
+        let keys: Vec<Vec<u8>> = self
+            .watched
+            .iter()
+            .filter(|(key, _)| exists(&self.dict, key))
+            .map(|(key, _)| key.to_vec())
+            .collect();
+        keys.iter().for_each(|key| self.touch(key));
+    }
+
+    fn note_deadline(&mut self, key: &[u8], had: bool, expires_at: Option<i64>) {
+        self.volatile -= usize::from(had);
+        let Some(at) = expires_at else { return };
+        self.volatile += 1;
+        let hash = self.dict.hash(key);
+        self.deadlines.push(Reverse((at, hash)));
+        if self.deadlines.len() > 2 * self.volatile + 64 {
+            self.rebuild_deadlines();
+        }
+    }
+
+    /// Drops the stale entries.
+    fn rebuild_deadlines(&mut self) {
+        let live = self.dict.iter().filter_map(|(key, object)| {
+            object.expires_at.map(|at| Reverse((at, self.dict.hash(key))))
+        });
+        self.deadlines = live.collect::<Vec<_>>().into();
+    }
+}
+
+/// All databases.
+pub struct Keyspace {
+    dbs: Vec<Db>,
+}
+
+impl Keyspace {
+    /// `databases` empty databases.
+    pub fn new(databases: usize, rng: &mut Rng) -> Self {
+        Self { dbs: (0..databases).map(|_| Db::new(rng.next_u64())).collect() }
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
+    /// Database `index`, which must be below [`Keyspace::databases`].
+    pub fn db(&self, index: usize) -> &Db {
+        &self.dbs[index]
+    }
+
+    /// Database `index`, to be changed.
+    pub fn db_mut(&mut self, index: usize) -> &mut Db {
+        &mut self.dbs[index]
+    }
+
+    /// All databases, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Db> {
+        self.dbs.iter()
+    }
+
+    /// Exchanges two databases. Watches stay with the number: watched keys that are in either of
+    /// the two count as changed.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        if first == second {
+            return;
+        }
+        let (low, high) = (first.min(second), first.max(second));
+        let (left, right) = self.dbs.split_at_mut(high);
+        let (one, other) = (&mut left[low], &mut right[0]);
+        one.touch_existing(|dict, key| dict.contains(key) || other.dict.contains(key));
+        other.touch_existing(|dict, key| dict.contains(key) || one.dict.contains(key));
+        std::mem::swap(one, other);
+        std::mem::swap(&mut one.watched, &mut other.watched);
+    }
+}

@@ -1,0 +1,233 @@
+//! The engine: everything Redis does with data, as a state machine.
+//!
+//! It has no clock, no randomness and no I/O of its own: the host hands in the time
+//! ([`Engine::set_time`]) and a seed, and gets bytes back. The same inputs give the same bytes.
+//!
+//! A command comes in through [`Engine::call`] (words) or a [`Connection`] (bytes of RESP), is
+//! looked up in the command table ([`table`], [`commands`]), and its handler works on a
+//! [`context::Ctx`]. What it changes is recorded in the effect stream ([`effects`]). Messages for
+//! other sessions wait in their outboxes until the host takes them.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod commands;
+pub mod config;
+mod connection;
+pub mod context;
+pub mod dict;
+mod dispatch;
+pub mod effects;
+pub mod error;
+pub mod glob;
+pub mod key;
+pub mod keyspace;
+pub mod notify;
+pub mod number;
+pub mod pubsub;
+pub mod registry;
+pub mod rng;
+pub mod session;
+mod snapshot;
+pub mod stats;
+pub mod status;
+pub mod syntax;
+pub mod table;
+pub mod types;
+
+pub use connection::Connection;
+
+use config::Config;
+use effects::Effects;
+use keyspace::Keyspace;
+use pubsub::{PubSub, Space};
+use registry::Registry;
+use rng::Rng;
+use session::{SessionId, Sessions};
+use stats::Stats;
+use status::PersistenceStatus;
+
+/// Keys that one [`Engine::tick`] lets expire at most, and buckets it moves.
+const TICK_EXPIRES: usize = 200;
+const TICK_MOVES: usize = 1000;
+
+/// How an engine is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Seeds hashing and every random choice.
+    pub seed: u64,
+    /// Unix time in microseconds.
+    pub now_us: i64,
+    /// How many databases there are (Redis: 16).
+    pub databases: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 0, now_us: 0, databases: 16 }
+    }
+}
+
+/// A whole Redis, without a process around it.
+pub struct Engine {
+    /// The databases.
+    pub keyspace: Keyspace,
+    /// The stream of writes.
+    pub effects: Effects,
+    /// The sessions.
+    pub sessions: Sessions,
+    /// The subscriptions.
+    pub pubsub: PubSub,
+    /// The settings.
+    pub config: Config,
+    /// The counters.
+    pub stats: Stats,
+    /// What the host has told of the log.
+    pub persistence: PersistenceStatus,
+    /// Random choices.
+    pub rng: Rng,
+    /// Identifies this run (`INFO server`, `run_id`): 40 hexadecimal digits.
+    pub run_id: String,
+    /// When the engine was made: Unix time in microseconds.
+    pub started_us: i64,
+    registry: Registry,
+    now_us: i64,
+    loading: bool,
+}
+
+impl Engine {
+    /// An engine with an empty keyspace.
+    pub fn new(options: &Options) -> Self {
+        let mut rng = Rng::new(options.seed);
+        let databases = options.databases.max(1);
+        let run_id = (0..5).map(|_| format!("{:08x}", rng.next_u64() as u32)).collect();
+        Self {
+            keyspace: Keyspace::new(databases, &mut rng),
+            effects: Effects::default(),
+            sessions: Sessions::default(),
+            pubsub: PubSub::new(rng.next_u64()),
+            config: Config { databases, ..Config::default() },
+            stats: Stats::default(),
+            persistence: PersistenceStatus::default(),
+            rng,
+            run_id,
+            started_us: options.now_us,
+            registry: Registry::new(),
+            now_us: options.now_us,
+            loading: false,
+        }
+    }
+
+    /// Sets the time: Unix microseconds. It stays so until the next call.
+    pub fn set_time(&mut self, now_us: i64) {
+        self.now_us = now_us;
+    }
+
+    /// The time in Unix microseconds.
+    pub fn now_us(&self) -> i64 {
+        self.now_us
+    }
+
+    /// The time in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_us.div_euclid(1000)
+    }
+
+    /// The command table by name.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Begins a session.
+    pub fn connect(&mut self) -> SessionId {
+        self.stats.connections += 1;
+        self.sessions.open(self.now_ms())
+    }
+
+    /// Ends a session: its watches and subscriptions go with it.
+    pub fn disconnect(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.close(id) else { return };
+        for watched in &session.watched {
+            self.keyspace.db_mut(watched.db).unwatch(&watched.key);
+        }
+        let spaces = [
+            (Space::Channel, &session.channels),
+            (Space::Pattern, &session.patterns),
+            (Space::Shard, &session.shard_channels),
+        ];
+        for (space, names) in spaces {
+            names.iter().for_each(|name| self.pubsub.remove(space, name, id));
+        }
+    }
+
+    /// Loading replays what has happened already: nothing expires, nothing is recorded.
+    pub fn set_loading(&mut self, loading: bool) {
+        self.loading = loading;
+    }
+
+    /// Whether the log is being replayed.
+    pub fn is_loading(&self) -> bool {
+        self.loading
+    }
+
+    /// Does what is due: lets keys expire and goes on with resizes, a bounded amount at a time.
+    /// Answers when to come back: Unix milliseconds, not before now; `None` when nothing is planned.
+    pub fn tick(&mut self) -> Option<i64> {
+        let now = self.now_ms();
+        let mut expires_left = TICK_EXPIRES;
+        let mut next: Option<i64> = None;
+        for index in 0..self.keyspace.databases() {
+            let resizing = self.keyspace.db_mut(index).rehash(TICK_MOVES);
+            self.expire_some(index, &mut expires_left);
+            let due = if resizing { Some(now) } else { self.keyspace.db(index).next_deadline() };
+            next = [next, due].into_iter().flatten().min();
+        }
+        next.map(|at| at.max(now))
+    }
+
+    fn expire_some(&mut self, db: usize, left: &mut usize) {
+        if self.loading {
+            return;
+        }
+        let now = self.now_ms();
+        while *left > 0 {
+            let Some(key) = self.keyspace.db_mut(db).next_expired(now) else { return };
+            self.effects.begin_unit();
+            self.expire_if_due(db, &key);
+            self.effects.end_unit();
+            *left -= 1;
+        }
+    }
+
+    /// Removes `key` if its time has come, and says so in the stream.
+    pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) {
+        let now = self.now_ms();
+        if self.loading || !self.keyspace.db(db).get(key).is_some_and(|o| o.is_expired(now)) {
+            return;
+        }
+        self.keyspace.db_mut(db).remove(key);
+        self.effects.append(db, &[b"DEL", key]);
+        self.stats.expired_keys += 1;
+        self.notify(notify::class::EXPIRED, "expired", db, key);
+    }
+
+    /// Publishes a keyspace notification if its class is enabled.
+    pub(crate) fn notify(&mut self, class: u32, event: &str, db: usize, key: &[u8]) {
+        let enabled = self.config.notify;
+        if enabled & class == 0 || self.loading {
+            return;
+        }
+        if enabled & notify::class::KEYSPACE != 0 {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.publish(Space::Channel, &channel, event.as_bytes());
+        }
+        if enabled & notify::class::KEYEVENT != 0 {
+            let channel = format!("__keyevent@{db}__:{event}");
+            self.publish(Space::Channel, channel.as_bytes(), key);
+        }
+    }
+
+    /// Delivers a message; answers how many subscriptions received it.
+    pub fn publish(&mut self, space: Space, channel: &[u8], message: &[u8]) -> usize {
+        self.pubsub.publish(&mut self.sessions, space, channel, message)
+    }
+}

@@ -1,0 +1,155 @@
+//! The command table: every family's declarations, found by name.
+
+use super::commands::FAMILIES;
+use super::table::Command;
+
+/// Every top-level command, family by family.
+pub fn commands() -> impl Iterator<Item = &'static Command> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+const BUCKETS: usize = 1024;
+/// The longest command name; a longer word is no command.
+const NAME_LEN: usize = 32;
+
+/// Finds a command by its name in any case.
+pub struct Registry {
+    /// Open addressing: at most a third of the slots are taken.
+    slots: Vec<Option<&'static Command>>,
+}
+
+impl Registry {
+    /// A registry of the whole table.
+    pub fn new() -> Self {
+        let mut slots = vec![None; BUCKETS];
+        for command in commands() {
+            let mut slot = slot_of(command.name.as_bytes());
+            while slots[slot].is_some() {
+                slot = (slot + 1) % BUCKETS;
+            }
+            slots[slot] = Some(command);
+        }
+        Self { slots }
+    }
+
+    /// The command called `name`.
+    pub fn get(&self, name: &[u8]) -> Option<&'static Command> {
+        if name.len() > NAME_LEN {
+            return None;
+        }
+        let mut slot = slot_of(name);
+        while let Some(command) = self.slots[slot] {
+            if command.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(command);
+            }
+            slot = (slot + 1) % BUCKETS;
+        }
+        None
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The subcommand of a container called `name`.
+pub fn subcommand(container: &'static Command, name: &[u8]) -> Option<&'static Command> {
+    container.subcommands.iter().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// FNV-1a of the lower-cased name.
+fn slot_of(name: &[u8]) -> usize {
+    let hash = name.iter().fold(0x811c_9dc5u32, |hash, byte| {
+        (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193)
+    });
+    (hash ^ (hash >> 15)) as usize % BUCKETS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::syntax;
+    use crate::engine::table::flag;
+
+    fn everything() -> Vec<(String, &'static Command)> {
+        let mut all = Vec::new();
+        for command in commands() {
+            all.push((command.name.to_owned(), command));
+            for sub in command.subcommands {
+                all.push((format!("{} {}", command.name, sub.name), sub));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case() {
+        let registry = Registry::new();
+        for command in commands() {
+            for name in [command.name.to_owned(), command.name.to_uppercase()] {
+                let found = registry.get(name.as_bytes()).expect(&name);
+                assert!(std::ptr::eq(found, command), "{name} is declared twice");
+            }
+        }
+        assert!(registry.get(b"nosuchcommand").is_none());
+        assert!(registry.get(&[b'a'; 100]).is_none());
+    }
+
+    #[test]
+    fn every_declaration_is_whole() {
+        for (name, command) in everything() {
+            assert!(
+                !command.summary.is_empty() && command.summary.ends_with('.'),
+                "{name}: summary"
+            );
+            assert!(
+                command.handler.is_some() != command.subcommands.is_empty()
+                    || command.handler.is_some(),
+                "{name}: no handler"
+            );
+            if command.handler.is_some() {
+                assert!(!command.complexity.is_empty(), "{name}: complexity");
+                assert!(!command.reply.is_empty(), "{name}: reply");
+                assert_ne!(command.arity, 0, "{name}: arity");
+            }
+            assert!(!command.has(flag::WRITE | flag::READONLY), "{name}: both write and readonly");
+        }
+    }
+
+    #[test]
+    fn arity_is_what_the_syntax_says() {
+        for (name, command) in everything() {
+            let args = syntax::parse(command.syntax).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            if command.handler.is_none() {
+                continue;
+            }
+            let words = name.split(' ').count() as i32;
+            let (least, exact) = words_of(&args);
+            let arity = if exact { words + least } else { -(words + least) };
+            assert_eq!(command.arity, arity, "{name}: {}", syntax::hint(&args));
+        }
+    }
+
+    /// The least number of words, and whether it is the only one.
+    fn words_of(args: &[syntax::Arg<'_>]) -> (i32, bool) {
+        args.iter().fold((0, true), |(sum, exact), arg| {
+            if arg.optional {
+                return (sum, false);
+            }
+            let (least, only) = match &arg.kind {
+                syntax::Kind::Value(_) => (1, true),
+                syntax::Kind::PureToken => (0, true),
+                syntax::Kind::Block(members) => words_of(members),
+                syntax::Kind::OneOf(options) => {
+                    let words: Vec<_> =
+                        options.iter().map(|o| words_of(std::slice::from_ref(o))).collect();
+                    let least = words.iter().map(|w| w.0).min().unwrap_or(0);
+                    (least, words.iter().all(|w| *w == (least, true)))
+                }
+            };
+            (sum + least + i32::from(arg.token.is_some()), exact && only && !arg.multiple)
+        })
+    }
+}

@@ -1,0 +1,223 @@
+//! Sessions: what Redis calls clients.
+
+use super::key::Key;
+use crate::resp::Protocol;
+
+/// A session of an [`crate::engine::Engine`]. Numbers are used again after a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u32);
+
+/// Whether a session's replies are sent (`CLIENT REPLY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    /// All.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// None for the next command.
+    SkipNext,
+    /// None for this command.
+    Skip,
+}
+
+/// Commands queued by MULTI.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// Each command's words.
+    pub commands: Vec<Vec<Box<[u8]>>>,
+    /// A command was refused while queueing: EXEC answers EXECABORT.
+    pub aborted: bool,
+}
+
+/// A key that the session watches.
+#[derive(Debug)]
+pub struct WatchedKey {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Key,
+    /// Its version when WATCH ran.
+    pub version: u64,
+    /// Whether it was past its time, but still there, when WATCH ran.
+    pub expired: bool,
+}
+
+/// One session's state.
+#[derive(Debug)]
+pub struct Session {
+    /// The number that CLIENT ID answers: unique, ascending.
+    pub client_id: u64,
+    /// The selected database.
+    pub db: usize,
+    /// Set by HELLO.
+    pub protocol: Protocol,
+    /// Set by CLIENT SETNAME; empty for none.
+    pub name: Vec<u8>,
+    /// Set by CLIENT SETINFO.
+    pub lib_name: Vec<u8>,
+    /// Set by CLIENT SETINFO.
+    pub lib_ver: Vec<u8>,
+    /// The peer's address, as the host tells it; empty for embedded sessions.
+    pub address: String,
+    /// When the session began: Unix milliseconds.
+    pub created_ms: i64,
+    /// When it last ran a command: Unix milliseconds.
+    pub active_ms: i64,
+    /// The name of the last command, in the form of CLIENT LIST (`config|get`).
+    pub last_command: String,
+    /// Present between MULTI and EXEC.
+    pub queue: Option<Queue>,
+    /// Keys under WATCH.
+    pub watched: Vec<WatchedKey>,
+    /// Subscribed channels.
+    pub channels: Vec<Key>,
+    /// Subscribed patterns.
+    pub patterns: Vec<Key>,
+    /// Subscribed shard channels.
+    pub shard_channels: Vec<Key>,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// The host should end the session after sending what is there (QUIT, CLIENT KILL).
+    pub closing: bool,
+    /// Messages for the session that are not replies, encoded in its protocol.
+    pub(super) outbox: Vec<u8>,
+}
+
+impl Session {
+    fn new(client_id: u64, now_ms: i64) -> Self {
+        Self {
+            client_id,
+            db: 0,
+            protocol: Protocol::Resp2,
+            name: Vec::new(),
+            lib_name: Vec::new(),
+            lib_ver: Vec::new(),
+            address: String::new(),
+            created_ms: now_ms,
+            active_ms: now_ms,
+            last_command: "NULL".to_owned(),
+            queue: None,
+            watched: Vec::new(),
+            channels: Vec::new(),
+            patterns: Vec::new(),
+            shard_channels: Vec::new(),
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            closing: false,
+            outbox: Vec::new(),
+        }
+    }
+
+    /// How many channels and patterns the session is subscribed to, shard channels apart.
+    pub fn subscriptions(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// Whether any subscription is in force.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions() + self.shard_channels.len() > 0
+    }
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<u32>,
+    next_client_id: u64,
+    /// Sessions that have something in their outbox, each once.
+    with_messages: Vec<SessionId>,
+}
+
+impl Sessions {
+    /// Begins a session.
+    pub fn open(&mut self, now_ms: i64) -> SessionId {
+        self.next_client_id += 1;
+        let session = Some(Box::new(Session::new(self.next_client_id, now_ms)));
+        match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = session;
+                SessionId(slot)
+            }
+            None => {
+                self.slots.push(session);
+                SessionId(self.slots.len() as u32 - 1)
+            }
+        }
+    }
+
+    /// Ends a session; answers its state.
+    pub(super) fn close(&mut self, id: SessionId) -> Option<Box<Session>> {
+        let session = self.slots.get_mut(id.0 as usize)?.take()?;
+        self.free.push(id.0);
+        self.with_messages.retain(|other| *other != id);
+        Some(session)
+    }
+
+    /// A session that has not ended.
+    pub fn get(&self, id: SessionId) -> Option<&Session> {
+        self.slots.get(id.0 as usize)?.as_deref()
+    }
+
+    /// A session that has not ended, to be changed.
+    pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    /// All sessions, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        let numbered = self.slots.iter().enumerate();
+        numbered.filter_map(|(slot, s)| s.as_deref().map(|s| (SessionId(slot as u32), s)))
+    }
+
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives a session a message that is not a reply; `write` encodes it.
+    pub(super) fn deliver(
+        &mut self,
+        id: SessionId,
+        write: impl FnOnce(&mut crate::resp::Writer<'_>),
+    ) {
+        let Some(session) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        if session.outbox.is_empty() {
+            self.with_messages.push(id);
+        }
+        let protocol = session.protocol;
+        write(&mut crate::resp::Writer::new(&mut session.outbox, protocol));
+    }
+
+    /// Whether any session has messages waiting.
+    pub fn have_messages(&self) -> bool {
+        !self.with_messages.is_empty()
+    }
+
+    /// The messages of the session that has waited longest.
+    pub fn take_messages(&mut self) -> Option<(SessionId, Vec<u8>)> {
+        let id =
+            if self.with_messages.is_empty() { None } else { Some(self.with_messages.remove(0)) }?;
+        let session = self.get_mut(id)?;
+        Some((id, std::mem::take(&mut session.outbox)))
+    }
+
+    /// The messages of one session, which may be none.
+    pub fn take_messages_of(&mut self, id: SessionId) -> Vec<u8> {
+        self.with_messages.retain(|other| *other != id);
+        self.get_mut(id).map(|session| std::mem::take(&mut session.outbox)).unwrap_or_default()
+    }
+}

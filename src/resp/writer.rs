@@ -1,0 +1,231 @@
+//! Writing replies and commands.
+
+/// The protocol version that a session has chosen with `HELLO`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// RESP2: maps, sets and pushes are arrays; doubles are bulk strings; null is `$-1` or `*-1`.
+    #[default]
+    Resp2,
+    /// RESP3: every type has its own form.
+    Resp3,
+}
+
+/// Appends replies to a buffer, in the form that the session's protocol gives them.
+///
+/// Aggregates are written as a header with the number of elements, then the elements.
+pub struct Writer<'a> {
+    buffer: &'a mut Vec<u8>,
+    protocol: Protocol,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that appends to `buffer`.
+    pub fn new(buffer: &'a mut Vec<u8>, protocol: Protocol) -> Self {
+        Self { buffer, protocol }
+    }
+
+    /// The protocol in force.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Changes the protocol for what is written from here on (`HELLO`, `RESET`).
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// Bytes in the buffer so far.
+    pub fn position(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Forgets what was written after `position`.
+    pub fn truncate(&mut self, position: usize) {
+        self.buffer.truncate(position);
+    }
+
+    /// Appends bytes that are already encoded in this writer's protocol.
+    pub fn raw(&mut self, encoded: &[u8]) {
+        self.buffer.extend_from_slice(encoded);
+    }
+
+    /// `+OK`.
+    pub fn ok(&mut self) {
+        self.raw(b"+OK\r\n");
+    }
+
+    /// A simple string; `text` must hold no line break.
+    pub fn simple(&mut self, text: &str) {
+        debug_assert!(!text.contains(['\r', '\n']));
+        self.buffer.push(b'+');
+        self.buffer.extend_from_slice(text.as_bytes());
+        self.crlf();
+    }
+
+    /// An error; `text` begins with its code (`ERR`, `WRONGTYPE`, …). Line breaks become spaces.
+    pub fn error(&mut self, text: &[u8]) {
+        self.buffer.push(b'-');
+        let breaks_to_spaces = |byte: &u8| match byte {
+            b'\r' | b'\n' => b' ',
+            other => *other,
+        };
+        self.buffer.extend(text.iter().map(breaks_to_spaces));
+        self.crlf();
+    }
+
+    /// A 64-bit integer.
+    pub fn integer(&mut self, value: i64) {
+        self.header(b':', value);
+    }
+
+    /// A length or count, as an integer.
+    pub fn count(&mut self, value: usize) {
+        self.integer(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// A binary-safe string.
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.length(b'$', bytes.len());
+        self.buffer.extend_from_slice(bytes);
+        self.crlf();
+    }
+
+    /// An integer as a bulk string, as `GET` of a counter answers it.
+    pub fn bulk_integer(&mut self, value: i64) {
+        self.bulk(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// No value where a string was asked for.
+    pub fn null(&mut self) {
+        match self.protocol {
+            Protocol::Resp2 => self.raw(b"$-1\r\n"),
+            Protocol::Resp3 => self.raw(b"_\r\n"),
+        }
+    }
+
+    /// No value where an array was asked for.
+    pub fn null_array(&mut self) {
+        match self.protocol {
+            Protocol::Resp2 => self.raw(b"*-1\r\n"),
+            Protocol::Resp3 => self.raw(b"_\r\n"),
+        }
+    }
+
+    /// A truth value; an integer in RESP2.
+    pub fn boolean(&mut self, value: bool) {
+        match self.protocol {
+            Protocol::Resp2 => self.integer(i64::from(value)),
+            Protocol::Resp3 => self.raw(if value { b"#t\r\n" } else { b"#f\r\n" }),
+        }
+    }
+
+    /// Text with a format of three letters (`txt`, `mkd`); a bulk string in RESP2.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => {
+                self.length(b'=', text.len() + 4);
+                self.buffer.extend_from_slice(format.as_bytes());
+                self.buffer.push(b':');
+                self.buffer.extend_from_slice(text);
+                self.crlf();
+            }
+        }
+    }
+
+    /// The header of an array of `len` elements.
+    pub fn array(&mut self, len: usize) {
+        self.length(b'*', len);
+    }
+
+    /// The header of a map of `pairs` pairs; an array of `2 * pairs` in RESP2.
+    pub fn map(&mut self, pairs: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.length(b'*', pairs * 2),
+            Protocol::Resp3 => self.length(b'%', pairs),
+        }
+    }
+
+    /// The header of a set of `len` elements; an array in RESP2.
+    pub fn set(&mut self, len: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.length(b'*', len),
+            Protocol::Resp3 => self.length(b'~', len),
+        }
+    }
+
+    /// The header of an out-of-band message of `len` elements; an array in RESP2.
+    pub fn push(&mut self, len: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.length(b'*', len),
+            Protocol::Resp3 => self.length(b'>', len),
+        }
+    }
+
+    fn length(&mut self, kind: u8, len: usize) {
+        self.header(kind, i64::try_from(len).unwrap_or(i64::MAX));
+    }
+
+    fn header(&mut self, kind: u8, value: i64) {
+        self.buffer.push(kind);
+        self.buffer.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.crlf();
+    }
+
+    fn crlf(&mut self) {
+        self.buffer.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Appends one command as an array of bulk strings: the form of a request and of the log.
+pub fn write_command(buffer: &mut Vec<u8>, argv: &[&[u8]]) {
+    let mut writer = Writer::new(buffer, Protocol::Resp2);
+    writer.array(argv.len());
+    for argument in argv {
+        writer.bulk(argument);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(protocol: Protocol, write: impl Fn(&mut Writer<'_>)) -> String {
+        let mut buffer = Vec::new();
+        write(&mut Writer::new(&mut buffer, protocol));
+        String::from_utf8(buffer).unwrap()
+    }
+
+    #[test]
+    fn every_form_in_both_protocols() {
+        let all = |w: &mut Writer<'_>| {
+            w.ok();
+            w.error(b"ERR a\r\nb");
+            w.integer(-7);
+            w.bulk(b"hi");
+            w.null();
+            w.null_array();
+            w.boolean(true);
+            w.verbatim("txt", b"hi");
+            w.map(1);
+            w.set(2);
+            w.push(3);
+        };
+        assert_eq!(
+            written(Protocol::Resp2, all),
+            "+OK\r\n-ERR a  b\r\n:-7\r\n$2\r\nhi\r\n$-1\r\n*-1\r\n:1\r\n$2\r\nhi\r\n*2\r\n*2\r\n*3\r\n"
+        );
+        assert_eq!(
+            written(Protocol::Resp3, all),
+            "+OK\r\n-ERR a  b\r\n:-7\r\n$2\r\nhi\r\n_\r\n_\r\n#t\r\n=6\r\ntxt:hi\r\n%1\r\n~2\r\n>3\r\n"
+        );
+    }
+
+    #[test]
+    fn a_command_is_an_array_of_bulk_strings() {
+        let mut buffer = Vec::new();
+        write_command(&mut buffer, &[b"SET", b"k", b"a\0b"]);
+        assert_eq!(buffer, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\na\0b\r\n");
+    }
+}
