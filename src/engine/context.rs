@@ -1,6 +1,7 @@
 //! What a handler works with.
 
 use super::Engine;
+use super::dict::Slot;
 use super::error::Error;
 use super::keyspace::{Db, Object};
 use super::notify::class;
@@ -56,18 +57,34 @@ impl<'a> Ctx<'a> {
 
     /// What `key` of database `db` holds.
     pub fn lookup_in(&mut self, db: usize, key: &[u8]) -> Option<&Object> {
-        self.engine.expire_if_due(db, key);
-        self.engine.keyspace.db(db).get(key)
+        let slot = self.locate_in(db, key)?;
+        Some(self.engine.keyspace.db(db).at(slot))
     }
 
-    /// As [`Ctx::lookup`], counted as a keyspace hit or miss: for commands that answer the value.
-    pub fn read(&mut self, key: &[u8]) -> Option<&Object> {
-        let found = self.lookup(key).is_some();
-        self.engine.stats.count_lookup(found);
-        if !found {
-            self.notify(class::KEY_MISS, "keymiss", key);
+    /// Where `key` is in the selected database.
+    pub fn locate(&mut self, key: &[u8]) -> Option<Slot> {
+        let db = self.db_index();
+        self.locate_in(db, key)
+    }
+
+    fn locate_in(&mut self, db: usize, key: &[u8]) -> Option<Slot> {
+        let keys = self.engine.keyspace.db(db);
+        let slot = keys.locate(key)?;
+        if keys.at(slot).expires_at.is_some() && self.engine.expire_if_due(db, key) {
+            return None;
         }
-        self.db().get(key)
+        Some(slot)
+    }
+
+    /// As [`Ctx::lookup`], counted as a keyspace hit or miss: for commands that read.
+    pub fn read(&mut self, key: &[u8]) -> Option<&Object> {
+        let slot = self.locate(key);
+        self.engine.stats.count_lookup(slot.is_some());
+        let Some(slot) = slot else {
+            self.notify(class::KEY_MISS, "keymiss", key);
+            return None;
+        };
+        Some(self.db().at(slot))
     }
 
     /// The string at `key`, counted as a hit or miss.
@@ -75,15 +92,53 @@ impl<'a> Ctx<'a> {
     /// # Errors
     /// [`Error::WRONG_TYPE`].
     pub fn read_string(&mut self, key: &[u8]) -> Result<Option<&StringValue>, Error> {
-        string_of(self.read(key))
+        let Some(object) = self.read(key) else { return Ok(None) };
+        object.value.as_string().map(Some).ok_or(Error::WRONG_TYPE)
     }
 
-    /// The string at `key`, for a command that writes it.
+    /// The string at `key`, to be changed in place: that keeps the expiry time. Once it has
+    /// changed, [`Ctx::modified`] must be called.
     ///
     /// # Errors
     /// [`Error::WRONG_TYPE`].
-    pub fn lookup_string(&mut self, key: &[u8]) -> Result<Option<&StringValue>, Error> {
-        string_of(self.lookup(key))
+    pub fn string_mut(&mut self, key: &[u8]) -> Result<Option<&mut StringValue>, Error> {
+        let Some(slot) = self.locate(key) else { return Ok(None) };
+        self.db().value_at(slot).as_string_mut().map(Some).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// Sets what `key` of the selected database holds, its expiry time included, and logs the
+    /// `new` event if the key was not there. One lookup.
+    pub fn set(&mut self, key: &[u8], value: impl Into<Value>, expires_at: Option<i64>) {
+        let db = self.db_index();
+        self.set_in(db, key, value.into(), expires_at);
+    }
+
+    /// As [`Ctx::set`], in database `db`.
+    pub fn set_in(&mut self, db: usize, key: &[u8], value: Value, expires_at: Option<i64>) {
+        let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at);
+        match old {
+            Some(old) if self.engine.is_due(&old) => self.engine.expired(db, key),
+            Some(_) => return,
+            None => {}
+        }
+        self.notify_in(class::NEW, "new", db, key);
+    }
+
+    /// Removes `key` of the selected database; answers what it held. One lookup.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Object> {
+        let db = self.db_index();
+        let object = self.engine.keyspace.db_mut(db).remove(key)?;
+        if self.engine.is_due(&object) {
+            self.engine.expired(db, key);
+            return None;
+        }
+        Some(object)
+    }
+
+    /// The value of `key` was changed in place: tells those who watch it, and publishes the event.
+    pub fn modified(&mut self, class: u32, event: &str, key: &[u8]) {
+        self.db().touch(key);
+        self.notify(class, event, key);
     }
 
     /// The command changed the keyspace and is logged word for word.
@@ -108,18 +163,16 @@ impl<'a> Ctx<'a> {
     /// Publishes a keyspace notification, if the class of the event is enabled.
     pub fn notify(&mut self, class: u32, event: &str, key: &[u8]) {
         let db = self.db_index();
+        self.notify_in(class, event, db, key);
+    }
+
+    /// As [`Ctx::notify`], for a key of database `db`.
+    pub fn notify_in(&mut self, class: u32, event: &str, db: usize, key: &[u8]) {
         self.engine.notify(class, event, db, key);
     }
 
     /// Delivers a message; answers how many subscriptions received it.
     pub fn publish(&mut self, space: Space, channel: &[u8], message: &[u8]) -> usize {
         self.engine.publish(space, channel, message)
-    }
-}
-
-fn string_of(object: Option<&Object>) -> Result<Option<&StringValue>, Error> {
-    match object.map(|object| &object.value) {
-        None => Ok(None),
-        Some(Value::String(string)) => Ok(Some(string)),
     }
 }

@@ -33,6 +33,11 @@ pub struct Dict<V> {
     seed: u64,
 }
 
+/// Where an entry lies, so that it need not be looked up twice. Good until the next insertion into
+/// or removal from its dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
 struct Entry<V> {
     hash: u32,
     next: u32,
@@ -75,6 +80,21 @@ impl<V> Dict<V> {
         hasher.write(key);
         let hash = hasher.finish();
         (hash ^ (hash >> 32)) as u32
+    }
+
+    /// Where `key` is.
+    pub fn locate(&self, key: &[u8]) -> Option<Slot> {
+        self.find(key).map(Slot)
+    }
+
+    /// The value at `slot`.
+    pub fn at(&self, slot: Slot) -> &V {
+        &self.entry(slot.0).value
+    }
+
+    /// The value at `slot`, to be changed.
+    pub fn at_mut(&mut self, slot: Slot) -> &mut V {
+        &mut self.entry_mut(slot.0).value
     }
 
     /// The value of `key`.
@@ -162,7 +182,7 @@ impl<V> Dict<V> {
     ///
     /// An entry that is there from the beginning of a scan to its end is visited at least once,
     /// whatever is inserted or removed meanwhile.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], &V)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8], &'a V)) -> u64 {
         if self.is_empty() {
             return 0;
         }
@@ -208,7 +228,7 @@ impl<V> Dict<V> {
         !self.old_heads.is_empty()
     }
 
-    fn visit_bucket(&self, head: u32, visit: &mut impl FnMut(&[u8], &V)) {
+    fn visit_bucket<'a>(&'a self, head: u32, visit: &mut impl FnMut(&'a [u8], &'a V)) {
         let mut at = head;
         while at != NONE {
             let entry = self.entry(at);

@@ -1,6 +1,6 @@
 //! The databases: keys, values, expiry times, and who watches which key.
 
-use super::dict::Dict;
+use super::dict::{Dict, Slot};
 use super::rng::Rng;
 use super::types::Value;
 use std::cmp::Reverse;
@@ -72,6 +72,21 @@ impl Db {
     /// What `key` holds, expired or not.
     pub fn get(&self, key: &[u8]) -> Option<&Object> {
         self.dict.get(key)
+    }
+
+    /// Where `key` is, expired or not; good until a key is set or removed.
+    pub fn locate(&self, key: &[u8]) -> Option<Slot> {
+        self.dict.locate(key)
+    }
+
+    /// What the key at `slot` holds.
+    pub fn at(&self, slot: Slot) -> &Object {
+        self.dict.at(slot)
+    }
+
+    /// The value at `slot`, to be changed in place. The caller says so with [`Db::touch`].
+    pub fn value_at(&mut self, slot: Slot) -> &mut Value {
+        &mut self.dict.at_mut(slot).value
     }
 
     /// The value of `key`, to be changed in place. The caller says so with [`Db::touch`].

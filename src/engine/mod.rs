@@ -38,7 +38,7 @@ pub use connection::Connection;
 
 use config::Config;
 use effects::Effects;
-use keyspace::Keyspace;
+use keyspace::{Keyspace, Object};
 use pubsub::{PubSub, Space};
 use registry::Registry;
 use rng::Rng;
@@ -198,13 +198,23 @@ impl Engine {
         }
     }
 
-    /// Removes `key` if its time has come, and says so in the stream.
-    pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) {
-        let now = self.now_ms();
-        if self.loading || !self.keyspace.db(db).get(key).is_some_and(|o| o.is_expired(now)) {
-            return;
+    /// Removes `key` if its time has come, and says so in the stream; whether it did.
+    pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
+        let due = self.keyspace.db(db).get(key).is_some_and(|object| self.is_due(object));
+        if due {
+            self.keyspace.db_mut(db).remove(key);
+            self.expired(db, key);
         }
-        self.keyspace.db_mut(db).remove(key);
+        due
+    }
+
+    /// Whether what a key holds is past its time, and may be let go.
+    pub(crate) fn is_due(&self, object: &Object) -> bool {
+        !self.loading && object.is_expired(self.now_ms())
+    }
+
+    /// Says that `key`, which has been removed or overwritten, was past its time.
+    pub(crate) fn expired(&mut self, db: usize, key: &[u8]) {
         self.effects.append(db, &[b"DEL", key]);
         self.stats.expired_keys += 1;
         self.notify(notify::class::EXPIRED, "expired", db, key);

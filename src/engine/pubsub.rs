@@ -44,7 +44,7 @@ impl PubSub {
     }
 
     /// Adds a subscription that the session does not have.
-    pub(super) fn add(&mut self, space: Space, name: &[u8], id: SessionId) {
+    pub fn add(&mut self, space: Space, name: &[u8], id: SessionId) {
         match space {
             Space::Channel => self.channels.get_or_insert_with(name, Vec::new).push(id),
             Space::Shard => self.shard_channels.get_or_insert_with(name, Vec::new).push(id),

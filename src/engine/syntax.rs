@@ -151,8 +151,8 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self) -> Result<&'a str, SyntaxError> {
         let rest = &self.text[self.at..];
-        let len = if rest.starts_with('"') {
-            rest[1..].find('"').map_or(0, |end| end + 2)
+        let len = if let Some(quoted) = rest.strip_prefix('"') {
+            quoted.find('"').map_or(0, |end| end + 2)
         } else {
             rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
                 .unwrap_or(rest.len())

@@ -18,4 +18,24 @@ impl Value {
             Self::String(_) => "string",
         }
     }
+
+    /// The string, if it is one.
+    pub fn as_string(&self) -> Option<&StringValue> {
+        match self {
+            Self::String(string) => Some(string),
+        }
+    }
+
+    /// The string, if it is one, to be changed.
+    pub fn as_string_mut(&mut self) -> Option<&mut StringValue> {
+        match self {
+            Self::String(string) => Some(string),
+        }
+    }
+}
+
+impl From<StringValue> for Value {
+    fn from(string: StringValue) -> Self {
+        Self::String(string)
+    }
 }

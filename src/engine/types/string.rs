@@ -2,6 +2,7 @@
 
 use crate::engine::number::parse_integer;
 use std::borrow::Cow;
+use std::collections::TryReserveError;
 
 /// The longest string that is stored as `embstr`, in bytes.
 const EMBSTR_LEN: usize = 44;
@@ -18,6 +19,76 @@ enum Encoding {
 }
 
 impl StringValue {
+    /// The content in the encoding that fits it, an integer becoming `int`.
+    ///
+    /// # Errors
+    /// When the allocator refuses.
+    pub fn encode(bytes: &[u8]) -> Result<Self, TryReserveError> {
+        // The longest canonical integer has 20 bytes.
+        if bytes.len() <= 20
+            && let Some(value) = parse_integer(bytes)
+        {
+            return Ok(Self(Encoding::Int(value)));
+        }
+        Self::text(bytes)
+    }
+
+    /// The content as `embstr` or `raw`, even if it reads as an integer.
+    ///
+    /// # Errors
+    /// When the allocator refuses.
+    pub fn text(bytes: &[u8]) -> Result<Self, TryReserveError> {
+        if bytes.len() <= EMBSTR_LEN {
+            return Ok(Self(Encoding::Embstr(bytes.into())));
+        }
+        let mut raw = Vec::new();
+        raw.try_reserve_exact(bytes.len())?;
+        raw.extend_from_slice(bytes);
+        Ok(Self(Encoding::Raw(raw)))
+    }
+
+    /// Zero bytes with `bytes` after them at `offset`, as `raw`.
+    ///
+    /// # Errors
+    /// When the allocator refuses.
+    pub fn padded(offset: usize, bytes: &[u8]) -> Result<Self, TryReserveError> {
+        let mut string = Self(Encoding::Raw(Vec::new()));
+        string.write_at(offset, bytes)?;
+        Ok(string)
+    }
+
+    /// Makes it the integer `value`.
+    pub fn set_integer(&mut self, value: i64) {
+        self.0 = Encoding::Int(value);
+    }
+
+    /// Appends `tail`; answers the new length. The encoding becomes `raw`.
+    ///
+    /// # Errors
+    /// When the allocator refuses; the content is as before.
+    pub fn append(&mut self, tail: &[u8]) -> Result<usize, TryReserveError> {
+        let raw = self.make_raw();
+        reserve(raw, tail.len())?;
+        raw.extend_from_slice(tail);
+        Ok(raw.len())
+    }
+
+    /// Overwrites from `offset` on, growing as needed, any gap filled with zero bytes; answers the
+    /// new length. The encoding becomes `raw`.
+    ///
+    /// # Errors
+    /// When the allocator refuses; the content is as before.
+    pub fn write_at(&mut self, offset: usize, bytes: &[u8]) -> Result<usize, TryReserveError> {
+        let raw = self.make_raw();
+        let end = offset.saturating_add(bytes.len());
+        if end > raw.len() {
+            reserve(raw, end - raw.len())?;
+            raw.resize(end, 0);
+        }
+        raw[offset..end].copy_from_slice(bytes);
+        Ok(raw.len())
+    }
+
     /// The name that `OBJECT ENCODING` answers.
     pub fn encoding(&self) -> &'static str {
         match self.0 {
@@ -67,7 +138,7 @@ impl StringValue {
     }
 
     /// The content as a growable buffer, to be changed in place; the encoding becomes `raw`.
-    pub fn make_raw(&mut self) -> &mut Vec<u8> {
+    fn make_raw(&mut self) -> &mut Vec<u8> {
         if !matches!(self.0, Encoding::Raw(_)) {
             self.0 = Encoding::Raw(self.bytes().into_owned());
         }
@@ -78,25 +149,15 @@ impl StringValue {
     }
 }
 
-impl From<&[u8]> for StringValue {
-    fn from(bytes: &[u8]) -> Self {
-        // The longest canonical integer has 20 bytes.
-        if bytes.len() <= 20
-            && let Some(value) = parse_integer(bytes)
-        {
-            return Self(Encoding::Int(value));
-        }
-        if bytes.len() <= EMBSTR_LEN {
-            return Self(Encoding::Embstr(bytes.into()));
-        }
-        Self(Encoding::Raw(bytes.to_vec()))
-    }
-}
-
 impl From<i64> for StringValue {
     fn from(value: i64) -> Self {
         Self(Encoding::Int(value))
     }
+}
+
+/// Room for `more` bytes: twice what there was if that can be had, or else no more than needed.
+fn reserve(raw: &mut Vec<u8>, more: usize) -> Result<(), TryReserveError> {
+    raw.try_reserve(more).or_else(|_| raw.try_reserve_exact(more))
 }
 
 #[cfg(test)]
@@ -105,13 +166,25 @@ mod tests {
 
     #[test]
     fn encodings() {
-        let encoding = |bytes: &[u8]| StringValue::from(bytes).encoding();
+        let encoding = |bytes: &[u8]| StringValue::encode(bytes).unwrap().encoding();
         assert_eq!(encoding(b"12"), "int");
         assert_eq!(encoding(b"012"), "embstr");
         assert_eq!(encoding(&[b'a'; 44]), "embstr");
         assert_eq!(encoding(&[b'a'; 45]), "raw");
+        assert_eq!(StringValue::text(b"12").unwrap().encoding(), "embstr");
         let mut value = StringValue::from(12);
-        value.make_raw().push(b'3');
+        assert_eq!(value.append(b"3"), Ok(3));
         assert_eq!((value.encoding(), value.integer(), value.len()), ("raw", Some(123), 3));
+    }
+
+    #[test]
+    fn writing_inside_and_past_the_end() {
+        let mut value = StringValue::encode(b"abc").unwrap();
+        assert_eq!(value.write_at(1, b"xy"), Ok(3));
+        assert_eq!(value.write_at(5, b"z"), Ok(6));
+        assert_eq!(&*value.bytes(), b"axy\0\0z");
+        assert!(value.write_at(usize::MAX, b"").is_err(), "no allocation of that size");
+        assert_eq!(value.len(), 6);
+        assert_eq!(&*StringValue::padded(2, b"z").unwrap().bytes(), b"\0\0z");
     }
 }

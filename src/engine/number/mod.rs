@@ -1,5 +1,9 @@
 //! Numbers as Redis reads and writes them.
 
+mod extended;
+
+pub use extended::Extended;
+
 /// Reads a canonical signed 64-bit integer: no sign but `-`, no leading zeros, no spaces.
 /// The inverse of formatting, so that a string that parses can be stored as the integer.
 pub fn parse_integer(text: &[u8]) -> Option<i64> {

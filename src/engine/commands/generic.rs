@@ -1,0 +1,415 @@
+//! Group *generic*: keys, whatever they hold.
+
+use crate::engine::args::Args;
+use crate::engine::context::Ctx;
+use crate::engine::error::Error;
+use crate::engine::glob::glob_match;
+use crate::engine::notify::class;
+use crate::engine::table::{Command, Group, KeySpec, acl, flag, key, ts};
+use crate::resp::Writer;
+
+const GENERIC: Command = Command { group: Group::Generic, acl: acl::KEYSPACE, ..Command::BASE };
+
+const EVERY_KEY: &[KeySpec] = &[KeySpec::from(1, -1, 1, key::RO)];
+const REMOVED_KEYS: &[KeySpec] = &[KeySpec::from(1, -1, 1, key::RM | key::DELETE)];
+const SUMMED: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
+
+/// The family's declarations.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "copy",
+        handler: Some(copy),
+        arity: -3,
+        flags: flag::WRITE | flag::DENYOOM,
+        keys: &[KeySpec::at(1, key::RO | key::ACCESS), KeySpec::at(2, key::OW | key::UPDATE)],
+        since: "6.2.0",
+        complexity: "O(N) worst case for collections, where N is the number of nested items. \
+            O(1) for string values.",
+        summary: "Copies the value of a key to a new key.",
+        syntax: "source:key destination:key [DB destination-db:integer] [REPLACE]",
+        reply: ts("0 | 1"),
+        ..GENERIC
+    },
+    Command {
+        name: "del",
+        handler: Some(del),
+        arity: -2,
+        flags: flag::WRITE,
+        keys: REMOVED_KEYS,
+        since: "1.0.0",
+        complexity: "O(N) where N is the number of keys that will be removed. When a key to \
+            remove holds a value other than a string, the individual complexity for this key is \
+            O(M) where M is the number of elements in the list, set, sorted set or hash. Removing \
+            a single key that holds a string value is O(1).",
+        summary: "Deletes one or more keys.",
+        syntax: "key:key...",
+        reply: ts("number"),
+        tips: SUMMED,
+        ..GENERIC
+    },
+    Command {
+        name: "exists",
+        handler: Some(exists),
+        arity: -2,
+        flags: flag::READONLY | flag::FAST,
+        keys: EVERY_KEY,
+        since: "1.0.0",
+        complexity: "O(N) where N is the number of keys to check.",
+        summary: "Determines whether one or more keys exist.",
+        syntax: "key:key...",
+        reply: ts("number"),
+        tips: SUMMED,
+        ..GENERIC
+    },
+    Command {
+        name: "keys",
+        handler: Some(keys),
+        arity: 2,
+        flags: flag::READONLY,
+        acl: acl::KEYSPACE | acl::DANGEROUS,
+        since: "1.0.0",
+        complexity: "O(N) with N being the number of keys in the database, under the assumption \
+            that the key names in the database and the given pattern have limited length.",
+        summary: "Returns all key names that match a pattern.",
+        syntax: "pattern:pattern",
+        reply: ts("string[]"),
+        tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+        ..GENERIC
+    },
+    Command {
+        name: "move",
+        handler: Some(move_key),
+        arity: 3,
+        flags: flag::WRITE | flag::FAST,
+        keys: &[KeySpec::at(1, key::RW | key::ACCESS | key::UPDATE)],
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Moves a key to another database.",
+        syntax: "key:key db:integer",
+        reply: ts("0 | 1"),
+        ..GENERIC
+    },
+    Command {
+        name: "randomkey",
+        handler: Some(randomkey),
+        arity: 1,
+        flags: flag::READONLY,
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Returns a random key name from the database.",
+        reply: ts("string | null"),
+        tips: &["request_policy:all_shards", "nondeterministic_output"],
+        ..GENERIC
+    },
+    Command {
+        name: "rename",
+        handler: Some(rename),
+        arity: 3,
+        flags: flag::WRITE,
+        keys: &[
+            KeySpec::at(1, key::RW | key::ACCESS | key::DELETE),
+            KeySpec::at(2, key::OW | key::UPDATE),
+        ],
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Renames a key and overwrites the destination.",
+        syntax: "key:key newkey:key",
+        reply: ts("\"OK\""),
+        ..GENERIC
+    },
+    Command {
+        name: "renamenx",
+        handler: Some(renamenx),
+        arity: 3,
+        flags: flag::WRITE | flag::FAST,
+        keys: &[
+            KeySpec::at(1, key::RW | key::ACCESS | key::DELETE),
+            KeySpec::at(2, key::OW | key::INSERT),
+        ],
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Renames a key only when the target key name doesn't exist.",
+        syntax: "key:key newkey:key",
+        reply: ts("0 | 1"),
+        ..GENERIC
+    },
+    Command {
+        name: "scan",
+        handler: Some(scan),
+        arity: -2,
+        flags: flag::READONLY,
+        since: "2.8.0",
+        complexity: "O(1) for every call. O(N) for a complete iteration, including enough command \
+            calls for the cursor to return back to 0. N is the number of elements inside the \
+            collection.",
+        summary: "Iterates over the key names in the database.",
+        syntax: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
+        reply: ts("[cursor: string, keys: string[]]"),
+        tips: &["nondeterministic_output", "request_policy:special"],
+        ..GENERIC
+    },
+    Command {
+        name: "touch",
+        handler: Some(exists),
+        arity: -2,
+        flags: flag::READONLY | flag::FAST,
+        keys: EVERY_KEY,
+        since: "3.2.1",
+        complexity: "O(N) where N is the number of keys that will be touched.",
+        summary: "Returns the number of existing keys out of those specified after updating the \
+            time they were last accessed.",
+        syntax: "key:key...",
+        reply: ts("number"),
+        tips: SUMMED,
+        ..GENERIC
+    },
+    Command {
+        name: "type",
+        handler: Some(type_of),
+        arity: 2,
+        flags: flag::READONLY | flag::FAST,
+        keys: &[KeySpec::at(1, key::RO)],
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Determines the type of value stored at a key.",
+        syntax: "key:key",
+        reply: ts("string"),
+        ..GENERIC
+    },
+    Command {
+        name: "unlink",
+        handler: Some(del),
+        arity: -2,
+        flags: flag::WRITE | flag::FAST,
+        keys: REMOVED_KEYS,
+        since: "4.0.0",
+        complexity: "O(1) for each key removed regardless of its size. Then the command does O(N) \
+            work in a different thread in order to reclaim memory, where N is the number of \
+            allocations the deleted objects where composed of.",
+        summary: "Asynchronously deletes one or more keys.",
+        syntax: "key:key...",
+        reply: ts("number"),
+        tips: SUMMED,
+        ..GENERIC
+    },
+];
+
+fn del(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let mut removed = 0;
+    for key in args {
+        if c.remove(key).is_some() {
+            c.notify(class::GENERIC, "del", key);
+            c.changed();
+            removed += 1;
+        }
+    }
+    out.count(removed);
+    Ok(())
+}
+
+/// EXISTS, and TOUCH: a key given twice counts twice.
+fn exists(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let found = args.filter(|key| c.read(key).is_some()).count();
+    out.count(found);
+    Ok(())
+}
+
+fn type_of(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let name = c.read(args.take()?).map_or("none", |object| object.value.type_name());
+    out.simple(name);
+    Ok(())
+}
+
+fn keys(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let pattern = args.take()?;
+    let keys = c.engine.keyspace.db(c.db_index()).keys();
+    let live = keys.iter().filter(|(_, object)| !c.engine.is_due(object)).map(|(key, _)| key);
+    let found: Vec<&[u8]> =
+        live.filter(|key| pattern == b"*" || glob_match(pattern, key, false)).collect();
+    out.array(found.len());
+    found.iter().for_each(|key| out.bulk(key));
+    Ok(())
+}
+
+fn randomkey(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let db = c.db_index();
+    loop {
+        let engine = &mut *c.engine;
+        let Some((key, object)) = engine.keyspace.db(db).keys().random(&mut engine.rng) else {
+            out.null();
+            return Ok(());
+        };
+        if !engine.is_due(object) {
+            out.bulk(key);
+            return Ok(());
+        }
+        // One key fewer, so this ends.
+        let key = key.to_vec();
+        engine.expire_if_due(db, &key);
+    }
+}
+
+/// The number of a database that exists.
+fn take_db(c: &Ctx<'_>, args: &mut Args<'_>) -> Result<usize, Error> {
+    let index = i32::try_from(args.take_integer()?).map_err(|_| {
+        Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647")
+    })?;
+    let index = usize::try_from(index).ok().filter(|i| *i < c.engine.keyspace.databases());
+    index.ok_or(Error::NO_SUCH_DATABASE)
+}
+
+const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
+
+fn copy(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (from, to) = (args.take()?, args.take()?);
+    let (mut db, mut replace) = (c.db_index(), false);
+    while !args.is_empty() {
+        if args.accept("REPLACE") {
+            replace = true;
+        } else if args.accept("DB") && !args.is_empty() {
+            db = take_db(c, args)?;
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    if db == c.db_index() && from == to {
+        return Err(SAME_OBJECT);
+    }
+    let copied = c.read(from).cloned();
+    let taken = copied.is_some() && c.lookup_in(db, to).is_some();
+    let Some(object) = copied.filter(|_| replace || !taken) else {
+        out.integer(0);
+        return Ok(());
+    };
+    // In Redis the key that is replaced goes first, so that the copy counts as new.
+    c.engine.keyspace.db_mut(db).remove(to);
+    c.set_in(db, to, object.value, object.expires_at);
+    c.notify_in(class::GENERIC, "copy_to", db, to);
+    c.changed();
+    out.integer(1);
+    Ok(())
+}
+
+fn move_key(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (key, from) = (args.take()?, c.db_index());
+    let to = take_db(c, args)?;
+    if from == to {
+        return Err(SAME_OBJECT);
+    }
+    let movable = c.locate(key).is_some() && c.lookup_in(to, key).is_none();
+    if let Some(object) = movable.then(|| c.remove(key)).flatten() {
+        c.set_in(to, key, object.value, object.expires_at);
+        c.notify(class::GENERIC, "move_from", key);
+        c.notify_in(class::GENERIC, "move_to", to, key);
+        c.changed();
+    }
+    out.integer(i64::from(movable));
+    Ok(())
+}
+
+fn rename(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (from, to) = (args.take()?, args.take()?);
+    c.locate(from).ok_or(Error::NO_SUCH_KEY)?;
+    if from != to {
+        c.remove(to);
+        replace_name(c, from, to);
+    }
+    out.ok();
+    Ok(())
+}
+
+fn renamenx(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (from, to) = (args.take()?, args.take()?);
+    c.locate(from).ok_or(Error::NO_SUCH_KEY)?;
+    let free = from != to && c.locate(to).is_none();
+    if free {
+        replace_name(c, from, to);
+    }
+    out.integer(i64::from(free));
+    Ok(())
+}
+
+/// Gives what `from` holds the name `to`, which is free.
+fn replace_name(c: &mut Ctx<'_>, from: &[u8], to: &[u8]) {
+    let Some(object) = c.remove(from) else { return };
+    c.set(to, object.value, object.expires_at);
+    c.notify(class::GENERIC, "rename_from", from);
+    c.notify(class::GENERIC, "rename_to", to);
+    c.changed();
+}
+
+struct ScanOptions<'a> {
+    pattern: Option<&'a [u8]>,
+    count: usize,
+    type_name: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    fn parse(args: &mut Args<'a>) -> Result<Self, Error> {
+        let mut options = Self { pattern: None, count: 10, type_name: None };
+        while !args.is_empty() {
+            if args.accept("COUNT") {
+                let count = Args::new(&[args.take()?], 0).take_integer()?;
+                if count < 1 {
+                    return Err(Error::SYNTAX);
+                }
+                options.count = usize::try_from(count).unwrap_or(usize::MAX);
+            } else if args.accept("MATCH") {
+                options.pattern = Some(args.take()?).filter(|pattern| pattern != b"*");
+            } else if args.accept("TYPE") {
+                options.type_name = Some(args.take()?);
+            } else {
+                return Err(Error::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    fn want(&self, key: &[u8], type_name: &str) -> bool {
+        self.pattern.is_none_or(|pattern| glob_match(pattern, key, false))
+            && self.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name.as_bytes()))
+    }
+}
+
+fn scan(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let mut cursor = parse_cursor(args.take()?).ok_or(Error::fixed("ERR invalid cursor"))?;
+    let options = ScanOptions::parse(args)?;
+    let db = c.db_index();
+    let engine = &*c.engine;
+    let (mut found, mut due): (Vec<&[u8]>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+    let mut visited = 0;
+    // As in Redis: a bound on the buckets too, should most of them be empty.
+    for _ in 0..options.count.saturating_mul(10) {
+        cursor = engine.keyspace.db(db).keys().scan(cursor, |key, object| {
+            visited += 1;
+            if engine.is_due(object) {
+                due.push(key.to_vec());
+            } else if options.want(key, object.value.type_name()) {
+                found.push(key);
+            }
+        });
+        if cursor == 0 || visited >= options.count {
+            break;
+        }
+    }
+    out.array(2);
+    let mut digits = itoa::Buffer::new();
+    out.bulk(digits.format(cursor).as_bytes());
+    out.array(found.len());
+    found.iter().for_each(|key| out.bulk(key));
+    for key in due {
+        c.engine.expire_if_due(db, &key);
+    }
+    Ok(())
+}
+
+/// An unsigned 64-bit number.
+fn parse_cursor(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, byte| {
+        let digit = char::from(*byte).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}

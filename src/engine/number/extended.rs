@@ -1,0 +1,460 @@
+//! Extended precision: the 80-bit `long double` in which Redis computes INCRBYFLOAT.
+//!
+//! A 64-bit significand and a 15-bit exponent, as the x87 has them: IEEE 754 rounding (to nearest,
+//! ties to even), gradual underflow. Reading and printing are exact, as glibc's `strtold` and
+//! `printf("%.17Lf")` are.
+
+use std::cmp::Ordering;
+
+/// The exponent of the last bit of the significand, at its least and at its greatest.
+const EXPONENT_MIN: i32 = -16445;
+const EXPONENT_MAX: i32 = 16320;
+/// The longest text that Redis reads as a number, in bytes.
+const TEXT_LEN_MAX: usize = 5 * 1024 - 1;
+/// Decimal places that Redis prints at most, and the power of ten that shifts them up.
+const PLACES: usize = 17;
+const PLACES_FACTOR: u64 = 100_000_000_000_000_000;
+
+/// A number in extended precision; never NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    negative: bool,
+    magnitude: Magnitude,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Magnitude {
+    /// `significand * 2^exponent`; the top bit is set unless the exponent is at its least.
+    Finite(u64, i32),
+    Infinite,
+}
+
+impl Extended {
+    /// Zero.
+    pub const ZERO: Self = Self { negative: false, magnitude: Magnitude::Finite(0, EXPONENT_MIN) };
+
+    /// Reads a number in any form that `strtold` knows, but not NaN, not more than the type can
+    /// hold, and not one so small that it would become zero. Cost: quadratic in the length, which
+    /// is limited to 5,119 bytes.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() > TEXT_LEN_MAX {
+            return None;
+        }
+        let (negative, unsigned) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            _ => (false, text),
+        };
+        let is = |word: &[u8]| unsigned.eq_ignore_ascii_case(word);
+        if is(b"inf") || is(b"infinity") {
+            return Some(Self { negative, magnitude: Magnitude::Infinite });
+        }
+        let magnitude = match unsigned {
+            [b'0', b'x' | b'X', digits @ ..] => Digits::parse(digits, 16)?.hexadecimal(),
+            digits => Digits::parse(digits, 10)?.decimal(),
+        }?;
+        Some(Self { negative, magnitude })
+    }
+
+    /// Whether the number is infinite.
+    pub fn is_infinite(self) -> bool {
+        self.magnitude == Magnitude::Infinite
+    }
+
+    /// The sum, rounded; `None` for infinities of opposite sign (NaN).
+    pub fn plus(self, other: Self) -> Option<Self> {
+        use Magnitude::{Finite, Infinite};
+        let (a, b) = match (self.magnitude, other.magnitude) {
+            (Infinite, Infinite) => return (self.negative == other.negative).then_some(self),
+            (Infinite, _) => return Some(self),
+            (_, Infinite) => return Some(other),
+            (Finite(a, a_exponent), Finite(b, b_exponent)) => ((a, a_exponent), (b, b_exponent)),
+        };
+        if (a.1, a.0) < (b.1, b.0) {
+            return other.plus(self);
+        }
+        // 63 bits below the larger significand, the last of them for all that lies below it. When
+        // any of the smaller one is lost so far down, at most one bit cancels.
+        let large = u128::from(a.0) << 63;
+        let small = shift_right_sticky(u128::from(b.0) << 63, a.1.abs_diff(b.1));
+        let sum = if self.negative == other.negative { large + small } else { large - small };
+        Some(Self { negative: self.negative, magnitude: round(sum, a.1 - 63) })
+    }
+
+    /// Appends the number as Redis prints it for people: rounded to 17 decimal places, without
+    /// trailing zeros. At most 4,952 bytes.
+    pub fn write(self, out: &mut Vec<u8>) {
+        let start = out.len();
+        if self.negative {
+            out.push(b'-');
+        }
+        match self.magnitude {
+            Magnitude::Infinite => out.extend_from_slice(b"inf"),
+            Magnitude::Finite(significand, exponent) if exponent >= 0 => {
+                write_integer(out, significand, exponent.unsigned_abs());
+            }
+            Magnitude::Finite(significand, exponent) => {
+                write_fraction(out, significand, exponent.unsigned_abs());
+            }
+        }
+        if &out[start..] == b"-0" {
+            out.remove(start);
+        }
+    }
+}
+
+impl From<i64> for Extended {
+    fn from(value: i64) -> Self {
+        let magnitude = round(u128::from(value.unsigned_abs()), 0);
+        Self { negative: value < 0, magnitude }
+    }
+}
+
+/// Rounds `value * 2^exponent` to the type. A lost part below `value` is in its last bit, which
+/// must then lie below the rounding position.
+fn round(value: u128, exponent: i32) -> Magnitude {
+    let bits = 128 - value.leading_zeros() as i32;
+    let target = (exponent + bits - 64).max(EXPONENT_MIN);
+    let mut significand = match u32::try_from(target - exponent) {
+        Ok(drop) => shift_right_rounded(value, drop),
+        Err(_) => value << exponent.abs_diff(target).min(127),
+    };
+    let mut target = target;
+    if significand >> 64 != 0 {
+        significand >>= 1;
+        target += 1;
+    }
+    if significand == 0 {
+        target = EXPONENT_MIN;
+    }
+    if target > EXPONENT_MAX {
+        return Magnitude::Infinite;
+    }
+    Magnitude::Finite(significand as u64, target)
+}
+
+/// `value / 2^bits`, to the nearest integer, ties to even; `value` is below 2^127 if `bits` is
+/// above 127.
+fn shift_right_rounded(value: u128, bits: u32) -> u128 {
+    if bits == 0 {
+        return value;
+    }
+    let (Some(quotient), Some(unit)) = (value.checked_shr(bits), 1u128.checked_shl(bits)) else {
+        return 0;
+    };
+    let up = match (value & (unit - 1)).cmp(&(unit / 2)) {
+        Ordering::Less => 0,
+        Ordering::Equal => quotient & 1,
+        Ordering::Greater => 1,
+    };
+    quotient + up
+}
+
+/// `value / 2^bits` rounded down, the last bit set if anything was lost.
+fn shift_right_sticky(value: u128, bits: u32) -> u128 {
+    match value.checked_shr(bits) {
+        Some(quotient) => quotient | u128::from(quotient << bits != value),
+        None => u128::from(value != 0),
+    }
+}
+
+/// The digits of a number as written, and where its point is.
+struct Digits {
+    value: Big,
+    /// Digits from the first that is not zero.
+    significant: i32,
+    /// Digits after the point.
+    places: i32,
+    /// The exponent as written.
+    exponent: i32,
+}
+
+impl Digits {
+    fn parse(text: &[u8], radix: u32) -> Option<Self> {
+        let mut digits = Self { value: Big::default(), significant: 0, places: 0, exponent: 0 };
+        let (mut any, mut point) = (false, false);
+        let mut rest = text;
+        while let [byte, tail @ ..] = rest {
+            if let Some(digit) = char::from(*byte).to_digit(radix) {
+                digits.value.multiply_add(radix, digit);
+                digits.significant += i32::from(!digits.value.is_zero());
+                digits.places += i32::from(point);
+                any = true;
+            } else if *byte == b'.' && !point {
+                point = true;
+            } else {
+                break;
+            }
+            rest = tail;
+        }
+        let mark = if radix == 16 { b'p' } else { b'e' };
+        match rest {
+            [] => {}
+            [byte, written @ ..] if byte.eq_ignore_ascii_case(&mark) => {
+                digits.exponent = parse_exponent(written)?;
+            }
+            _ => return None,
+        }
+        any.then_some(digits)
+    }
+
+    fn decimal(self) -> Option<Magnitude> {
+        let exponent = self.exponent - self.places;
+        // Beyond these the result is infinite or zero, whatever the digits are.
+        if !self.value.is_zero() && !(-5000..5000).contains(&(exponent + self.significant)) {
+            return None;
+        }
+        let (mut above, mut below) = (self.value, Big::from(1));
+        if above.is_zero() {
+            return Some(Extended::ZERO.magnitude);
+        }
+        let power = if exponent < 0 { &mut below } else { &mut above };
+        for _ in 0..exponent.unsigned_abs() {
+            power.multiply_add(5, 0);
+        }
+        representable(quotient(above, below, exponent))
+    }
+
+    fn hexadecimal(self) -> Option<Magnitude> {
+        if self.value.is_zero() {
+            return Some(Extended::ZERO.magnitude);
+        }
+        representable(quotient(self.value, Big::from(1), self.exponent - 4 * self.places))
+    }
+}
+
+/// What follows the exponent's mark; far beyond what the type can hold, it stays there.
+fn parse_exponent(text: &[u8]) -> Option<i32> {
+    const FAR: i32 = 1_000_000;
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        _ => (1, text),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let append = |value: i32, digit: &u8| (value * 10 + i32::from(digit - b'0')).min(FAR);
+    Some(sign * digits.iter().fold(0, append))
+}
+
+/// Neither infinite nor zero.
+fn representable(magnitude: Magnitude) -> Option<Magnitude> {
+    matches!(magnitude, Magnitude::Finite(1.., _)).then_some(magnitude)
+}
+
+/// `above / below * 2^exponent`, rounded once. Neither is zero.
+fn quotient(mut above: Big, mut below: Big, exponent: i32) -> Magnitude {
+    /// More bits of the quotient than the significand has.
+    const BITS: i32 = 68;
+    let scale = BITS - 1 - (above.bits() - below.bits());
+    let scaled = if scale >= 0 { &mut above } else { &mut below };
+    scaled.shift_left(scale.unsigned_abs());
+    below.shift_left(BITS.unsigned_abs());
+    let mut quotient = 0u128;
+    for _ in 0..=BITS {
+        quotient <<= 1;
+        if above.subtract(&below) {
+            quotient |= 1;
+        }
+        below.halve();
+    }
+    let inexact = u128::from(!above.is_zero());
+    round(quotient << 1 | inexact, exponent - scale - 1)
+}
+
+fn write_integer(out: &mut Vec<u8>, significand: u64, exponent: u32) {
+    const CHUNK: u32 = 1_000_000_000;
+    let mut value = Big::from(significand);
+    value.shift_left(exponent);
+    let mut chunks = Vec::new();
+    while !value.is_zero() {
+        chunks.push(value.divide(CHUNK));
+    }
+    let mut width = 0;
+    for chunk in chunks.iter().rev() {
+        write_padded(out, u64::from(*chunk), width);
+        width = 9;
+    }
+}
+
+/// `significand / 2^exponent`, of which the integer part has at most 63 bits.
+fn write_fraction(out: &mut Vec<u8>, significand: u64, exponent: u32) {
+    let factor = u128::from(PLACES_FACTOR);
+    let shifted = shift_right_rounded(u128::from(significand) * factor, exponent);
+    write_padded(out, (shifted / factor) as u64, 0);
+    let fraction = (shifted % factor) as u64;
+    if fraction != 0 {
+        out.push(b'.');
+        write_padded(out, fraction, PLACES);
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+    }
+}
+
+fn write_padded(out: &mut Vec<u8>, value: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    out.resize(out.len() + width.saturating_sub(digits.len()), b'0');
+    out.extend_from_slice(digits);
+}
+
+/// A natural number of any size: 32 bits a limb, the lowest first, the highest not zero.
+#[derive(Default)]
+struct Big(Vec<u32>);
+
+impl Big {
+    fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn bits(&self) -> i32 {
+        let Some(top) = self.0.last() else { return 0 };
+        self.0.len() as i32 * 32 - top.leading_zeros() as i32
+    }
+
+    fn trim(&mut self) {
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+    }
+
+    fn multiply_add(&mut self, factor: u32, addend: u32) {
+        let mut carry = u64::from(addend);
+        for limb in &mut self.0 {
+            carry += u64::from(*limb) * u64::from(factor);
+            *limb = carry as u32;
+            carry >>= 32;
+        }
+        if carry != 0 {
+            self.0.push(carry as u32);
+        }
+    }
+
+    fn shift_left(&mut self, bits: u32) {
+        self.multiply_add(1 << (bits % 32), 0);
+        let zeros = std::iter::repeat_n(0, if self.is_zero() { 0 } else { bits as usize / 32 });
+        self.0.splice(0..0, zeros);
+    }
+
+    fn halve(&mut self) {
+        let mut carry = 0;
+        for limb in self.0.iter_mut().rev() {
+            let low = *limb << 31;
+            *limb = *limb >> 1 | carry;
+            carry = low;
+        }
+        self.trim();
+    }
+
+    /// Takes `other` away if it is not greater; whether it was.
+    fn subtract(&mut self, other: &Self) -> bool {
+        let order = self.0.len().cmp(&other.0.len());
+        if order.then_with(|| self.0.iter().rev().cmp(other.0.iter().rev())) == Ordering::Less {
+            return false;
+        }
+        let mut borrow = false;
+        for (index, limb) in self.0.iter_mut().enumerate() {
+            let subtrahend = other.0.get(index).copied().unwrap_or(0);
+            let (difference, first) = limb.overflowing_sub(subtrahend);
+            let (difference, second) = difference.overflowing_sub(u32::from(borrow));
+            *limb = difference;
+            borrow = first || second;
+        }
+        self.trim();
+        true
+    }
+
+    /// Divides by `divisor`; answers the remainder.
+    fn divide(&mut self, divisor: u32) -> u32 {
+        let mut rest = 0u64;
+        for limb in self.0.iter_mut().rev() {
+            rest = rest << 32 | u64::from(*limb);
+            *limb = (rest / u64::from(divisor)) as u32;
+            rest %= u64::from(divisor);
+        }
+        self.trim();
+        rest as u32
+    }
+}
+
+impl From<u64> for Big {
+    fn from(value: u64) -> Self {
+        let mut big = Self(vec![value as u32, (value >> 32) as u32]);
+        big.trim();
+        big
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(a: &str, b: &str) -> String {
+        let (a, b) = (Extended::parse(a.as_bytes()), Extended::parse(b.as_bytes()));
+        let mut text = Vec::new();
+        a.expect("a number").plus(b.expect("a number")).expect("a sum").write(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn sums_as_redis_prints_them() {
+        for (a, b, expected) in [
+            ("10.50", "0.1", "10.6"),
+            ("5.0e3", "2.0e2", "5200"),
+            ("3.0", "1.000000000000000005", "4.00000000000000001"),
+            ("3.0", "1.00000000000000005", "4.00000000000000005"),
+            ("0.1", "0.2", "0.3"),
+            ("1", "-1", "0"),
+            ("0", "-1e-30", "0"),
+            ("0", "5.1e-18", "0.00000000000000001"),
+            ("0", "5e-18", "0"),
+            ("9223372036854775807", "0.5", "9223372036854775807.5"),
+            ("18446744073709551615", "0.5", "18446744073709551616"),
+            ("18446744073709551615", "0.25", "18446744073709551615"),
+            ("1e4932", "-1e4932", "0"),
+            ("0x10", "0x.8p1", "17"),
+            ("+1.", "-.5E0", "0.5"),
+        ] {
+            assert_eq!(sum(a, b), expected, "{a} + {b}");
+        }
+        assert_eq!(sum("1e30", "0"), "1000000000000000000024696061952");
+        let largest = sum("1.18973149535723176502e+4932", "0");
+        assert!(largest.starts_with("1189731495357231765") && largest.len() == 4933);
+    }
+
+    #[test]
+    fn integers_are_exact() {
+        for value in [0, 1, -1, i64::MAX, i64::MIN] {
+            let mut text = Vec::new();
+            Extended::from(value).write(&mut text);
+            assert_eq!(text, value.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let parse = |text: &str| Extended::parse(text.as_bytes());
+        assert!(parse("inf").unwrap().is_infinite() && parse("-Infinity").unwrap().is_infinite());
+        assert_eq!(parse("inf").unwrap().plus(parse("-inf").unwrap()), None);
+        let most = parse("1.1897e4932").unwrap();
+        assert!(most.plus(most).unwrap().is_infinite());
+        // The smallest of all is 2^-16445, about 3.6e-4951; half of it becomes zero.
+        assert!(parse("3e-4951").is_some() && parse("1e-4951").is_none());
+        assert!(parse("0x1p-16445").is_some() && parse("0x1p-16446").is_none());
+        assert!(parse("0x1p16383").is_some() && parse("0x1p16384").is_none());
+        assert_eq!(parse("0e999999999999"), Some(Extended::ZERO));
+    }
+
+    #[test]
+    fn what_is_not_a_number() {
+        for bad in [
+            "", " 1", "1 ", "-", "+-1", ".", "e5", "1e", "1e+", "1.2.3", "0x", "0xg", "0x1p",
+            "nan", "nan()", "infin", "1f", "1e9999", "-1e9999", "1e-9999", "1,5", "1\0",
+        ] {
+            assert_eq!(Extended::parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(Extended::parse(&[b'1'; 5120]), None);
+    }
+}
