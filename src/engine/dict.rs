@@ -209,8 +209,18 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Moves up to `buckets` buckets of an unfinished resize; whether more are left.
+    /// Moves up to `buckets` buckets of an unfinished resize, and begins another if that leaves too
+    /// many; whether more are left to move.
     pub fn rehash(&mut self, buckets: usize) -> bool {
+        self.move_buckets(buckets);
+        let sparse = self.heads.len() > MIN_BUCKETS && self.len * SPARSE < self.heads.len();
+        if sparse && self.old_heads.is_empty() {
+            self.start_resize((self.len * 2).next_power_of_two().max(MIN_BUCKETS));
+        }
+        !self.old_heads.is_empty()
+    }
+
+    fn move_buckets(&mut self, buckets: usize) {
         for _ in 0..buckets {
             let Some(head) = self.old_heads.get_mut(self.moved) else { break };
             let mut at = std::mem::replace(head, NONE);
@@ -225,7 +235,6 @@ impl<V> Dict<V> {
             self.old_heads = Vec::new();
             self.moved = 0;
         }
-        !self.old_heads.is_empty()
     }
 
     fn visit_bucket<'a>(&'a self, head: u32, visit: &mut impl FnMut(&'a [u8], &'a V)) {
@@ -359,20 +368,19 @@ impl<V> Dict<V> {
     }
 
     fn resize_step(&mut self) {
-        if !self.old_heads.is_empty() {
-            self.rehash(MOVES_PER_CHANGE);
-        } else if self.len == 0 {
+        if self.len == 0 {
             self.heads = Vec::new();
-        } else if self.heads.len() > MIN_BUCKETS && self.len * SPARSE < self.heads.len() {
-            let buckets = (self.len * 2).next_power_of_two().max(MIN_BUCKETS);
-            self.start_resize(buckets);
+            self.old_heads = Vec::new();
+            self.moved = 0;
+        } else {
+            self.rehash(MOVES_PER_CHANGE);
         }
     }
 
     fn start_resize(&mut self, buckets: usize) {
         self.old_heads = std::mem::replace(&mut self.heads, vec![NONE; buckets]);
         self.moved = 0;
-        self.rehash(MOVES_PER_CHANGE);
+        self.move_buckets(MOVES_PER_CHANGE);
     }
 }
 
