@@ -1,8 +1,12 @@
 //! Glob-style patterns of `KEYS`, `SCAN MATCH`, `PSUBSCRIBE` and `CONFIG GET`.
 
 /// Whether `text` matches `pattern`: `*`, `?`, `[a-z]`, `[^a]`, and `\` to take the next byte as
-/// itself, byte by byte, as Redis's `stringmatchlen`. Time is bounded by `pattern * text`.
+/// itself, byte by byte, as Redis's `stringmatchlen`, in which nothing but the empty pattern matches
+/// the empty text. Time is bounded by `pattern * text`.
 pub fn glob_match(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     // Where to go on when a byte does not match: after the last `*`, one byte further in the text.
     let mut retry: Option<(usize, usize)> = None;
@@ -81,7 +85,9 @@ mod tests {
     #[test]
     fn patterns() {
         let cases = [
-            ("*", "", true),
+            ("", "", true),
+            ("*", "", false),
+            ("**", "a", true),
             ("*", "abc", true),
             ("h?llo", "hello", true),
             ("h?llo", "hllo", false),

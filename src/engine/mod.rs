@@ -176,8 +176,8 @@ impl Engine {
         let mut expires_left = TICK_EXPIRES;
         let mut next: Option<i64> = None;
         for index in 0..self.keyspace.databases() {
-            let resizing = self.keyspace.db_mut(index).rehash(TICK_MOVES);
             self.expire_some(index, &mut expires_left);
+            let resizing = self.keyspace.db_mut(index).rehash(TICK_MOVES);
             let due = if resizing { Some(now) } else { self.keyspace.db(index).next_deadline() };
             next = [next, due].into_iter().flatten().min();
         }

@@ -296,11 +296,11 @@ fn pttl(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 }
 
 fn expiretime(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    answer_time(c, args, out, |at, _| to_seconds(at))
+    answer_time(c, args, out, |at, _| to_seconds(at.max(0)))
 }
 
 fn pexpiretime(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    answer_time(c, args, out, |at, _| at)
+    answer_time(c, args, out, |at, _| at.max(0))
 }
 
 /// Answers -2 for no key, -1 for no expiry time, or what `form` makes of it and the time now.
@@ -323,7 +323,7 @@ fn left(at: i64, now: i64) -> i64 {
     at.saturating_sub(now).max(0)
 }
 
-/// To the nearest second.
+/// To the nearest second. `ms` is not negative.
 fn to_seconds(ms: i64) -> i64 {
-    ms.saturating_add(500) / 1000
+    ((ms.unsigned_abs() + 500) / 1000) as i64
 }

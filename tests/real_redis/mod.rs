@@ -1,0 +1,70 @@
+//! A redis-server of our own, to compare with.
+
+use lodis::resp::write_command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A server on a free port, without files, and one connection to it. It ends with this.
+pub struct Redis {
+    process: Child,
+    stream: BufReader<TcpStream>,
+}
+
+impl Redis {
+    /// Starts one; `None`, with a word about it, if it is not installed.
+    pub fn start() -> Option<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
+        let started = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut process) = started else {
+            eprintln!("skipped: redis-server is not installed");
+            return None;
+        };
+        for _ in 0..200 {
+            if let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                return Some(Self { process, stream: BufReader::new(stream) });
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        let _ = process.kill();
+        panic!("redis-server does not answer on port {port}");
+    }
+
+    /// Runs a command; answers the bytes of the reply.
+    pub fn call(&mut self, argv: &[&[u8]]) -> Vec<u8> {
+        let mut request = Vec::new();
+        write_command(&mut request, argv);
+        self.stream.get_mut().write_all(&request).unwrap();
+        let mut reply = Vec::new();
+        self.read_reply(&mut reply);
+        reply
+    }
+
+    fn read_reply(&mut self, reply: &mut Vec<u8>) {
+        let start = reply.len();
+        self.stream.read_until(b'\n', reply).unwrap();
+        let line = String::from_utf8_lossy(&reply[start..]).into_owned();
+        let len = line[1..].trim_end().parse::<usize>().ok();
+        match (line.as_bytes()[0], len) {
+            (b'$', Some(len)) => {
+                let end = reply.len();
+                reply.resize(end + len + 2, 0);
+                self.stream.read_exact(&mut reply[end..]).unwrap();
+            }
+            (b'*', Some(len)) => (0..len).for_each(|_| self.read_reply(reply)),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
