@@ -20,10 +20,17 @@ pub(super) struct Resolved {
 impl Resolved {
     /// `get`, or `config|get`.
     pub(super) fn full_name(&self) -> String {
-        match self.container {
-            Some(container) => format!("{}|{}", container.name, self.command.name),
-            None => self.command.name.to_owned(),
+        let mut name = String::new();
+        self.write_full_name(&mut name);
+        name
+    }
+
+    fn write_full_name(&self, name: &mut String) {
+        if let Some(container) = self.container {
+            name.push_str(container.name);
+            name.push('|');
         }
+        name.push_str(self.command.name);
     }
 }
 
@@ -59,7 +66,8 @@ impl Engine {
             Err(error) => return self.reject(id, argv, &error, out),
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
-        session.last_command = resolved.full_name();
+        session.last_command.clear();
+        resolved.write_full_name(&mut session.last_command);
         if let Some(queue) = session.queue.as_mut().filter(|_| is_queued(resolved.command)) {
             queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
             return out.simple("QUEUED");
