@@ -1,6 +1,6 @@
 //! Group *string*: reading, writing, and parts of strings.
 
-use super::expire::{Expiry, MILLISECONDS, SECONDS, expire_at, persist};
+use super::expire::{Expiry, MILLISECONDS, SECONDS, Unit, expire_at, persist};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -397,11 +397,12 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     let (key, value) = (args.take()?, args.take()?);
     let options = SetOptions::parse(args)?;
     let expires_at = options.expiry.as_ref().map(|expiry| expiry.positive(c, "set")).transpose()?;
+    let string = encode(value)?;
     if options.is_plain() {
         match expires_at {
-            Some(at) => set_expiring(c, key, value, at)?,
+            Some(at) => set_expiring(c, key, value, string, at),
             None => {
-                c.set(key, encode(value)?, None);
+                c.set(key, string, None);
                 c.notify(class::STRING, "set", key);
                 c.changed();
             }
@@ -409,19 +410,6 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
         out.ok();
         return Ok(());
     }
-    set_depending(c, key, value, &options, expires_at, out)
-}
-
-/// SET with an option that depends on what the key held.
-fn set_depending(
-    c: &mut Ctx<'_>,
-    key: &[u8],
-    value: &[u8],
-    options: &SetOptions<'_>,
-    expires_at: Option<i64>,
-    out: &mut Writer<'_>,
-) -> Result<(), Error> {
-    let string = encode(value)?;
     if options.get {
         reply_string(c, key, out)?;
     }
@@ -440,7 +428,8 @@ fn set_depending(
         return Ok(());
     }
     if let Some(at) = expires_at {
-        return set_expiring(c, key, value, at);
+        set_expiring(c, key, value, string, at);
+        return Ok(());
     }
     c.set(key, string, old.flatten().filter(|_| options.keep_ttl));
     c.notify(class::STRING, "set", key);
@@ -452,27 +441,32 @@ fn set_depending(
     Ok(())
 }
 
-/// Sets a string that ceases to exist at `at`, and logs that moment.
-fn set_expiring(c: &mut Ctx<'_>, key: &[u8], value: &[u8], at: i64) -> Result<(), Error> {
-    c.set(key, encode(value)?, Some(at));
+/// Sets a string that ceases to exist at `at`, and logs that moment. `value` is its content.
+fn set_expiring(c: &mut Ctx<'_>, key: &[u8], value: &[u8], string: StringValue, at: i64) {
+    c.set(key, string, Some(at));
     c.notify(class::STRING, "set", key);
     c.notify(class::GENERIC, "expire", key);
     c.effect(&[b"SET", key, value, b"PXAT", itoa::Buffer::new().format(at).as_bytes()]);
-    Ok(())
 }
 
 fn setex(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let key = args.take()?;
-    let at = Expiry::new(&SECONDS, args.take()?).positive(c, "setex")?;
-    set_expiring(c, key, args.take()?, at)?;
-    out.ok();
-    Ok(())
+    set_for(c, args, out, &SECONDS, "setex")
 }
 
 fn psetex(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let key = args.take()?;
-    let at = Expiry::new(&MILLISECONDS, args.take()?).positive(c, "psetex")?;
-    set_expiring(c, key, args.take()?, at)?;
+    set_for(c, args, out, &MILLISECONDS, "psetex")
+}
+
+fn set_for(
+    c: &mut Ctx<'_>,
+    args: &mut Args<'_>,
+    out: &mut Writer<'_>,
+    unit: &'static Unit,
+    command: &str,
+) -> Result<(), Error> {
+    let (key, span, value) = (args.take()?, args.take()?, args.take()?);
+    let at = Expiry::new(unit, span).positive(c, command)?;
+    set_expiring(c, key, value, encode(value)?, at);
     out.ok();
     Ok(())
 }

@@ -457,4 +457,36 @@ mod tests {
         }
         assert_eq!(Extended::parse(&[b'1'; 5120]), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(
+            a in "[-+]?(0x)?[0-9a-fA-F.]{0,40}([ep][-+]?[0-9]{1,9})?",
+            b in proptest::collection::vec(proptest::num::u8::ANY, 0..20),
+        ) {
+            let read = [a.as_bytes(), &b].map(Extended::parse);
+            for x in read.into_iter().flatten() {
+                for y in [x, Extended::from(i64::MIN), Extended::ZERO] {
+                    let mut text = Vec::new();
+                    x.plus(y).into_iter().for_each(|sum| sum.write(&mut text));
+                }
+            }
+        }
+
+        #[test]
+        fn a_sum_does_not_depend_on_the_order(a: i64, b: i64, x: f64, y: f64) {
+            let parse = |x: f64| Extended::parse(x.to_string().as_bytes());
+            let pairs = [Some((a.into(), b.into())), parse(x).zip(parse(y))];
+            for (a, b) in pairs.into_iter().flatten() {
+                let there = a.plus(b).map(|sum| sum.magnitude);
+                proptest::prop_assert_eq!(there, b.plus(a).map(|sum| sum.magnitude));
+                let back = a.plus(a).and_then(|twice| twice.plus(negated(a)));
+                proptest::prop_assert_eq!(back.map(|sum| sum.magnitude), Some(a.magnitude));
+            }
+        }
+    }
+
+    fn negated(x: Extended) -> Extended {
+        Extended { negative: !x.negative, ..x }
+    }
 }

@@ -54,4 +54,13 @@ mod tests {
             assert_eq!(parse_integer(bad.as_bytes()), None, "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_parses_is_what_formatting_gives(text in "[-+ ]?[0-9]{0,20}", value: i64) {
+            let canonical = text.parse().ok().filter(|value: &i64| value.to_string() == text);
+            proptest::prop_assert_eq!(parse_integer(text.as_bytes()), canonical);
+            proptest::prop_assert_eq!(parse_integer(value.to_string().as_bytes()), Some(value));
+        }
+    }
 }
