@@ -1,0 +1,36 @@
+// Bundles the entries into dist/, writes their declarations, and puts the wasm file beside them.
+import { spawnSync } from "node:child_process";
+import { copyFile, rm, stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+await stat(here("wasm/lodis_bg.wasm")).catch(() => {
+  console.error("pkg/wasm is empty: run `cargo xtask wasm` first");
+  process.exit(1);
+});
+await rm(here("dist"), { recursive: true, force: true });
+
+const common = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  outdir: here("dist"),
+  splitting: true,
+  chunkNames: "chunk-[hash]",
+  alias: { "lodis-wasm": here("wasm/lodis.js") },
+  logLevel: "warning",
+};
+await build({ ...common, platform: "browser", entryPoints: [here("src/index.ts")] });
+await build({
+  ...common,
+  platform: "node",
+  entryPoints: [here("src/node.ts")],
+});
+await copyFile(here("wasm/lodis_bg.wasm"), here("dist/lodis_bg.wasm"));
+
+const tsc = here("node_modules/typescript/bin/tsc");
+const declarations = ["--emitDeclarationOnly", "--declaration", "-p", here("tsconfig.json")];
+const { status } = spawnSync(process.execPath, [tsc, ...declarations], { stdio: "inherit" });
+process.exit(status ?? 1);

@@ -1,0 +1,2 @@
+// The JavaScript that wasm-bindgen writes; its shape is `Module` in wasm.ts. build.mjs knows where.
+declare module "lodis-wasm";

@@ -1,0 +1,18 @@
+/** The module's linear memory. Its views detach when it grows, so they are made again then. */
+export class Memory {
+  bytes: Uint8Array;
+  view: DataView;
+
+  constructor(private readonly memory: WebAssembly.Memory) {
+    this.bytes = new Uint8Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+  }
+
+  /** Call after anything that may have made the memory grow. */
+  refresh(): void {
+    if (this.bytes.buffer !== this.memory.buffer) {
+      this.bytes = new Uint8Array(this.memory.buffer);
+      this.view = new DataView(this.memory.buffer);
+    }
+  }
+}

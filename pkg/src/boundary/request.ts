@@ -1,0 +1,137 @@
+import type { Argument } from "../types.js";
+import type { Memory } from "./memory.js";
+import { utf8Length, writeText } from "./text.js";
+
+/** The buffer that never moves: `reserve` answers the same pointer for anything up to this. */
+const SMALL = 64 * 1024;
+/** Above this many units, text is measured rather than given three bytes per unit. */
+const MEASURED = 4096;
+
+/** Writes commands into the engine's request buffer: `u32` argc, then `u32` length and bytes. */
+export class RequestWriter {
+  private readonly small: number;
+  private start: number;
+  private at: number;
+  private end: number;
+  private argcAt = 0;
+  private argc = 0;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly reserve: (bytes: number) => number,
+  ) {
+    this.small = reserve(0);
+    this.start = this.at = this.small;
+    this.end = this.small + SMALL;
+  }
+
+  /** Begins a request. What was written before and not run is forgotten. */
+  begin(): void {
+    if (this.start !== this.small) {
+      this.reserve(0);
+      this.start = this.small;
+      this.end = this.small + SMALL;
+    }
+    this.at = this.start;
+    this.memory.refresh();
+  }
+
+  /** Begins a command with its words, already in the form of the buffer. */
+  command(head: Uint8Array, words: number): void {
+    this.ensure(4 + head.length);
+    this.argcAt = this.at;
+    this.argc = words;
+    this.memory.bytes.set(head, this.at + 4);
+    this.at += 4 + head.length;
+  }
+
+  /**
+   * Adds one argument; `position` (from 1) names it in errors.
+   *
+   * @throws TypeError if it is not an {@link Argument}, or text with half of a surrogate pair.
+   */
+  argument(value: Argument, position: number): void {
+    if (typeof value === "string") {
+      this.text(value, position);
+    } else if (typeof value === "number" || typeof value === "bigint") {
+      this.text(String(value), position);
+    } else if (value instanceof Uint8Array) {
+      this.ensure(4 + value.length);
+      this.memory.view.setUint32(this.at, value.length, true);
+      this.memory.bytes.set(value, this.at + 4);
+      this.at += 4 + value.length;
+    } else {
+      throw new TypeError(`argument ${position} is ${describe(value)}: ${EXPECTED}`);
+    }
+    this.argc++;
+  }
+
+  /** Ends a command. */
+  finish(): void {
+    this.memory.view.setUint32(this.argcAt, this.argc, true);
+  }
+
+  /** Bytes written since {@link begin}. */
+  get length(): number {
+    return this.at - this.start;
+  }
+
+  /** A copy of what was written. */
+  copy(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.bytes.subarray(this.start, this.at));
+  }
+
+  /** Takes over a whole request that was written elsewhere. */
+  load(frame: Uint8Array): void {
+    this.begin();
+    this.ensure(frame.length);
+    this.memory.bytes.set(frame, this.at);
+    this.at += frame.length;
+  }
+
+  private text(value: string, position: number): void {
+    let room = value.length * 3;
+    if (value.length > MEASURED) {
+      room = utf8Length(value);
+      if (room < 0) throw surrogate(position);
+    }
+    this.ensure(4 + room);
+    const end = writeText(this.memory.bytes, this.at + 4, value);
+    if (end < 0) throw surrogate(position);
+    this.memory.view.setUint32(this.at, end - this.at - 4, true);
+    this.at = end;
+  }
+
+  private ensure(room: number): void {
+    if (this.at + room > this.end) this.grow(room);
+  }
+
+  /** Moves what was written to a larger buffer. */
+  private grow(room: number): void {
+    const written = this.copy();
+    const capacity = Math.max(written.length + room, written.length * 2, SMALL + 1);
+    const start = capacity < 2 ** 31 ? this.reserve(capacity) : 0;
+    if (start === 0) {
+      this.start = -1; // so that `begin` lets go of whatever is left
+      throw new RangeError(`no memory for a request of ${capacity} bytes`);
+    }
+    this.memory.refresh();
+    this.memory.bytes.set(written, start);
+    this.argcAt += start - this.start;
+    this.start = start;
+    this.at = start + written.length;
+    this.end = start + capacity;
+  }
+}
+
+const EXPECTED = "expected a string, a Uint8Array, a number or a bigint";
+
+function surrogate(position: number): TypeError {
+  return new TypeError(`argument ${position} holds half of a surrogate pair, which UTF-8 cannot carry`);
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return typeof value === "boolean" ? String(value) : typeof value;
+  return `a value of class ${value.constructor?.name ?? "Object"}`;
+}

@@ -1,0 +1,68 @@
+/** Up to here a loop over the letters beats the platform's encoder and decoder. */
+const LOOP_MAX = 64;
+
+let encoder: TextEncoder | undefined;
+let decoder: TextDecoder | undefined;
+
+/** Bytes of `text` in UTF-8; -1 if it holds half of a surrogate pair. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x80) continue;
+    bytes += unit < 0x800 ? 1 : 2;
+    if (unit < 0xd800 || unit > 0xdfff) continue;
+    const next = text.charCodeAt(at + 1);
+    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return -1;
+    at++; // two units, four bytes: 2 + 2 counted so far
+  }
+  return bytes;
+}
+
+/**
+ * Writes `text` in UTF-8 at `at`; answers where it ends, or -1 if it holds half of a surrogate
+ * pair. There must be room for three bytes per unit, or for exactly `utf8Length`.
+ */
+export function writeText(bytes: Uint8Array, at: number, text: string): number {
+  const length = text.length;
+  if (length <= LOOP_MAX) {
+    let index = 0;
+    while (index < length) {
+      const unit = text.charCodeAt(index);
+      if (unit >= 0x80) break;
+      bytes[at + index++] = unit;
+    }
+    if (index === length) return at + length;
+  }
+  encoder ??= new TextEncoder();
+  const { written } = encoder.encodeInto(text, bytes.subarray(at));
+  if (written !== length && utf8Length(text) < 0) return -1;
+  return at + written;
+}
+
+/** The text of UTF-8 `bytes[start..end]`; what is not UTF-8 becomes U+FFFD. */
+export function readText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= LOOP_MAX) {
+    const text = readAscii(bytes, start, end);
+    if (text !== undefined) return text;
+  }
+  decoder ??= new TextDecoder("utf-8", { ignoreBOM: true });
+  return decoder.decode(bytes.subarray(start, end));
+}
+
+function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = "";
+  let at = start;
+  for (; at + 8 <= end; at += 8) {
+    const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!;
+    const e = bytes[at + 4]!, f = bytes[at + 5]!, g = bytes[at + 6]!, h = bytes[at + 7]!;
+    if ((a | b | c | d | e | f | g | h) >= 0x80) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}

@@ -1,0 +1,83 @@
+/** One engine. */
+export interface Lodis {
+  connect(resp: number): number;
+  disconnect(session: number): void;
+  reserve(bytes: number): number;
+  exec(session: number, bytes: number, nowMs: number): number;
+  openConnection(address: string, nowMs: number): number;
+  receive(connection: number, bytes: number, nowMs: number): number;
+  closeConnection(connection: number): void;
+  takeMessages(): number;
+  tick(nowMs: number): number;
+  offset(): number;
+  hints(): Hint[];
+  free(): void;
+}
+
+/** A command, for completion and hints; `syntax` as redis-cli prints it. */
+export interface Hint {
+  name: string;
+  syntax: string;
+  summary: string;
+  group: string;
+  since: string;
+  complexity: string;
+  readOnly: boolean;
+}
+
+/** The log of one engine in IndexedDB. */
+export interface Log {
+  written(nowMs: number): void;
+  durableOffset(): number;
+  waitsForStore(): boolean;
+  flush(): Promise<number>;
+  hidden(): void;
+  error(): string | undefined;
+  close(): Promise<void>;
+  free(): void;
+}
+
+/** What a log reports. */
+export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress";
+
+/** Who owns a name, and forwarding between tabs. */
+export interface Tabs {
+  serve(): void;
+  answer(tab: string, seq: number, reply: Uint8Array): void;
+  push(tab: string, messages: Uint8Array): void;
+  request(seq: number, frame: Uint8Array, readOnly: boolean): void;
+  role(): "joining" | "owner" | "guest";
+  close(): void;
+  free(): void;
+}
+
+/** What happens between tabs. */
+export type TabsEvent =
+  | { type: "own" }
+  | { type: "guest" }
+  | { type: "connect"; tab: string }
+  | { type: "request"; tab: string; seq: number; frame: Uint8Array }
+  | { type: "disconnect"; tab: string }
+  | { type: "reply"; seq: number; reply: Uint8Array }
+  | { type: "push"; messages: Uint8Array }
+  | { type: "lost"; seq: number };
+
+/** Where the module can be loaded from. */
+export type Source = string | URL | Request | Response | BufferSource | WebAssembly.Module;
+
+/** The wasm-bindgen module: what `cargo xtask wasm` writes to pkg/wasm. */
+export interface Module {
+  readonly Lodis: new (options: { databases?: number; nowMs: number }) => Lodis;
+  readonly Log: {
+    open(
+      lodis: Lodis,
+      name: string,
+      options: { appendOnly: boolean; appendFsync: "always" | "everysec" | "no" },
+      onEvent: (type: LogEvent, value: number | string) => void,
+    ): Promise<Log>;
+  };
+  readonly Tabs: { join(name: string, onEvent: (event: TabsEvent) => void): Tabs };
+  default(options: {
+    module_or_path: Source | Promise<Source>;
+  }): Promise<{ memory: WebAssembly.Memory }>;
+}

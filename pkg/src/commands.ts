@@ -1,0 +1,171 @@
+import { utf8Length } from "./boundary/text.js";
+import { type Row, TABLE } from "./generated/commands.js";
+import type { Argument, Input } from "./types.js";
+
+/** A command, ready to be written: its words in the form of the request buffer. */
+export interface Command {
+  /** Lower case, words separated by a blank. */
+  readonly name: string;
+  /** `u32` length and bytes of every word. */
+  readonly head: Uint8Array;
+  readonly words: number;
+  readonly readOnly: boolean;
+  /** Takes objects of names and values (`MSET`). */
+  readonly data: boolean;
+}
+
+/** Adds a method for every command, in camel case and in lower case, made by `make`. */
+export function install(
+  prototype: object,
+  // biome-ignore lint: the generated interface types the methods
+  make: (command: Command) => (...input: any[]) => unknown,
+): void {
+  for (const row of TABLE) {
+    const method = make(described(row));
+    for (const name of new Set([row[1], row[1].toLowerCase()])) {
+      Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
+    }
+  }
+}
+
+let byName: Map<string, Command> | undefined;
+
+/** Commands that make no sense through `call`, and why. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["subscribe", "use subscribe(channel, listener)"],
+  ["psubscribe", "use pSubscribe(pattern, listener)"],
+  ["ssubscribe", "use sSubscribe(channel, listener)"],
+  ["unsubscribe", "call the function that subscribe() answered"],
+  ["punsubscribe", "call the function that pSubscribe() answered"],
+  ["sunsubscribe", "call the function that sSubscribe() answered"],
+  ["quit", "use close()"],
+  ["reset", "close() and open() again"],
+  ["monitor", "it has no single reply"],
+]);
+
+/**
+ * The command called `name` in any case; one that the table does not have is sent as it is.
+ *
+ * @throws TypeError if `name` is no string, or a command that does not answer one reply.
+ */
+export function find(name: unknown, first: unknown): Command {
+  if (typeof name !== "string") throw new TypeError("the name of a command is a string");
+  if (utf8Length(name) < 0) {
+    throw new TypeError("the name of a command holds half of a surrogate pair");
+  }
+  const lower = name.toLowerCase();
+  const instead = REFUSED.get(lower) ?? refusedForm(lower, first);
+  if (instead !== undefined) throw new TypeError(`${name} cannot be called: ${instead}`);
+  byName ??= new Map(TABLE.map((row) => [row[0], described(row)]));
+  return byName.get(lower) ?? described([name, name, ""], [name]);
+}
+
+function refusedForm(name: string, first: unknown): string | undefined {
+  if (name === "hello" && first !== undefined && String(first) !== "3") {
+    return "this package speaks RESP3";
+  }
+  if (name === "client" && String(first).toLowerCase() === "reply") {
+    return "every call has a reply";
+  }
+  return undefined;
+}
+
+function described(row: Row, words = row[0].split(" ")): Command {
+  const flags = row[2];
+  return {
+    name: row[0],
+    head: headOf(words),
+    words: words.length,
+    readOnly: flags.includes("r"),
+    data: flags.includes("d"),
+  };
+}
+
+/** The words of a command as the request buffer has them. Their letters are ASCII, or text. */
+export function headOf(words: readonly string[]): Uint8Array {
+  const bytes: number[] = [];
+  for (const word of words) {
+    const utf8 = /^[\0-\x7f]*$/.test(word)
+      ? Array.from(word, (letter) => letter.charCodeAt(0))
+      : [...new TextEncoder().encode(word)];
+    bytes.push(utf8.length & 255, (utf8.length >> 8) & 255, (utf8.length >> 16) & 255, 0, ...utf8);
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** Whether an input is one word as it stands. */
+export function isArgument(input: unknown): input is Argument {
+  return typeof input !== "object" || input instanceof Uint8Array;
+}
+
+/** Deeper lists are taken for cyclic ones. */
+const DEPTH_MAX = 16;
+
+/**
+ * Lays lists, maps, data objects and options flat. A trailing `undefined` is an option left out.
+ *
+ * @throws TypeError for what has no place in a command.
+ */
+export function flatten(command: Command, inputs: ArrayLike<Input>): Argument[] {
+  const flat: Argument[] = [];
+  let data = command.data;
+  let length = inputs.length;
+  while (length > 0 && inputs[length - 1] === undefined) length--;
+  for (let index = 0; index < length; index++) {
+    const input = inputs[index];
+    if (isArgument(input)) {
+      flat.push(input);
+    } else if (isPlain(input)) {
+      if (data) addData(flat, input);
+      else addOptions(flat, input);
+      data = false;
+    } else {
+      add(flat, input, index + 1, 0);
+    }
+  }
+  return flat;
+}
+
+function isPlain(input: unknown): input is Record<string, unknown> {
+  if (typeof input !== "object" || input === null) return false;
+  const prototype = Object.getPrototypeOf(input);
+  // An object of another realm has another `Object.prototype`; that one's prototype is null too.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function add(flat: Argument[], input: unknown, position: number | string, depth: number): void {
+  if (depth > DEPTH_MAX) throw new TypeError(`argument ${position} is nested too deeply`);
+  if (Array.isArray(input)) {
+    for (const element of input) add(flat, element, position, depth + 1);
+  } else if (input instanceof Map) {
+    for (const [name, value] of input) {
+      add(flat, name, position, depth + 1);
+      add(flat, value, position, depth + 1);
+    }
+  } else if (isArgument(input) && input !== undefined && typeof input !== "boolean") {
+    flat.push(input);
+  } else {
+    throw new TypeError(`argument ${position} is ${nameOf(input)}, which no command takes`);
+  }
+}
+
+function addData(flat: Argument[], data: Record<string, unknown>): void {
+  for (const name of Object.keys(data)) {
+    flat.push(name);
+    add(flat, data[name], JSON.stringify(name), DEPTH_MAX);
+  }
+}
+
+function addOptions(flat: Argument[], options: Record<string, unknown>): void {
+  for (const token of Object.keys(options)) {
+    const value = options[token];
+    if (value === undefined || value === null || value === false) continue;
+    flat.push(token);
+    if (value !== true) add(flat, value, token, 0);
+  }
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return `a value of class ${value.constructor?.name ?? "Object"}`;
+}

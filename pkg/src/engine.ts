@@ -1,0 +1,159 @@
+import type { Lodis } from "./boundary/wasm.js";
+import { Memory } from "./boundary/memory.js";
+import { ReplyReader } from "./boundary/reply.js";
+import { RequestWriter } from "./boundary/request.js";
+import { type Command, flatten, isArgument } from "./commands.js";
+import type { Loaded } from "./load.js";
+import type { Input } from "./types.js";
+
+/** Messages wait in sessions. */
+export const MESSAGES = 1;
+/** The effect stream advanced, or CONFIG SET changed a setting. */
+export const WROTE = 2;
+/** The session is to be ended. */
+export const CLOSE = 4;
+
+const HEADER = 12;
+/** A write may have set an expiry time: look at the latest after this many milliseconds. */
+const SOON_MS = 100;
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** One engine with its request buffer, and its timer. Knows nothing of stores and tabs. */
+export class Engine {
+  readonly writer: RequestWriter;
+  readonly reader = new ReplyReader();
+  readonly lodis: Lodis;
+  /** Flags of the last reply. */
+  flags = 0;
+  /** Called when the effect stream has advanced. */
+  onWrite: () => void = () => {};
+  private readonly memory: Memory;
+  private readonly routes = new Map<number, (messages: Uint8Array<ArrayBuffer>) => void>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timerDue = Infinity;
+
+  constructor({ module, memory }: Loaded, databases: number) {
+    this.lodis = new module.Lodis({ databases, nowMs: Date.now() });
+    this.memory = new Memory(memory);
+    this.writer = new RequestWriter(this.memory, (bytes) => this.lodis.reserve(bytes));
+  }
+
+  /** Begins an embedded session; its messages go to `deliver`. */
+  connect(deliver: (messages: Uint8Array<ArrayBuffer>) => void): number {
+    const session = this.lodis.connect(3);
+    this.routes.set(session, deliver);
+    return session;
+  }
+
+  /** Ends an embedded session. */
+  disconnect(session: number): void {
+    this.routes.delete(session);
+    this.lodis.disconnect(session);
+  }
+
+  /** Begins a connection that speaks RESP as on the wire. */
+  openConnection(address: string, deliver: (messages: Uint8Array<ArrayBuffer>) => void): number {
+    const connection = this.lodis.openConnection(address, Date.now());
+    this.routes.set(connection, deliver);
+    return connection;
+  }
+
+  /** Ends a connection. */
+  closeConnection(connection: number): void {
+    this.routes.delete(connection);
+    this.lodis.closeConnection(connection);
+  }
+
+  /** Gives a connection bytes from the wire; answers the bytes to send back. */
+  receive(connection: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    this.writer.load(bytes);
+    this.open(this.lodis.receive(connection, this.writer.length, Date.now()));
+    return this.reader.rest();
+  }
+
+  /** Adds one command to the request being written. */
+  write(command: Command, inputs: ArrayLike<Input>): void {
+    let args = inputs;
+    for (let index = 0; index < inputs.length; index++) {
+      // Anything that may run foreign code (iterators, getters) runs before the buffer is touched.
+      if (!isArgument(inputs[index]) || inputs[index] === undefined) {
+        args = flatten(command, inputs);
+        break;
+      }
+    }
+    this.writeFlat(command, args);
+  }
+
+  /** Adds one command whose arguments are flat. */
+  writeFlat(command: Command, args: ArrayLike<Input>): void {
+    const { writer } = this;
+    writer.command(command.head, command.words);
+    for (let index = 0; index < args.length; index++) {
+      writer.argument(args[index] as string, index + 1);
+    }
+    writer.finish();
+  }
+
+  /** Runs the request as `session`; the replies are then in `reader`, and must be read at once. */
+  run(session: number): void {
+    this.open(this.lodis.exec(session, this.writer.length, Date.now()));
+  }
+
+  /** Does what a run left to do, after its replies have been read. */
+  settle(): void {
+    const { flags } = this;
+    if (flags & WROTE) {
+      this.schedule(SOON_MS);
+      this.onWrite();
+    }
+    if (flags & MESSAGES) this.drain();
+  }
+
+  /** Hands every waiting message to its session. */
+  drain(): void {
+    for (;;) {
+      const pointer = this.lodis.takeMessages();
+      if (pointer === 0) return;
+      this.open(pointer);
+      const session = this.memory.view.getUint32(pointer + 8, true);
+      this.routes.get(session)?.(this.reader.rest());
+    }
+  }
+
+  /** Makes sure that `tick` runs within `delay` milliseconds. */
+  schedule(delay: number): void {
+    const due = Date.now() + delay;
+    if (this.timerDue <= due) return;
+    clearTimeout(this.timer);
+    this.timerDue = due;
+    this.timer = setTimeout(() => this.tick(), Math.min(Math.max(delay, 1), TIMER_MAX_MS));
+    // In Node a timer must not keep the process alive; browsers number their timers.
+    (this.timer as { unref?: () => void }).unref?.();
+  }
+
+  /** Stops the timer and frees the engine. */
+  close(): void {
+    clearTimeout(this.timer);
+    this.timerDue = -Infinity;
+    this.routes.clear();
+    this.lodis.free();
+  }
+
+  private tick(): void {
+    this.timerDue = Infinity;
+    const before = this.lodis.offset();
+    const wait = this.lodis.tick(Date.now());
+    if (this.lodis.offset() !== before) this.onWrite();
+    this.drain();
+    if (wait !== Infinity) this.schedule(wait);
+  }
+
+  private open(pointer: number): void {
+    const { memory } = this;
+    memory.refresh();
+    const { view } = memory;
+    this.flags = view.getUint32(pointer + 4, true);
+    const start = pointer + HEADER;
+    this.reader.begin(memory.bytes, start, start + view.getUint32(pointer, true));
+  }
+}

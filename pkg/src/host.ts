@@ -1,0 +1,370 @@
+import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
+import type { ReplyReader } from "./boundary/reply.js";
+import { type Command, headOf } from "./commands.js";
+import { Durability, type Persistence } from "./durability.js";
+import { CLOSE, Engine, WROTE } from "./engine.js";
+import { ClosedError, LostError, ReplyError } from "./errors.js";
+import { Events, report } from "./events.js";
+import { Guests } from "./guests.js";
+import type { Loaded } from "./load.js";
+import type { Settings } from "./options.js";
+import { type Space, Subscriptions } from "./subscribe.js";
+import type { Input, Reply } from "./types.js";
+
+/** Who has the data: this context for itself, this tab for all tabs, or another tab. */
+export type Role = "alone" | "owner" | "guest";
+
+/** What an instance reports. */
+export type InstanceEvents = {
+  saved: Persistence;
+  pending: Persistence;
+  failed: Persistence;
+  role: Role;
+};
+
+/** A request that another tab runs, or that waits until this one can. */
+interface Request {
+  readonly frame: Uint8Array<ArrayBuffer>;
+  readonly readOnly: boolean;
+  readonly read: (reader: ReplyReader) => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Whether another tab may have run it. */
+  sent: boolean;
+}
+
+type State = "opening" | "local" | "guest" | "closed";
+
+/** Conducts one instance: engine, log, tabs, subscriptions. The surfaces are in redis.ts. */
+export class Host {
+  readonly engine: Engine;
+  readonly events = new Events<InstanceEvents>();
+  readonly subscriptions = new Subscriptions();
+  role: Role = "alone";
+  private state: State = "opening";
+  private session = 0;
+  private durability: Durability | undefined;
+  private tabs: Tabs | undefined;
+  private guests: Guests | undefined;
+  private readonly requests = new Map<number, Request>();
+  private nextSeq = 1;
+  private failure: Error | undefined;
+  private closing: Promise<void> | undefined;
+  private opened: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  private readonly onHidden = () => {
+    if (globalThis.document?.visibilityState === "hidden") this.durability?.log.hidden();
+  };
+  private readonly onPageHide = () => this.durability?.log.hidden();
+
+  constructor(
+    private readonly loaded: Loaded,
+    private readonly settings: Settings,
+  ) {
+    this.engine = new Engine(loaded, settings.databases);
+    this.engine.onWrite = () => this.durability?.written();
+  }
+
+  /** Opens the store, or finds the tab that has it. */
+  async open(): Promise<void> {
+    try {
+      if (this.settings.store === "memory") return this.becomeLocal();
+      await new Promise<void>((resolve, reject) => {
+        this.opened = { resolve, reject };
+        const { Tabs } = this.loaded.module;
+        this.tabs = Tabs.join(this.settings.name, (event) => this.onTabs(event));
+      });
+    } catch (error) {
+      await this.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  get persistence(): Persistence {
+    if (this.role === "guest") return { state: "elsewhere" };
+    return this.durability?.state ?? { state: "memory" };
+  }
+
+  /** Runs one command now. The error that it answers is thrown. */
+  callSync(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
+    this.mustBeLocal();
+    this.engine.writer.begin();
+    this.engine.write(command, inputs);
+    const reply = this.runOne(binary);
+    if (reply instanceof ReplyError) throw reply;
+    return reply;
+  }
+
+  /** Runs one command here or in the tab that has the data. */
+  call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
+    try {
+      if (this.state === "closed") throw this.closedError();
+      this.engine.writer.begin();
+      this.engine.write(command, inputs);
+      if (this.state !== "local") {
+        const read = (reader: ReplyReader) => orThrow(reader.next(binary));
+        return this.forward(command.readOnly, read);
+      }
+      const reply = this.runOne(binary);
+      if (reply instanceof ReplyError) return Promise.reject(reply);
+      const stored = this.flushed();
+      return stored ? stored.then(() => reply) : Promise.resolve(reply);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Runs a request that `write` writes, and reads its replies with `read`, now. */
+  batchSync<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): T {
+    this.mustBeLocal();
+    this.engine.writer.begin();
+    write(this.engine);
+    return this.runAll(read);
+  }
+
+  /** Runs a request of several commands: one crossing, one message to another tab. */
+  batch<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): Promise<T> {
+    try {
+      if (this.state === "closed") throw this.closedError();
+      this.engine.writer.begin();
+      write(this.engine);
+      if (this.state !== "local") return this.forward(false, read);
+      const result = this.runAll(read);
+      const stored = this.flushed();
+      return stored ? stored.then(() => result) : Promise.resolve(result);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Stores what is pending and lets go of everything. */
+  close(): Promise<void> {
+    this.closing ??= this.shut();
+    return this.closing;
+  }
+
+  private async shut(): Promise<void> {
+    const wasLocal = this.state === "local";
+    this.state = "closed";
+    this.opened?.reject(this.closedError());
+    for (const request of this.requests.values()) request.reject(this.closedError());
+    this.requests.clear();
+    this.subscriptions.clear();
+    this.listen("removeEventListener");
+    try {
+      await this.durability?.log.close();
+    } finally {
+      this.durability?.reject(this.closedError());
+      this.tabs?.close();
+      this.tabs?.free();
+      this.durability?.log.free();
+      if (wasLocal) this.engine.disconnect(this.session);
+      this.engine.close();
+      this.events.clear();
+    }
+  }
+
+  private mustBeLocal(): void {
+    if (this.state === "local") return;
+    if (this.state === "closed") throw this.closedError();
+    throw new ReplyError(
+      "READONLY Another tab owns the data, and this one holds no copy: use the promise API.",
+    );
+  }
+
+  private closedError(): Error {
+    return this.failure ?? new ClosedError();
+  }
+
+  private runOne(binary: boolean): Reply {
+    const { engine } = this;
+    engine.run(this.session);
+    const reply = engine.reader.next(binary);
+    if (engine.flags !== 0) this.settle();
+    return reply;
+  }
+
+  private runAll<T>(read: (reader: ReplyReader) => T): T {
+    const { engine } = this;
+    engine.run(this.session);
+    try {
+      return read(engine.reader);
+    } finally {
+      if (engine.flags !== 0) this.settle();
+    }
+  }
+
+  private settle(): void {
+    const { flags } = this.engine;
+    this.engine.settle();
+    this.engine.flags = flags; // settling runs the engine again
+    if (flags & CLOSE) this.close().catch(report);
+  }
+
+  /** A promise to wait for before the last run is acknowledged. */
+  private flushed(): Promise<void> | undefined {
+    return this.engine.flags & WROTE ? this.durability?.pending() : undefined;
+  }
+
+  private forward<T>(readOnly: boolean, read: (reader: ReplyReader) => T): Promise<T> {
+    const frame = this.engine.writer.copy();
+    return new Promise<T>((resolve, reject) => {
+      const seq = this.nextSeq++;
+      const request = { frame, readOnly, read, resolve: resolve as (value: unknown) => void, reject };
+      const sent = this.state === "guest";
+      this.requests.set(seq, { ...request, sent });
+      if (sent) this.tabs?.request(seq, frame, readOnly);
+    });
+  }
+
+  private onTabs(event: TabsEvent): void {
+    if (this.state === "closed") return;
+    switch (event.type) {
+      case "own":
+        this.state = "opening";
+        this.own().catch((error: unknown) => this.fail(error));
+        return;
+      case "guest":
+        return this.becomeGuest();
+      case "reply":
+        return this.onReply(event.seq, event.reply);
+      case "lost":
+        this.requests.get(event.seq)?.reject(new LostError());
+        this.requests.delete(event.seq);
+        return;
+      case "push":
+        return this.subscriptions.receive(event.messages);
+      default:
+        this.guests?.handle(event);
+    }
+  }
+
+  private onReply(seq: number, reply: Uint8Array): void {
+    const request = this.requests.get(seq);
+    if (!request) return;
+    this.requests.delete(seq);
+    const { reader } = this.engine;
+    reader.begin(reply, 0, reply.length);
+    settleWith(request, () => request.read(reader));
+  }
+
+  /** This tab holds the lock: loads the store, then serves itself and the others. */
+  private async own(): Promise<void> {
+    const { lodis } = this.engine;
+    const { name, appendOnly, appendFsync } = this.settings;
+    const onEvent = (type: LogEvent, value: number | string) => this.onLog(type, value);
+    const options = { appendOnly, appendFsync };
+    const log = await this.loaded.module.Log.open(lodis, name, options, onEvent);
+    if (this.isClosed()) return closeLate(log);
+    this.durability = new Durability(lodis, log, (state) => this.events.emit(state.state as "saved", state));
+    this.listen("addEventListener");
+    this.becomeLocal();
+    this.guests = new Guests(this.engine, this.tabs!, () => this.durability?.pending());
+    this.setRole("owner");
+    this.tabs?.serve();
+    this.opened?.resolve();
+  }
+
+  private isClosed(): boolean {
+    return this.state === "closed";
+  }
+
+  private becomeLocal(): void {
+    this.session = this.engine.connect((messages) => this.subscriptions.receive(messages));
+    this.state = "local";
+    this.engine.schedule(0);
+    this.resubscribe();
+    const waiting = [...this.requests.values()];
+    this.requests.clear();
+    for (const request of waiting) {
+      if (request.sent && !request.readOnly) request.reject(new LostError());
+      else this.runRequest(request);
+    }
+  }
+
+  private runRequest(request: Request): void {
+    settleWith(request, () => {
+      this.engine.writer.load(request.frame);
+      const result = this.runAll(request.read);
+      const stored = this.flushed();
+      return stored ? stored.then(() => result) : result;
+    });
+  }
+
+  private becomeGuest(): void {
+    this.state = "guest";
+    this.resubscribe();
+    for (const [seq, request] of this.requests) {
+      if (request.sent) continue;
+      request.sent = true;
+      this.tabs?.request(seq, request.frame, request.readOnly);
+    }
+    this.setRole("guest");
+    this.opened?.resolve();
+  }
+
+  /** A new owner knows nothing of what this instance listens to. */
+  private resubscribe(): void {
+    for (const [space, name] of this.subscriptions.names()) {
+      this.changeSubscription(space, name, true).catch(() => {});
+    }
+  }
+
+  /** Sends SUBSCRIBE, UNSUBSCRIBE or their kin for one name. */
+  changeSubscription(space: Space, name: string, on: boolean): Promise<unknown> {
+    const command = SUBSCRIPTIONS[space][on ? 0 : 1];
+    const write = (engine: Engine) => engine.writeFlat(command, [name]);
+    return this.batch(write, (reader) => (reader.more ? orThrow(reader.next(false)) : null));
+  }
+
+  private onLog(type: LogEvent, value: number | string): void {
+    if (type === "failed") this.durability?.failed(String(value));
+    else if (type === "fenced") this.fail(new Error("Another tab has taken over the data."));
+    else if (type !== "progress") this.durability?.durable();
+  }
+
+  /** The instance cannot go on: open() rejects, or every later call does. */
+  private fail(error: unknown): void {
+    this.failure = error instanceof Error ? error : new Error(String(error));
+    this.opened?.reject(error);
+    this.close().catch(() => {});
+  }
+
+  private setRole(role: Role): void {
+    if (this.role === role) return;
+    this.role = role;
+    this.events.emit("role", role);
+  }
+
+  private listen(method: "addEventListener" | "removeEventListener"): void {
+    globalThis.document?.[method]("visibilitychange", this.onHidden);
+    if ("document" in globalThis) globalThis[method]("pagehide", this.onPageHide);
+  }
+}
+
+function orThrow(reply: Reply): Reply {
+  if (reply instanceof ReplyError) throw reply;
+  return reply;
+}
+
+function settleWith(request: Request, work: () => unknown): void {
+  try {
+    request.resolve(work());
+  } catch (error) {
+    request.reject(error);
+  }
+}
+
+async function closeLate(log: LogClass): Promise<void> {
+  await log.close();
+  log.free();
+}
+
+function plain(name: string): Command {
+  return { name, head: headOf([name]), words: 1, readOnly: false, data: false };
+}
+
+const SUBSCRIPTIONS: Record<Space, readonly [Command, Command]> = {
+  channel: [plain("subscribe"), plain("unsubscribe")],
+  pattern: [plain("psubscribe"), plain("punsubscribe")],
+  shard: [plain("ssubscribe"), plain("sunsubscribe")],
+};

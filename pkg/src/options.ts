@@ -1,0 +1,67 @@
+/** Where the data is kept. */
+export type StoreKind = "indexeddb" | "memory";
+
+/** Settings of an instance; those named as in Redis mean the same. */
+export interface OpenOptions {
+  /** Default: IndexedDB where there is one, else memory. */
+  store?: StoreKind;
+  /** Whether writes go to the store. Default: true with a store. */
+  appendonly?: boolean;
+  /** When a write is acknowledged: once stored, or at once. Default: `everysec`. */
+  appendfsync?: "always" | "everysec" | "no";
+  /** How many databases there are, 1 to 16384. Default: 16. */
+  databases?: number;
+  /** The module, where the default (the file beside the package) cannot be loaded from. */
+  wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
+}
+
+/** Options with the defaults filled in. */
+export interface Settings {
+  readonly name: string;
+  readonly store: StoreKind;
+  readonly appendOnly: boolean;
+  readonly appendFsync: "always" | "everysec" | "no";
+  readonly databases: number;
+}
+
+const KNOWN = ["store", "appendonly", "appendfsync", "databases", "wasm"];
+
+/**
+ * Checks what a caller passed to `open`.
+ *
+ * @throws TypeError that names the option and what it may be.
+ */
+export function settingsOf(name: unknown, options: OpenOptions): Settings {
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError("open: the name is a string that is not empty");
+  }
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError("open: the options are an object");
+  }
+  for (const key of Object.keys(options)) {
+    if (!KNOWN.includes(key)) throw new TypeError(`open: unknown option "${key}"`);
+  }
+  const fallback = "indexedDB" in globalThis && globalThis.indexedDB ? "indexeddb" : "memory";
+  const store = oneOf("store", options.store ?? fallback, ["indexeddb", "memory"] as const);
+  const appendOnly = options.appendonly ?? store !== "memory";
+  if (typeof appendOnly !== "boolean") throw new TypeError("open: appendonly is true or false");
+  if (appendOnly && store === "memory") {
+    throw new TypeError('open: appendonly needs a store, and store is "memory"');
+  }
+  const fsyncs = ["always", "everysec", "no"] as const;
+  const appendFsync = oneOf("appendfsync", options.appendfsync ?? "everysec", fsyncs);
+  const databases = options.databases ?? 16;
+  if (!Number.isInteger(databases) || databases < 1 || databases > 16384) {
+    throw new TypeError("open: databases is a whole number from 1 to 16384");
+  }
+  return { name, store, appendOnly, appendFsync, databases };
+}
+
+function oneOf<const T extends string>(option: string, value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) {
+    const list = allowed.map((word) => `"${word}"`).join(", ");
+    throw new TypeError(`open: ${option} is one of ${list}`);
+  }
+  return found;
+}

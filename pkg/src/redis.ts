@@ -1,0 +1,219 @@
+import type { Hint } from "./boundary/wasm.js";
+import { Multi, Pipeline } from "./batch.js";
+import { find, install } from "./commands.js";
+import type { Persistence } from "./durability.js";
+import type { Commands } from "./generated/commands.js";
+import type { Host, InstanceEvents, Role } from "./host.js";
+import type { Entry, Listener, Space } from "./subscribe.js";
+import type { Input, Reply } from "./types.js";
+
+/** Takes a subscription back. */
+export type Stop = () => Promise<void>;
+
+/** What all surfaces of an instance share. */
+abstract class Surface {
+  /** @internal */
+  readonly host: Host;
+  /** @internal */
+  readonly binary: boolean;
+
+  /** @internal */
+  constructor(host: Host, binary: boolean) {
+    this.host = host;
+    this.binary = binary;
+  }
+
+  /** A transaction: collect commands, then `exec()`. */
+  multi(): Multi {
+    return new Multi(this.host, this.binary);
+  }
+
+  /** Commands that cross together: collect them, then `exec()`. */
+  pipeline(): Pipeline {
+    return new Pipeline(this.host, this.binary);
+  }
+}
+
+/** Commands whose replies come in the same tick; see {@link Redis.sync}. */
+export interface SyncRedis extends Commands<"sync"> {}
+export class SyncRedis extends Surface {
+  /** The same commands with bytes for text. */
+  readonly bytes: SyncBytesRedis;
+
+  /** @internal */
+  constructor(host: Host) {
+    super(host, false);
+    this.bytes = new SyncBytesRedis(host);
+  }
+
+  /** Any command, as on the wire. */
+  call(name: string, ...input: Input[]): Reply {
+    return this.host.callSync(find(name, input[0]), input, false);
+  }
+}
+
+/** Commands in the same tick, with bytes for text. */
+export interface SyncBytesRedis extends Commands<"sync bytes"> {}
+export class SyncBytesRedis extends Surface {
+  /** @internal */
+  constructor(host: Host) {
+    super(host, true);
+  }
+
+  /** Any command, as on the wire. */
+  call(name: string, ...input: Input[]): Reply {
+    return this.host.callSync(find(name, input[0]), input, true);
+  }
+}
+
+/** Subscriptions, and commands that answer promises. */
+abstract class AsyncSurface<Message> extends Surface {
+  /** Any command, as on the wire. */
+  call(name: string, ...input: Input[]): Promise<Reply> {
+    try {
+      return this.host.call(find(name, input[0]), input, this.binary);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Calls `listener` for every message on the channels, until the answered function is called. */
+  subscribe(channels: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+    return this.listen("channel", channels, listener);
+  }
+
+  /** Calls `listener` for every message on a channel that matches a glob pattern. */
+  pSubscribe(patterns: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+    return this.listen("pattern", patterns, listener);
+  }
+
+  /** Calls `listener` for every message of SPUBLISH on the shard channels. */
+  sSubscribe(channels: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+    return this.listen("shard", channels, listener);
+  }
+
+  /** The same as {@link pSubscribe}. */
+  psubscribe(patterns: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+    return this.pSubscribe(patterns, listener);
+  }
+
+  /** The same as {@link sSubscribe}. */
+  ssubscribe(channels: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+    return this.sSubscribe(channels, listener);
+  }
+
+  private async listen(
+    space: Space,
+    names: string | readonly string[],
+    listener: Listener<Message>,
+  ): Promise<Stop> {
+    if (typeof listener !== "function") throw new TypeError("subscribe: the listener is a function");
+    const wanted = [...new Set(typeof names === "string" ? [names] : names)];
+    if (wanted.length === 0 || wanted.some((name) => typeof name !== "string")) {
+      throw new TypeError("subscribe: a channel is a string, several are an array of strings");
+    }
+    const { host } = this;
+    const { subscriptions } = host;
+    const entry = { listener, binary: this.binary } as Entry;
+    let stopped: Promise<unknown> | undefined;
+    const stop = async (): Promise<void> => {
+      const last = stopped ? [] : wanted.filter((name) => subscriptions.remove(space, name, entry));
+      stopped ??= Promise.all(last.map((name) => host.changeSubscription(space, name, false)));
+      await stopped;
+    };
+    try {
+      for (const name of wanted) subscriptions.add(space, name, entry);
+      // Also where another listener is there already: its subscription may still be on its way.
+      await Promise.all(wanted.map((name) => host.changeSubscription(space, name, true)));
+    } catch (error) {
+      await stop().catch(() => {});
+      throw error;
+    }
+    return stop;
+  }
+}
+
+/** Commands that answer promises, with bytes for text. */
+export interface BytesRedis extends Commands<"promise bytes"> {}
+export class BytesRedis extends AsyncSurface<Uint8Array> {
+  /** @internal */
+  constructor(host: Host) {
+    super(host, true);
+  }
+}
+
+/** An open instance: every command as a method that answers a promise. */
+export interface Redis extends Commands<"promise"> {}
+export class Redis extends AsyncSurface<string> implements AsyncDisposable {
+  /**
+   * The same commands without the promise, where this context owns the data. In a tab that does
+   * not, they throw a `READONLY` error.
+   */
+  readonly sync: SyncRedis;
+  /** The same commands with `Uint8Array` for text. Names of a map stay text. */
+  readonly bytes: BytesRedis;
+
+  /** @internal Made by `open`. */
+  constructor(host: Host) {
+    super(host, false);
+    this.sync = new SyncRedis(host);
+    this.bytes = new BytesRedis(host);
+  }
+
+  /** Who has the data. */
+  get role(): Role {
+    return this.host.role;
+  }
+
+  /** Whether what was written is stored. */
+  get persistence(): Persistence {
+    return this.host.persistence;
+  }
+
+  /** Calls `listener` when the state of persistence or the role changes; answers its removal. */
+  on<E extends keyof InstanceEvents>(
+    event: E,
+    listener: (value: InstanceEvents[E]) => void,
+  ): () => void {
+    return this.host.events.on(event, listener);
+  }
+
+  /** The command table for completion and hints. */
+  hints(): Hint[] {
+    return this.host.engine.lodis.hints();
+  }
+
+  /** Stores what is pending and lets go of every timer, lock, channel and connection. */
+  close(): Promise<void> {
+    return this.host.close();
+  }
+
+  /** The same as {@link close}. */
+  quit(): Promise<void> {
+    return this.host.close();
+  }
+
+  /** `await using redis = await open(…)`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.host.close();
+  }
+}
+
+for (const surface of [SyncRedis, SyncBytesRedis]) {
+  install(
+    surface.prototype,
+    (command) =>
+      function (this: Surface) {
+        return this.host.callSync(command, arguments, this.binary);
+      },
+  );
+}
+for (const surface of [Redis, BytesRedis]) {
+  install(
+    surface.prototype,
+    (command) =>
+      function (this: Surface) {
+        return this.host.call(command, arguments, this.binary);
+      },
+  );
+}

@@ -1,0 +1,94 @@
+import { ReplyReader } from "./boundary/reply.js";
+import { report } from "./events.js";
+
+/** The three spaces of subscriptions. */
+export type Space = "channel" | "pattern" | "shard";
+
+/** Called with a message, the channel it came on, and the pattern that matched, if one did. */
+export type Listener<T> = (message: T, channel: string, pattern?: string) => void;
+
+/** A listener, and whether it takes bytes. */
+export type Entry =
+  | { readonly listener: Listener<string>; readonly binary: false }
+  | { readonly listener: Listener<Uint8Array>; readonly binary: true };
+
+/** The listeners of one instance, by space and name. */
+export class Subscriptions {
+  private readonly entries = new Map<string, Set<Entry>>();
+  private readonly queue: Uint8Array[] = [];
+
+  /** Adds a listener. */
+  add(space: Space, name: string, entry: Entry): void {
+    const key = keyOf(space, name);
+    const entries = this.entries.get(key);
+    if (entries) entries.add(entry);
+    else this.entries.set(key, new Set([entry]));
+  }
+
+  /** Takes a listener away; answers whether it was the last of its name. */
+  remove(space: Space, name: string, entry: Entry): boolean {
+    const key = keyOf(space, name);
+    const entries = this.entries.get(key);
+    if (!entries?.delete(entry) || entries.size > 0) return false;
+    return this.entries.delete(key);
+  }
+
+  /** Every name that is listened to, to subscribe anew. */
+  *names(): Iterable<[Space, string]> {
+    for (const key of this.entries.keys()) {
+      const colon = key.indexOf(":");
+      yield [key.slice(0, colon) as Space, key.slice(colon + 1)];
+    }
+  }
+
+  clear(): void {
+    this.entries.clear();
+  }
+
+  /** Takes RESP3 push frames; listeners are called in a microtask, in the order of the frames. */
+  receive(messages: Uint8Array): void {
+    this.queue.push(messages);
+    if (this.queue.length === 1) queueMicrotask(() => this.deliver());
+  }
+
+  private deliver(): void {
+    for (const messages of this.queue.splice(0)) {
+      const text = readerOf(messages);
+      const binary = readerOf(messages);
+      while (text.more) this.dispatch(text.next(false), binary.next(true));
+    }
+  }
+
+  private dispatch(text: unknown, binary: unknown): void {
+    const space = Array.isArray(text) ? SPACES.get(text[0]) : undefined;
+    if (space === undefined) return; // the confirmation of a subscription
+    const frame = text as string[];
+    const pattern = space === "pattern" ? frame[1] : undefined;
+    const [channel, message] = frame.slice(-2) as [string, string];
+    const bytes = (binary as Uint8Array[])[frame.length - 1]!;
+    for (const entry of [...(this.entries.get(keyOf(space, pattern ?? channel)) ?? [])]) {
+      try {
+        if (entry.binary) entry.listener(bytes.slice(), channel, pattern);
+        else entry.listener(message, channel, pattern);
+      } catch (error) {
+        report(error);
+      }
+    }
+  }
+}
+
+const SPACES: ReadonlyMap<unknown, Space> = new Map([
+  ["message", "channel"],
+  ["pmessage", "pattern"],
+  ["smessage", "shard"],
+]);
+
+function keyOf(space: Space, name: string): string {
+  return `${space}:${name}`;
+}
+
+function readerOf(bytes: Uint8Array): ReplyReader {
+  const reader = new ReplyReader();
+  reader.begin(bytes, 0, bytes.length);
+  return reader;
+}
