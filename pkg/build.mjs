@@ -26,7 +26,7 @@ await build({ ...common, platform: "browser", entryPoints: [here("src/index.ts")
 await build({
   ...common,
   platform: "node",
-  entryPoints: [here("src/node.ts")],
+  entryPoints: [here("src/node.ts"), here("src/cli.ts")],
 });
 await copyFile(here("wasm/lodis_bg.wasm"), here("dist/lodis_bg.wasm"));
 

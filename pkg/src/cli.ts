@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+// The command `lodis`. `lodis serve` is all it does so far.
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { serve } from "./serve.js";
+
+const USAGE = `usage: lodis serve [options]
+
+A Redis server (RESP2 and RESP3) in this process. Data is kept in memory only.
+
+  --port <port>        port to listen on, 0 for any free one (6379)
+  --host <address>     address to listen on (127.0.0.1)
+  --databases <count>  number of databases, 1 to 16384 (16)
+  --help               show this
+  --version            show the version`;
+
+/** What was asked for cannot be understood: exit code 2. */
+class UsageError extends Error {}
+
+async function main(words: string[]): Promise<void> {
+  const { values, positionals } = read(words);
+  if (values.help) return console.log(USAGE);
+  if (values.version) return console.log(await version());
+  const [command, ...rest] = positionals;
+  if (command === undefined) throw new UsageError("a command is missing");
+  if (command !== "serve") throw new UsageError(`unknown command "${command}"`);
+  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"`);
+  const server = await serve({
+    host: values.host ?? "127.0.0.1",
+    port: numberOf("--port", values.port ?? "6379", 0, 65535),
+    databases: numberOf("--databases", values.databases ?? "16", 1, 16384),
+  });
+  console.log(`lodis is listening on ${server.address}`);
+  const stop = (): void => {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+    void server.close();
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+}
+
+function read(words: string[]) {
+  try {
+    return parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: {
+        port: { type: "string" },
+        host: { type: "string" },
+        databases: { type: "string" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean", short: "v" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function numberOf(option: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (value < least || value > most) {
+    throw new UsageError(`${option} is a number from ${least} to ${most}, not "${text}"`);
+  }
+  return value;
+}
+
+async function version(): Promise<string> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Node's own words for the two mistakes that everybody makes, in clearer ones. */
+function explained(error: NodeJS.ErrnoException): string {
+  const { address, port } = error as { address?: string; port?: number };
+  if (error.code === "EADDRINUSE") {
+    return `${address}:${port} is in use; choose another with --port`;
+  }
+  if (error.code === "EACCES") return `not allowed to listen on ${address}:${port}`;
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return "--host is not an address of this machine";
+  }
+  return error.message;
+}
+
+main(process.argv.slice(2)).catch((error: Error) => {
+  if (error instanceof UsageError) console.error(`lodis: ${error.message}\n\n${USAGE}`);
+  else console.error(`lodis: ${explained(error)}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

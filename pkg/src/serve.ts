@@ -1,0 +1,101 @@
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { CLOSE, Engine } from "./engine.js";
+import { load } from "./load.js";
+import { wasmFile } from "./wasm-file.js";
+
+/** Where to listen, and how many databases there are. */
+export interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly databases: number;
+}
+
+/** A server that listens. */
+export interface Serving {
+  /** `host:port`. */
+  readonly address: string;
+  /** Ends every connection and stops listening. */
+  close(): Promise<void>;
+}
+
+/**
+ * A subscriber that does not read is disconnected when this much waits for it: the hard limit of
+ * Redis's `client-output-buffer-limit pubsub`.
+ */
+const UNSENT_MAX = 32 * 1024 * 1024;
+/** How long a peer has to take the last bytes when the server closes. */
+const GRACE_MS = 500;
+
+/** Serves one engine over TCP: a session per connection. */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const engine = new Engine(await load(wasmFile), options.databases);
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    accept(engine, socket);
+  });
+  try {
+    await listen(server, options);
+  } catch (error) {
+    engine.close();
+    throw error;
+  }
+  engine.schedule(0);
+  return { address: addressOf(server), close: () => close(engine, server, sockets) };
+}
+
+function accept(engine: Engine, socket: Socket): void {
+  const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+  const connection = engine.openConnection(peer, (messages) => {
+    send(socket, messages);
+    if (socket.writableLength > UNSENT_MAX) socket.destroy();
+  });
+  socket.on("data", (bytes: Buffer) => {
+    // What arrives after QUIT or a protocol error is not looked at.
+    if (socket.writableEnded) return;
+    const reply = engine.receive(connection, bytes);
+    const over = (engine.flags & CLOSE) !== 0;
+    send(socket, reply);
+    engine.settle();
+    if (over) socket.end();
+    // A peer that sends and does not read: what it sends waits in its own kernel.
+    else if (socket.writableNeedDrain) socket.pause();
+  });
+  socket.on("drain", () => socket.resume());
+  // The reason of a broken connection is the peer's; `close` follows.
+  socket.on("error", () => {});
+  socket.once("close", () => engine.closeConnection(connection));
+}
+
+function send(socket: Socket, bytes: Uint8Array): void {
+  if (bytes.length > 0 && socket.writable) socket.write(bytes);
+}
+
+function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function close(engine: Engine, server: Server, sockets: Set<Socket>): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of sockets) socket.end();
+  const late = setTimeout(() => sockets.forEach((socket) => socket.destroy()), GRACE_MS);
+  await closed;
+  clearTimeout(late);
+  engine.close();
+}
+
+function addressOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return join(address, port);
+}
+
+function join(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
