@@ -42,7 +42,7 @@ impl Engine {
     pub fn call(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Vec<u8>) {
         let now_ms = self.now_ms();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if argv.is_empty() {
+        if argv.is_empty() || session.closing {
             return;
         }
         session.active_ms = now_ms;
@@ -58,7 +58,7 @@ impl Engine {
 
     fn process(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Writer<'_>) {
         let admitted = self.resolve(argv).and_then(|resolved| {
-            self.admit(id, resolved, argv.len())?;
+            self.admit(id, resolved)?;
             Ok(resolved)
         });
         let resolved = match admitted {
@@ -83,7 +83,6 @@ impl Engine {
         if let (false, Some(name)) = (command.subcommands.is_empty(), argv.get(1)) {
             match subcommand(command, name) {
                 Some(sub) => resolved = Resolved { command: sub, container: Some(command) },
-                None if command.handler.is_some() => {}
                 None => return Err(unknown_subcommand(command, name)),
             }
         }
@@ -94,7 +93,7 @@ impl Engine {
     }
 
     /// Whether the session may run the command now.
-    fn admit(&self, id: SessionId, resolved: Resolved, _words: usize) -> Result<(), Error> {
+    fn admit(&self, id: SessionId, resolved: Resolved) -> Result<(), Error> {
         let command = resolved.command;
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
         if session.queue.is_some() && command.has(flag::NO_MULTI) {
@@ -118,31 +117,39 @@ impl Engine {
         Ok(())
     }
 
-    /// A write, or an EXEC with a write in its queue.
+    /// A write, an EXEC with a write in its queue, or PING, by which Redis lets a monitor see it.
     fn is_refused_write(&self, id: SessionId, command: &Command) -> bool {
         let queue = self.sessions.get(id).and_then(|session| session.queue.as_ref());
         let queued_write = || {
             queue.into_iter().flat_map(|queue| &queue.commands).any(|argv| {
-                self.registry.get(&argv[0]).is_some_and(|queued| queued.has(flag::WRITE))
+                let name = argv.first().map_or(&b""[..], |word| word);
+                self.registry.get(name).is_some_and(|queued| queued.has(flag::WRITE))
             })
         };
-        !self.loading && (command.has(flag::WRITE) || (command.name == "exec" && queued_write()))
+        let refused = match command.name {
+            "exec" => queued_write(),
+            "ping" => true,
+            _ => command.has(flag::WRITE),
+        };
+        refused && !self.loading
     }
 
     /// Answers an error for a command that did not run; a transaction remembers it.
     fn reject(&mut self, id: SessionId, argv: &[&[u8]], error: &Error, out: &mut Writer<'_>) {
-        self.stats.errors += 1;
-        let is_exec = argv[0].eq_ignore_ascii_case(b"exec");
-        if is_exec && self.sessions.get(id).is_some_and(|session| session.queue.is_some()) {
+        let is_exec = argv.first().is_some_and(|name| name.eq_ignore_ascii_case(b"exec"));
+        if is_exec {
             self.discard(id);
             // Redis drops the error's own code here.
             let reason = error.as_bytes();
             let text = reason.strip_prefix(b"ERR ").unwrap_or(reason);
-            return out.error(&[b"EXECABORT Transaction discarded because of: ", text].concat());
+            let whole = [b"EXECABORT Transaction discarded because of: ", text].concat();
+            self.stats.count_error(b"EXECABORT");
+            return out.error(&whole);
         }
         if let Some(queue) = self.sessions.get_mut(id).and_then(|session| session.queue.as_mut()) {
             queue.aborted = true;
         }
+        self.stats.count_error(error.code());
         out.error(error.as_bytes());
     }
 
@@ -155,16 +162,20 @@ impl Engine {
         out: &mut Writer<'_>,
     ) {
         let Some(handler) = resolved.command.handler else { return };
-        self.stats.commands += 1;
         let start = out.position();
         let db = self.sessions.get(id).map_or(0, |session| session.db);
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
         let mut context = Ctx::new(self, id);
         let result = handler(&mut context, &mut args, out);
         let word_for_word = context.dirty && !context.rewritten;
+        debug_assert!(
+            result.is_ok() || !context.dirty,
+            "{}: an error after a change",
+            resolved.full_name()
+        );
+        self.stats.commands += 1;
         if let Err(error) = result {
-            debug_assert!(!context.dirty, "{}: an error after a change", resolved.full_name());
-            self.stats.errors += 1;
+            self.stats.count_error(error.code());
             out.truncate(start);
             return out.error(error.as_bytes());
         }
@@ -177,6 +188,12 @@ impl Engine {
     pub(super) fn discard(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.queue = None;
+        self.unwatch(id);
+    }
+
+    /// Lets go of watched keys.
+    pub(super) fn unwatch(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let watched = std::mem::take(&mut session.watched);
         for key in watched {
             self.keyspace.db_mut(key.db).unwatch(&key.key);

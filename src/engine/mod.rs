@@ -46,6 +46,9 @@ use session::{SessionId, Sessions};
 use stats::Stats;
 use status::PersistenceStatus;
 
+/// The Redis version whose behaviour is implemented; clients read it from HELLO and INFO.
+pub const REDIS_VERSION: &str = "8.0.0";
+
 /// Keys that one [`Engine::tick`] lets expire at most, and buckets it moves.
 const TICK_EXPIRES: usize = 200;
 const TICK_MOVES: usize = 1000;
@@ -145,14 +148,26 @@ impl Engine {
 
     /// Ends a session: its watches and subscriptions go with it.
     pub fn disconnect(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.close(id) else { return };
-        for watched in &session.watched {
-            self.keyspace.db_mut(watched.db).unwatch(&watched.key);
-        }
+        self.discard(id);
+        self.drop_subscriptions(id);
+        self.sessions.close(id);
+    }
+
+    /// Marks a session for closing by its host (`CLIENT KILL`). It runs nothing any more and holds
+    /// neither watches nor subscriptions; the host finds it among those with messages.
+    pub fn kill(&mut self, id: SessionId) {
+        self.discard(id);
+        self.drop_subscriptions(id);
+        self.sessions.kill(id);
+    }
+
+    /// Ends every subscription of a session, silently.
+    pub(crate) fn drop_subscriptions(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let spaces = [
-            (Space::Channel, &session.channels),
-            (Space::Pattern, &session.patterns),
-            (Space::Shard, &session.shard_channels),
+            (Space::Channel, std::mem::take(&mut session.channels)),
+            (Space::Pattern, std::mem::take(&mut session.patterns)),
+            (Space::Shard, std::mem::take(&mut session.shard_channels)),
         ];
         for (space, names) in spaces {
             names.iter().for_each(|name| self.pubsub.remove(space, name, id));

@@ -105,8 +105,7 @@ mod tests {
                 "{name}: summary"
             );
             assert!(
-                command.handler.is_some() != command.subcommands.is_empty()
-                    || command.handler.is_some(),
+                command.handler.is_some() || !command.subcommands.is_empty(),
                 "{name}: no handler"
             );
             if command.handler.is_some() {
@@ -122,7 +121,8 @@ mod tests {
     fn arity_is_what_the_syntax_says() {
         for (name, command) in everything() {
             let args = syntax::parse(command.syntax).unwrap_or_else(|e| panic!("{name}: {e:?}"));
-            if command.handler.is_none() {
+            // QUIT takes anything and COMMAND a subcommand, neither of which the reference declares.
+            if command.handler.is_none() || ["quit", "command"].contains(&name.as_str()) {
                 continue;
             }
             let words = name.split(' ').count() as i32;

@@ -39,8 +39,6 @@ pub struct WatchedKey {
     pub key: Key,
     /// Its version when WATCH ran.
     pub version: u64,
-    /// Whether it was past its time, but still there, when WATCH ran.
-    pub expired: bool,
 }
 
 /// One session's state.
@@ -68,6 +66,8 @@ pub struct Session {
     pub last_command: String,
     /// Present between MULTI and EXEC.
     pub queue: Option<Queue>,
+    /// Whether EXEC is running what was queued.
+    pub executing: bool,
     /// Keys under WATCH.
     pub watched: Vec<WatchedKey>,
     /// Subscribed channels.
@@ -102,6 +102,7 @@ impl Session {
             active_ms: now_ms,
             last_command: "NULL".to_owned(),
             queue: None,
+            executing: false,
             watched: Vec::new(),
             channels: Vec::new(),
             patterns: Vec::new(),
@@ -195,6 +196,9 @@ impl Sessions {
         let Some(session) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
             return;
         };
+        if session.closing {
+            return;
+        }
         if session.outbox.is_empty() {
             self.with_messages.push(id);
         }
@@ -202,12 +206,22 @@ impl Sessions {
         write(&mut crate::resp::Writer::new(&mut session.outbox, protocol));
     }
 
-    /// Whether any session has messages waiting.
+    /// Sets `closing`, and makes the session one that has messages, so that its host looks at it.
+    pub(super) fn kill(&mut self, id: SessionId) {
+        let Some(session) = self.get_mut(id).filter(|session| !session.closing) else { return };
+        session.closing = true;
+        session.outbox.clear();
+        if !self.with_messages.contains(&id) {
+            self.with_messages.push(id);
+        }
+    }
+
+    /// Whether any session has messages waiting, or was killed.
     pub fn have_messages(&self) -> bool {
         !self.with_messages.is_empty()
     }
 
-    /// The messages of the session that has waited longest.
+    /// The messages of the session that has waited longest; none at all if it was killed.
     pub fn take_messages(&mut self) -> Option<(SessionId, Vec<u8>)> {
         let id =
             if self.with_messages.is_empty() { None } else { Some(self.with_messages.remove(0)) }?;

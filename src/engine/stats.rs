@@ -1,5 +1,11 @@
 //! Counters that INFO shows and CONFIG RESETSTAT clears.
 
+use std::collections::BTreeMap;
+
+/// Error codes that are counted apart; a client can make up codes only through bugs of ours, but
+/// the map stays bounded all the same.
+const ERROR_CODES: usize = 128;
+
 /// What has happened since the engine began, or since CONFIG RESETSTAT.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
@@ -15,11 +21,23 @@ pub struct Stats {
     pub expired_keys: u64,
     /// Error replies.
     pub errors: u64,
+    /// Error replies by their code (`ERR`, `WRONGTYPE`, …).
+    pub errors_by_code: BTreeMap<Vec<u8>, u64>,
     /// Changes of the keyspace since the log was last whole (`rdb_changes_since_last_save`).
     pub changes: u64,
 }
 
 impl Stats {
+    /// Counts one error reply.
+    pub fn count_error(&mut self, code: &[u8]) {
+        self.errors += 1;
+        if let Some(count) = self.errors_by_code.get_mut(code) {
+            *count += 1;
+        } else if self.errors_by_code.len() < ERROR_CODES {
+            self.errors_by_code.insert(code.to_vec(), 1);
+        }
+    }
+
     /// Counts one lookup.
     pub fn count_lookup(&mut self, found: bool) {
         *(if found { &mut self.keyspace_hits } else { &mut self.keyspace_misses }) += 1;

@@ -162,6 +162,8 @@ pub mod acl {
     pub const STRING: u32 = 1 << 5;
     /// `@bitmap`.
     pub const BITMAP: u32 = 1 << 6;
+    /// `@admin`, without the flag.
+    pub const ADMIN: u32 = 1 << 7;
 }
 
 /// The groups of the Redis command reference.

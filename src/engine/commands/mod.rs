@@ -2,11 +2,16 @@
 
 use super::table::Command;
 
+mod client;
+mod connection;
 mod expire;
 mod generic;
+mod help;
 mod lcs;
+mod pubsub;
 mod string;
 mod string_numeric;
+mod transactions;
 
 /// The command table.
 pub static FAMILIES: &[&[Command]] = &[
@@ -15,4 +20,8 @@ pub static FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,
+    connection::COMMANDS,
+    client::COMMANDS,
+    transactions::COMMANDS,
+    pubsub::COMMANDS,
 ];
