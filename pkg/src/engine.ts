@@ -14,7 +14,7 @@ export const WROTE = 2;
 export const CLOSE = 4;
 
 const HEADER = 12;
-/** A write may have set an expiry time: look at the latest after this many milliseconds. */
+/** A command may have set an expiry time: look after this many milliseconds at the latest. */
 const SOON_MS = 100;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -67,7 +67,7 @@ export class Engine {
   /** Gives a connection bytes from the wire; answers the bytes to send back. */
   receive(connection: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     this.writer.load(bytes);
-    this.open(this.lodis.receive(connection, this.writer.length, Date.now()));
+    this.open(this.lodis.receive(connection, this.writer.length, this.now()));
     return this.reader.rest();
   }
 
@@ -96,16 +96,13 @@ export class Engine {
 
   /** Runs the request as `session`; the replies are then in `reader`, and must be read at once. */
   run(session: number): void {
-    this.open(this.lodis.exec(session, this.writer.length, Date.now()));
+    this.open(this.lodis.exec(session, this.writer.length, this.now()));
   }
 
   /** Does what a run left to do, after its replies have been read. */
   settle(): void {
     const { flags } = this;
-    if (flags & WROTE) {
-      this.schedule(SOON_MS);
-      this.onWrite();
-    }
+    if (flags & WROTE) this.onWrite();
     if (flags & MESSAGES) this.drain();
   }
 
@@ -137,6 +134,13 @@ export class Engine {
     this.timerDue = -Infinity;
     this.routes.clear();
     this.lodis.free();
+  }
+
+  /** The time of a run, after which the timer is due soon. */
+  private now(): number {
+    const now = Date.now();
+    if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
+    return now;
   }
 
   private tick(): void {

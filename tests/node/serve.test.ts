@@ -1,0 +1,69 @@
+// `lodis serve` as a command: options, errors, the way it ends.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import { cli, Raw, start } from "./serving.js";
+
+const lodis = (...words: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...words], { timeout: 10_000 });
+  return { status, stdout: stdout.toString(), stderr: stderr.toString() };
+};
+
+test("--help and --version", async () => {
+  expect(lodis("--help")).toMatchObject({ status: 0, stderr: "" });
+  expect(lodis("serve", "--help").stdout).toMatch(/^usage: lodis serve[^]*in memory only/);
+  const manifest = await readFile(new URL("../../pkg/package.json", import.meta.url), "utf8");
+  expect(lodis("--version").stdout).toBe(`${JSON.parse(manifest).version}\n`);
+});
+
+test.each([
+  [[], "a command is missing"],
+  [["sevre"], 'unknown command "sevre"'],
+  [["serve", "6379"], 'unexpected argument "6379"'],
+  [["serve", "--prot", "1"], "Unknown option '--prot'"],
+  [["serve", "--port"], "Option '--port <value>' argument missing"],
+  [["serve", "--port", "65536"], '--port is a number from 0 to 65535, not "65536"'],
+  [["serve", "--port", "1e3"], '--port is a number from 0 to 65535, not "1e3"'],
+  [["serve", "--port", ""], '--port is a number from 0 to 65535, not ""'],
+  [["serve", "--databases", "0"], '--databases is a number from 1 to 16384, not "0"'],
+])("%j is answered with the mistake, the usage and exit code 2", (words, mistake) => {
+  const { status, stdout, stderr } = lodis(...words);
+  expect([status, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/\n\nusage: lodis serve/);
+  expect(stderr.slice(0, "lodis: ".length + mistake.length)).toBe(`lodis: ${mistake}`);
+});
+
+test("a port in use and an address of somebody else are clear errors", async () => {
+  const server = await start();
+  const used = lodis("serve", "--port", String(server.port));
+  expect(used.status).toBe(1);
+  expect(used.stderr).toBe(`lodis: 127.0.0.1:${server.port} is in use; choose another with --port\n`);
+  await server.stop();
+  const foreign = lodis("serve", "--port", "0", "--host", "192.0.2.1");
+  expect(foreign).toMatchObject({ status: 1, stderr: "lodis: --host is not an address of this machine\n" });
+});
+
+test("only this machine can connect unless told otherwise", async () => {
+  const child = spawn(process.execPath, [cli, "serve", "--port", "0", "--host", "::1"]);
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(/^lodis is listening on \[::1\]:(\d+)\n$/.exec(line.toString())?.[1]);
+  const socket = connect(port, "127.0.0.1");
+  const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
+  expect(error.code).toBe("ECONNREFUSED");
+  child.kill("SIGTERM");
+  await once(child, "exit");
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)("%s ends connections and the process", async (signal) => {
+  const server = await start("--databases", "2");
+  const peer = await Raw.open(server.port);
+  peer.write("SET a 1\r\nCONFIG GET databases\r\n");
+  expect(await peer.until((text) => text.endsWith("2\r\n"))).toMatch(/^\+OK\r\n/);
+  server.child!.kill(signal);
+  const [code, killedBy] = (await once(server.child!, "exit")) as [number, string | null];
+  expect([code, killedBy]).toEqual([0, null]);
+  await peer.until(() => false);
+  expect(peer.closed).toBe(true);
+});

@@ -1,0 +1,56 @@
+// Compiled, never run: the types that a user of the package sees.
+import { open, type Redis, ReplyError } from "lodis";
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function is<A, B>(_: Same<A, B>): void {}
+
+export async function uses(): Promise<void> {
+  await using redis: Redis = await open("app", { store: "memory", databases: 4 });
+
+  const text = await redis.get("a");
+  is<typeof text, string | null>(true);
+  const now = redis.sync.get("a");
+  is<typeof now, string | null>(true);
+  const bytes = await redis.bytes.get(new Uint8Array(2));
+  is<typeof bytes, Uint8Array | null>(true);
+  const many = await redis.bytes.mGet("a", ["b", "c"]);
+  is<typeof many, (Uint8Array | null)[]>(true);
+  const moved = await redis.bytes.rename("a", "b");
+  is<typeof moved, "OK">(true);
+
+  await redis.set("a", 1n, { EX: 10, NX: true, GET: undefined });
+  await redis.set("a", 1.5, "EX", 10, "NX");
+  await redis.mSet({ a: 1, b: new Uint8Array(1) });
+  await redis.mset("a", 1, "b", 2);
+  await redis.expire("a", 10, "NX");
+  const replies = await redis.multi().incr("a").get("b").exec();
+  if (replies?.[0] instanceof ReplyError) replies[0].code.toUpperCase();
+  const stop: () => Promise<void> = await redis.subscribe(["a"], (message, channel) => {
+    message.toUpperCase() + channel.toUpperCase();
+  });
+  await stop();
+  await redis.bytes.pSubscribe("a*", (message, _channel, pattern) => message.byteLength + (pattern ?? "").length);
+  redis.on("failed", (state) => state.state === "failed" && state.reason.toUpperCase());
+  redis.on("role", (role) => role === "guest");
+
+  // @ts-expect-error a value is missing
+  await redis.set("a");
+  // @ts-expect-error too many arguments
+  await redis.get("a", "b");
+  // @ts-expect-error null is no argument
+  await redis.get(null);
+  // @ts-expect-error true is no argument
+  await redis.set("a", true);
+  // @ts-expect-error no such option
+  await redis.set("a", "b", { EXX: 1 });
+  // @ts-expect-error NX stands alone
+  await redis.set("a", "b", { NX: 1 });
+  // @ts-expect-error no such command
+  await redis.nosuch("a");
+  // @ts-expect-error no such option of open
+  await open("app", { stor: "memory" });
+  // @ts-expect-error a surface has no promise
+  redis.sync.get("a").then(() => {});
+  // @ts-expect-error a listener is missing
+  await redis.subscribe("a");
+}
