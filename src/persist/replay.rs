@@ -1,0 +1,278 @@
+//! Makes the keyspace again from the records of a store.
+//!
+//! The driver pushes records in the order of their offsets and calls [`Replay::step`] as long as
+//! there is something to do, giving the page its turn in between; then [`Replay::finish`].
+//! Nothing else may use the engine meanwhile.
+//!
+//! SELECT, MULTI and EXEC frame the stream and are understood here; everything else must be a
+//! write command of the table. A transaction runs only once its EXEC has been read.
+
+use super::record::{self, RecordError};
+use crate::engine::Engine;
+use crate::engine::registry::subcommand;
+use crate::engine::session::SessionId;
+use crate::engine::stats::Stats;
+use crate::engine::table::flag;
+use crate::resp::{Limits, Request, RequestParser};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// Why a store cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// A record of a newer format version.
+    TooNew(u32),
+    /// Something that cannot be explained by a write that was cut short.
+    Corrupt(String),
+    /// No memory for it.
+    OutOfMemory,
+}
+
+/// What the end of the log looked like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Where the stream goes on: the offset after the last whole unit.
+    pub offset: u64,
+    /// The last record was not whole, or ended within a unit.
+    pub repair: Option<Repair>,
+}
+
+/// How the store is made to end where the replay did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// Delete every record from this offset on.
+    pub delete_from: u64,
+    /// Then the payload of the record at that offset, unless it is empty.
+    pub payload: Vec<u8>,
+    /// What was found.
+    pub reason: String,
+}
+
+type Words = Vec<Range<usize>>;
+
+/// A replay under way.
+pub struct Replay {
+    session: SessionId,
+    stats: Stats,
+    parser: RequestParser,
+    /// Payloads from the record on that holds `applied`.
+    buffer: Vec<u8>,
+    /// The offsets of the records in `buffer`; the first is the offset of its first byte.
+    starts: VecDeque<u64>,
+    /// The offset after the last pushed payload.
+    end: u64,
+    /// The offset after the last whole unit that was run.
+    applied: u64,
+    /// Between MULTI and EXEC: the commands so far.
+    unit: Option<Vec<Words>>,
+    /// Commands to run, and the offset after them once they have.
+    ready: VecDeque<Words>,
+    ready_end: u64,
+    cut: Option<(u64, RecordError)>,
+}
+
+impl Replay {
+    /// Begins with a log whose first record is at `base`. The engine is loading until
+    /// [`Replay::finish`] or [`Replay::abandon`].
+    pub fn begin(engine: &mut Engine, base: u64) -> Self {
+        engine.set_loading(true);
+        let limits = Limits { bulk_len: i32::MAX as usize, ..Limits::default() };
+        Self {
+            stats: engine.stats.clone(),
+            session: engine.connect(),
+            parser: RequestParser::new(limits),
+            buffer: Vec::new(),
+            starts: VecDeque::new(),
+            end: base,
+            applied: base,
+            unit: None,
+            ready: VecDeque::new(),
+            ready_end: base,
+            cut: None,
+        }
+    }
+
+    /// The offset after the last whole unit that was run.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Adds the next record. All [`Replay::step`]s of the one before it must be done.
+    ///
+    /// # Errors
+    /// [`ReplayError`]: it is of a newer version, it does not follow the record before it, or that
+    /// one was not whole: only the last may be torn.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), ReplayError> {
+        if let Some((offset, error)) = self.cut {
+            return Err(ReplayError::Corrupt(format!("record at offset {offset}: {error}")));
+        }
+        let record = match record::decode(bytes) {
+            Ok(record) => record,
+            Err(RecordError::TooNew(version)) => return Err(ReplayError::TooNew(version)),
+            Err(error) => {
+                self.cut = Some((self.end, error));
+                return Ok(());
+            }
+        };
+        if record.offset != self.end {
+            return Err(ReplayError::Corrupt(format!(
+                "a record begins at offset {}, but the one before it ends at {}",
+                record.offset, self.end
+            )));
+        }
+        let Some(end) = self.end.checked_add(record.payload.len() as u64) else {
+            return Err(ReplayError::Corrupt("an offset is too large".to_owned()));
+        };
+        self.forget_applied();
+        self.buffer.try_reserve(record.payload.len()).map_err(|_| ReplayError::OutOfMemory)?;
+        self.buffer.extend_from_slice(record.payload);
+        self.starts.push_back(self.end);
+        self.end = end;
+        Ok(())
+    }
+
+    /// Runs up to `commands` commands; whether there is more to do before the next record.
+    ///
+    /// # Errors
+    /// [`ReplayError::Corrupt`]: not RESP, not a write command, or one that answers an error.
+    pub fn step(&mut self, engine: &mut Engine, commands: usize) -> Result<bool, ReplayError> {
+        for _ in 0..commands {
+            if let Some(words) = self.ready.pop_front() {
+                self.run(engine, &words)?;
+                if self.ready.is_empty() {
+                    self.applied = self.ready_end;
+                }
+                continue;
+            }
+            let request = self.parser.next(&self.buffer);
+            let position = self.offset_of(self.parser.position());
+            match request.map_err(|error| self.corrupt(&error.reply()))? {
+                None => return Ok(false),
+                Some(Request::Array(words)) => self.sort(words, position)?,
+                Some(Request::Inline(_)) => return Err(self.corrupt("an inline command")),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ends the replay; the engine's stream goes on where the log ends.
+    pub fn finish(mut self, engine: &mut Engine) -> Finished {
+        let reason = match self.cut {
+            Some((offset, error)) => Some(format!("record at offset {offset}: {error}")),
+            None if self.applied < self.end => {
+                Some(format!("the log ends within a unit at offset {}", self.applied))
+            }
+            None => None,
+        };
+        let repair = reason.map(|reason| {
+            self.forget_applied();
+            let delete_from = self.starts.front().copied().unwrap_or(self.applied);
+            let keep = (self.applied - delete_from) as usize;
+            let payload = self.buffer.get(..keep).unwrap_or_default().to_vec();
+            Repair { delete_from, payload, reason }
+        });
+        let offset = self.applied;
+        self.abandon(engine);
+        engine.effects.resume_at(offset);
+        Finished { offset, repair }
+    }
+
+    /// Ends a replay that failed. What was replayed so far is in the keyspace.
+    pub fn abandon(self, engine: &mut Engine) {
+        engine.disconnect(self.session);
+        engine.stats = self.stats;
+        engine.set_loading(false);
+    }
+
+    /// Decides what a command means for the unit it is in.
+    fn sort(&mut self, words: Words, position: u64) -> Result<(), ReplayError> {
+        let is = |name: &[u8]| self.word(&words, 0).eq_ignore_ascii_case(name) && words.len() == 1;
+        let (is_multi, is_exec) = (is(b"multi"), is(b"exec"));
+        match (&mut self.unit, is_multi, is_exec) {
+            (None, true, _) => self.unit = Some(Vec::new()),
+            (Some(_), true, _) => return Err(self.corrupt("MULTI inside MULTI")),
+            (None, _, true) => return Err(self.corrupt("EXEC without MULTI")),
+            (unit @ Some(_), _, true) => {
+                self.ready = unit.take().unwrap_or_default().into();
+                self.ready_end = position;
+                if self.ready.is_empty() {
+                    self.applied = position;
+                }
+            }
+            (Some(unit), ..) => unit.push(words),
+            (None, ..) => {
+                self.ready.push_back(words);
+                self.ready_end = position;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, engine: &mut Engine, words: &Words) -> Result<(), ReplayError> {
+        let argv: Vec<&[u8]> = (0..words.len()).map(|index| self.word(words, index)).collect();
+        let Some(name) = argv.first() else { return Err(self.corrupt("an empty command")) };
+        if name.eq_ignore_ascii_case(b"select") {
+            return self.select(engine, &argv);
+        }
+        let mut command = engine.registry().get(name);
+        if let (Some(container), Some(sub)) = (command, argv.get(1)) {
+            command = subcommand(container, sub).or(command);
+        }
+        if !command.is_some_and(|command| command.has(flag::WRITE)) {
+            let name = String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned();
+            return Err(self.corrupt(&format!("'{name}' is not a write command")));
+        }
+        let mut reply = Vec::new();
+        engine.call(self.session, &argv, &mut reply);
+        if let [b'-' | b'!', text @ ..] = reply.as_slice() {
+            return Err(self.corrupt(String::from_utf8_lossy(text).trim_end()));
+        }
+        Ok(())
+    }
+
+    fn select(&self, engine: &mut Engine, argv: &[&[u8]]) -> Result<(), ReplayError> {
+        let databases = engine.keyspace.databases();
+        let number = match argv {
+            [_, digits] => std::str::from_utf8(digits).ok().and_then(|d| d.parse::<usize>().ok()),
+            _ => None,
+        };
+        let number = number.filter(|number| *number < databases);
+        let number = number.ok_or_else(|| self.corrupt("SELECT of a database that is not there"))?;
+        if let Some(session) = engine.sessions.get_mut(self.session) {
+            session.db = number;
+        }
+        Ok(())
+    }
+
+    fn word(&self, words: &Words, index: usize) -> &[u8] {
+        let range = words.get(index).cloned().unwrap_or_default();
+        self.buffer.get(range).unwrap_or_default()
+    }
+
+    fn offset_of(&self, position: usize) -> u64 {
+        self.starts.front().copied().unwrap_or(self.end) + position as u64
+    }
+
+    fn corrupt(&self, what: &str) -> ReplayError {
+        ReplayError::Corrupt(format!("after offset {}: {what}", self.applied))
+    }
+
+    /// Drops records that were run to their end.
+    fn forget_applied(&mut self) {
+        let whole = |starts: &VecDeque<u64>, end| starts.get(1).copied().unwrap_or(end);
+        let first = self.starts.front().copied().unwrap_or(self.end);
+        while !self.starts.is_empty() && whole(&self.starts, self.end) <= self.applied {
+            self.starts.pop_front();
+        }
+        let kept = self.starts.front().copied().unwrap_or(self.end);
+        let dropped = (kept - first) as usize;
+        if dropped == 0 {
+            return;
+        }
+        self.buffer.drain(..dropped);
+        self.parser.rebase(dropped);
+        for range in self.unit.iter_mut().flatten().flatten() {
+            *range = range.start.saturating_sub(dropped)..range.end.saturating_sub(dropped);
+        }
+    }
+}
