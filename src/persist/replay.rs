@@ -97,6 +97,11 @@ impl Replay {
         self.applied
     }
 
+    /// The offset from which the next record is to be looked for.
+    pub fn next_key(&self) -> u64 {
+        self.end.saturating_add(u64::from(self.cut.is_some()))
+    }
+
     /// Adds the next record. All [`Replay::step`]s of the one before it must be done.
     ///
     /// # Errors
@@ -119,6 +124,9 @@ impl Replay {
                 "a record begins at offset {}, but the one before it ends at {}",
                 record.offset, self.end
             )));
+        }
+        if record.payload.is_empty() {
+            return Err(ReplayError::Corrupt(format!("an empty record at {}", self.end)));
         }
         let Some(end) = self.end.checked_add(record.payload.len() as u64) else {
             return Err(ReplayError::Corrupt("an offset is too large".to_owned()));
@@ -237,7 +245,8 @@ impl Replay {
             _ => None,
         };
         let number = number.filter(|number| *number < databases);
-        let number = number.ok_or_else(|| self.corrupt("SELECT of a database that is not there"))?;
+        let number =
+            number.ok_or_else(|| self.corrupt("SELECT of a database that is not there"))?;
         if let Some(session) = engine.sessions.get_mut(self.session) {
             session.db = number;
         }

@@ -1,0 +1,480 @@
+//! `Log`: the persistence of one [`Lodis`] in IndexedDB, as JavaScript sees it.
+//!
+//! Drives [`crate::persist::log`] and [`crate::persist::replay`]. While JavaScript runs (a call
+//! into the browser, an event handler), nothing here is borrowed.
+
+use super::facade::{Core, Lodis};
+use super::indexed_db::{AppendError, Claim, Store, StoreError};
+use super::timer::{Timer, after_this_task, elapsed_ms, now_ms};
+use crate::engine::config::AppendFsync;
+use crate::persist::log::{Action, Log as Manager, Settings};
+use crate::persist::manifest::Manifest;
+use crate::persist::record::{self, Record};
+use crate::persist::replay::{Replay, ReplayError};
+use js_sys::{Function, Promise, Reflect};
+use serde::Deserialize;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// How long a slice of the replay may take, and how many commands run between looks at the clock.
+const SLICE_MS: f64 = 3.5;
+const SLICE_COMMANDS: usize = 32;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+export interface LogOptions {
+  /** Record effects; what a store has recorded is loaded in any case, and goes on being recorded. */
+  appendOnly: boolean;
+  appendFsync: "always" | "everysec" | "no";
+}
+/**
+ * "durable": stored up to this offset; "failed": writes are refused, for this reason; "recovered";
+ * "fenced": another context owns the store now; "progress": 0..1 while loading; "cut": the end of
+ * the log was not whole and has been cut, for this reason.
+ */
+export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut";
+"#;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LogOptions {
+    append_only: bool,
+    append_fsync: Fsync,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Fsync {
+    Always,
+    Everysec,
+    No,
+}
+
+/// Persistence of one engine.
+#[wasm_bindgen]
+pub struct Log {
+    driver: Rc<Driver>,
+}
+
+#[wasm_bindgen]
+impl Log {
+    /// Opens the database `lodis:<name>`, replays it into `lodis`, which must be fresh, takes the
+    /// store over, and records effects from then on.
+    ///
+    /// Rejects with an `Error` that has a `code`: `STORE_UNAVAILABLE`, `STORE_TOO_NEW` or
+    /// `STORE_CORRUPT`. After that, `lodis` may hold a part of the log and must not be used.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Log>")]
+    pub fn open(
+        lodis: &Lodis,
+        name: String,
+        #[wasm_bindgen(unchecked_param_type = "LogOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "(type: LogEvent, value: number | string) => void")]
+        on_event: Function,
+    ) -> Result<Promise, JsError> {
+        let options: LogOptions = serde_wasm_bindgen::from_value(options)?;
+        let core = lodis.core();
+        let (promise, settle) = promise();
+        let settle = move |opened: Result<Rc<Driver>, StoreError>| match opened {
+            Ok(driver) => settle(Ok(Log { driver }.into())),
+            Err(error) => settle(Err(js_error(error.code, &error.message))),
+        };
+        Store::open(&name, move |store| match store {
+            Ok(store) => Opening::claim(core, store, options, on_event, Box::new(settle)),
+            Err(error) => settle(Err(error)),
+        });
+        Ok(promise)
+    }
+
+    /// The effect stream advanced, or a setting may have changed. `now_ms`: Unix milliseconds.
+    pub fn written(&self, now_ms: f64) {
+        self.driver.collect(now_ms as i64);
+        self.driver.pump();
+    }
+
+    /// Every effect before this offset is stored.
+    #[wasm_bindgen(js_name = durableOffset)]
+    pub fn durable_offset(&self) -> f64 {
+        self.driver.manager.borrow().durable() as f64
+    }
+
+    /// Whether a write may be acknowledged only once it is stored.
+    #[wasm_bindgen(js_name = waitsForStore)]
+    pub fn waits_for_store(&self) -> bool {
+        let settings = self.driver.manager.borrow().settings();
+        settings.append_only && settings.append_fsync == AppendFsync::Always
+    }
+
+    /// Stores everything there is now, strictly. Answers the offset up to which everything is
+    /// stored; rejects with the reason if that fails, and goes on trying all the same.
+    #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
+    pub fn flush(&self) -> Promise {
+        let (promise, settle) = promise();
+        self.driver.flush_then(move |result| {
+            let offset = result.map(|offset| JsValue::from_f64(offset as f64));
+            settle(offset.map_err(|why| js_error("STORE_FAILED", &why)));
+        });
+        promise
+    }
+
+    /// The page is hidden, or about to end: starts to store what waits.
+    pub fn hidden(&self) {
+        let now = now_ms();
+        self.driver.collect(now);
+        self.driver.manager.borrow_mut().hidden(now);
+        self.driver.pump();
+    }
+
+    /// Why writes are refused, while they are.
+    pub fn error(&self) -> Option<String> {
+        self.driver.manager.borrow().failure().map(str::to_owned)
+    }
+
+    /// Flushes, closes the connection and stops the timer. Rejects if the flush failed: what is
+    /// not stored is then lost. What is written afterwards is not stored.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn close(&self) -> Promise {
+        if self.driver.closed.get() {
+            return Promise::resolve(&JsValue::UNDEFINED);
+        }
+        let (promise, settle) = promise();
+        let driver = Rc::clone(&self.driver);
+        self.driver.flush_then(move |result| {
+            driver.shut();
+            settle(result.map(|_| JsValue::UNDEFINED).map_err(|r| js_error("STORE_FAILED", &r)));
+        });
+        promise
+    }
+}
+
+type Settle = Box<dyn FnOnce(Result<Rc<Driver>, StoreError>)>;
+
+/// A store being loaded.
+struct Opening {
+    core: Rc<RefCell<Core>>,
+    store: Store,
+    claim: Claim,
+    fsync: AppendFsync,
+    on_event: Function,
+    replay: Replay,
+    records: std::vec::IntoIter<Vec<u8>>,
+    settle: Settle,
+}
+
+impl Opening {
+    fn claim(
+        core: Rc<RefCell<Core>>,
+        store: Store,
+        options: LogOptions,
+        on_event: Function,
+        settle: Settle,
+    ) {
+        let fsync = match options.append_fsync {
+            Fsync::Always => AppendFsync::Always,
+            Fsync::Everysec => AppendFsync::Everysec,
+            Fsync::No => AppendFsync::No,
+        };
+        store.clone().claim(options.append_only, now_ms(), move |claim| match claim {
+            Err(error) => {
+                store.close();
+                settle(Err(error));
+            }
+            Ok(claim) => {
+                let replay = Replay::begin(&mut core.borrow_mut().engine, claim.manifest.base);
+                let records = Vec::new().into_iter();
+                Self { core, store, claim, fsync, on_event, replay, records, settle }.read();
+            }
+        });
+    }
+
+    /// Reads the next records.
+    fn read(mut self) {
+        let next = self.replay.next_key();
+        self.store.clone().read(next, move |records| match records {
+            Err(error) => self.fail(error),
+            Ok(records) if records.is_empty() => self.finish(),
+            Ok(records) => {
+                self.records = records.into_iter();
+                self.run();
+            }
+        });
+    }
+
+    /// Replays for one slice of time.
+    fn run(mut self) {
+        let started = elapsed_ms();
+        while elapsed_ms() - started < SLICE_MS {
+            let stepped = self.replay.step(&mut self.core.borrow_mut().engine, SLICE_COMMANDS);
+            let pushed = match stepped {
+                Err(error) => Err(error),
+                Ok(true) => continue,
+                Ok(false) => match self.records.next() {
+                    Some(record) => self.replay.push(&record),
+                    None => return self.read(),
+                },
+            };
+            if let Err(error) = pushed {
+                return self.fail(replay_error(error));
+            }
+        }
+        let base = self.claim.manifest.base;
+        let total = self.claim.last.unwrap_or(base).saturating_sub(base).max(1);
+        let done = self.replay.applied().saturating_sub(base) as f64 / total as f64;
+        tell(&self.on_event, "progress", done.min(1.0).into());
+        after_this_task(move || self.run());
+    }
+
+    fn fail(self, error: StoreError) {
+        self.replay.abandon(&mut self.core.borrow_mut().engine);
+        self.store.close();
+        (self.settle)(Err(error));
+    }
+
+    /// The whole log has been read.
+    fn finish(self) {
+        let Self { core, store, claim, fsync, on_event, replay, settle, .. } = self;
+        let finished = replay.finish(&mut core.borrow_mut().engine);
+        tell(&on_event, "progress", 1.into());
+        let manifest = claim.manifest;
+        let driver = Driver::new(core, store.clone(), fsync, on_event, manifest, finished.offset);
+        let Some(repair) = finished.repair else {
+            driver.start();
+            return settle(Ok(driver));
+        };
+        let record =
+            Record { epoch: manifest.epoch, offset: repair.delete_from, payload: &repair.payload };
+        let kept = if repair.payload.is_empty() { None } else { record::encode(&record) };
+        let reason = repair.reason.clone();
+        store.clone().repair(
+            manifest.epoch,
+            &repair,
+            kept.as_deref(),
+            move |result| match result {
+                Ok(()) => {
+                    tell(&driver.on_event, "cut", reason.into());
+                    driver.start();
+                    settle(Ok(driver));
+                }
+                Err(error) => {
+                    store.close();
+                    let why = match error {
+                        AppendError::Fenced => {
+                            "another context has taken over the store".to_owned()
+                        }
+                        AppendError::Failed(why) => why,
+                    };
+                    settle(Err(StoreError::unavailable(why)));
+                }
+            },
+        );
+    }
+}
+
+/// Settles a promise once a flush is done or has failed.
+type Waiter = Box<dyn FnOnce(Result<u64, String>)>;
+
+/// An open store with its log manager.
+struct Driver {
+    core: Rc<RefCell<Core>>,
+    store: Store,
+    manager: RefCell<Manager>,
+    on_event: Function,
+    timer: OnceCell<Timer>,
+    waiters: RefCell<Vec<(u64, Waiter)>>,
+    /// The generation of the settings that the manager knows.
+    generation: Cell<u64>,
+    closed: Cell<bool>,
+}
+
+impl Driver {
+    fn new(
+        core: Rc<RefCell<Core>>,
+        store: Store,
+        append_fsync: AppendFsync,
+        on_event: Function,
+        manifest: Manifest,
+        offset: u64,
+    ) -> Rc<Self> {
+        let settings = Settings { append_only: manifest.recording, append_fsync };
+        let manager = RefCell::new(Manager::new(settings, manifest, offset, now_ms()));
+        let generation = core.borrow().engine.config.generation;
+        Rc::new(Self {
+            core,
+            store,
+            manager,
+            on_event,
+            timer: OnceCell::new(),
+            waiters: RefCell::default(),
+            generation: Cell::new(generation),
+            closed: Cell::new(false),
+        })
+    }
+
+    /// Begins to record.
+    fn start(self: &Rc<Self>) {
+        let driver = Rc::downgrade(self);
+        self.timer.get_or_init(|| {
+            Timer::new(move || {
+                if let Some(driver) = driver.upgrade() {
+                    driver.manager.borrow_mut().wake(now_ms());
+                    driver.pump();
+                }
+            })
+        });
+        let settings = self.manager.borrow().settings();
+        let engine = &mut self.core.borrow_mut().engine;
+        engine.config.append_only = settings.append_only;
+        engine.config.append_fsync = settings.append_fsync;
+        engine.effects.set_enabled(settings.append_only);
+        self.manager.borrow().report(&mut engine.persistence);
+    }
+
+    /// Takes what the engine has recorded, and obeys changed settings.
+    fn collect(&self, now: i64) {
+        if self.closed.get() {
+            return;
+        }
+        let engine = &mut self.core.borrow_mut().engine;
+        let manager = &mut *self.manager.borrow_mut();
+        manager.append(engine.effects.take(), now);
+        if self.generation.replace(engine.config.generation) == engine.config.generation {
+            return;
+        }
+        manager.set_append_fsync(engine.config.append_fsync, now);
+        match (manager.settings().append_only, engine.config.append_only) {
+            (true, false) => {
+                engine.effects.set_enabled(false);
+                manager.stop_recording(now);
+            }
+            (false, true) => {
+                let mut snapshot = Vec::new();
+                engine.write_snapshot(&mut snapshot);
+                let end = manager.start_recording(snapshot, now);
+                engine.effects.resume_at(end);
+                engine.effects.set_enabled(true);
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what the manager asks for, until there is nothing more.
+    fn pump(self: &Rc<Self>) {
+        loop {
+            let action = {
+                let mut manager = self.manager.borrow_mut();
+                let action = manager.next_action();
+                if !self.closed.get() {
+                    manager.report(&mut self.core.borrow_mut().engine.persistence);
+                }
+                action
+            };
+            let Some(action) = action else { break };
+            self.perform(action);
+        }
+        let wake_at = if self.closed.get() { None } else { self.manager.borrow().wake_at() };
+        if let Some(timer) = self.timer.get() {
+            timer.set(wake_at);
+        }
+    }
+
+    fn perform(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Store(transaction, durability) => {
+                let driver = Rc::clone(self);
+                self.store.append(&transaction, durability, move |result| {
+                    let now = now_ms();
+                    {
+                        let mut manager = driver.manager.borrow_mut();
+                        match result {
+                            Ok(()) => manager.stored(now),
+                            Err(AppendError::Failed(why)) => manager.failed(&why, now),
+                            Err(AppendError::Fenced) => manager.fenced(),
+                        }
+                    }
+                    driver.pump();
+                });
+            }
+            Action::Durable(offset) => tell(&self.on_event, "durable", (offset as f64).into()),
+            Action::Failed(why) => tell(&self.on_event, "failed", why.into()),
+            Action::Recovered => tell(&self.on_event, "recovered", "".into()),
+            Action::Fenced => tell(&self.on_event, "fenced", "".into()),
+            Action::Flushed(offset) => self.answer_waiters(|to| to <= offset, &Ok(offset)),
+            Action::FlushFailed(why) => self.answer_waiters(|_| true, &Err(why)),
+        }
+    }
+
+    fn answer_waiters(&self, of: impl Fn(u64) -> bool, result: &Result<u64, String>) {
+        let (answered, others): (Vec<_>, Vec<_>) =
+            self.waiters.take().into_iter().partition(|(to, _)| of(*to));
+        *self.waiters.borrow_mut() = others;
+        answered.into_iter().for_each(|(_, waiter)| waiter(result.clone()));
+    }
+
+    fn flush_then(self: &Rc<Self>, waiter: impl FnOnce(Result<u64, String>) + 'static) {
+        if self.closed.get() {
+            return waiter(Err("the log is closed".to_owned()));
+        }
+        let now = now_ms();
+        self.collect(now);
+        {
+            let mut manager = self.manager.borrow_mut();
+            self.waiters.borrow_mut().push((manager.end(), Box::new(waiter)));
+            manager.flush(now);
+        }
+        self.pump();
+    }
+
+    /// Ends everything: no timer, no connection, no effects.
+    fn shut(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        if let Some(timer) = self.timer.get() {
+            timer.set(None);
+        }
+        self.store.close();
+        let engine = &mut self.core.borrow_mut().engine;
+        engine.effects.set_enabled(false);
+        engine.persistence.attached = false;
+    }
+}
+
+fn replay_error(error: ReplayError) -> StoreError {
+    match error {
+        ReplayError::TooNew(version) => StoreError::too_new(format!(
+            "a record has format version {version}, which this Lodis cannot read"
+        )),
+        ReplayError::Corrupt(what) => StoreError::corrupt(what),
+        ReplayError::OutOfMemory => StoreError::unavailable("out of memory"),
+    }
+}
+
+/// Calls the handler of events. What it throws is its own affair, and reported as uncaught.
+fn tell(on_event: &Function, kind: &str, value: JsValue) {
+    if let Err(thrown) = on_event.call2(&JsValue::UNDEFINED, &kind.into(), &value) {
+        after_this_task(move || wasm_bindgen::throw_val(thrown));
+    }
+}
+
+/// An `Error` with a `code`.
+fn js_error(code: &str, message: &str) -> JsValue {
+    let error = js_sys::Error::new(&format!("{code}: {message}"));
+    // An ordinary object takes a property.
+    let _ = Reflect::set(&error, &"code".into(), &code.into());
+    error.into()
+}
+
+/// A promise, and what settles it.
+fn promise() -> (Promise, impl FnOnce(Result<JsValue, JsValue>) + 'static) {
+    let mut functions = None;
+    let promise = Promise::new(&mut |resolve, reject| functions = Some((resolve, reject)));
+    let settle = move |result: Result<JsValue, JsValue>| {
+        let Some((resolve, reject)) = functions else { return };
+        // The functions of a promise do not throw.
+        let _ = match result {
+            Ok(value) => resolve.call1(&JsValue::UNDEFINED, &value),
+            Err(error) => reject.call1(&JsValue::UNDEFINED, &error),
+        };
+    };
+    (promise, settle)
+}

@@ -1,0 +1,301 @@
+//! The log replayed makes the same keyspace, however the stream was cut into records.
+
+use lodis::engine::session::SessionId;
+use lodis::engine::{Engine, Options};
+use lodis::persist::record::{Record, encode};
+use lodis::persist::replay::{Finished, Replay, ReplayError};
+use lodis::resp::{Request, RequestParser};
+use proptest::prelude::*;
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+/// Templates of commands; `k` and `v` and `n` and `t` stand for a key, a value, a small number
+/// and a time to live. What the table does not have yet is left out when the test runs.
+const TEMPLATES: &[&str] = &[
+    "SET k v",
+    "SET k v EX t",
+    "SET k v PX n KEEPTTL",
+    "SET k v KEEPTTL",
+    "SET k v NX",
+    "SET k v GET",
+    "SETEX k t v",
+    "PSETEX k t v",
+    "SETNX k v",
+    "GETSET k v",
+    "GETDEL k",
+    "GETEX k PERSIST",
+    "GETEX k EX t",
+    "APPEND k v",
+    "SETRANGE k n v",
+    "MSET k v k v",
+    "MSETNX k v k v",
+    "SET k n",
+    "INCR k",
+    "DECR k",
+    "INCRBY k n",
+    "DECRBY k n",
+    "INCRBYFLOAT k 0.1",
+    "DEL k k",
+    "UNLINK k",
+    "EXPIRE k t",
+    "PEXPIRE k n",
+    "PEXPIRE k t XX",
+    "EXPIRE k -1",
+    "PEXPIREAT k 1",
+    "PERSIST k",
+    "RENAME k k",
+    "RENAMENX k k",
+    "COPY k k",
+    "COPY k k DB n REPLACE",
+    "MOVE k n",
+    "GET k",
+    "EXISTS k",
+    "TOUCH k",
+    "SELECT n",
+    "SWAPDB n n",
+    "FLUSHDB",
+    "FLUSHALL",
+    "MULTI",
+    "EXEC",
+    "EXEC",
+    "DISCARD",
+    "NOSUCH k",
+    "GET",
+];
+
+#[derive(Clone, Debug)]
+struct Step {
+    argv: Vec<Vec<u8>>,
+    later_ms: i64,
+    tick: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let words = prop::collection::vec(0usize..1000, 8);
+    (0..TEMPLATES.len(), words, 0i64..400, any::<bool>()).prop_map(
+        |(template, seeds, later, tick)| {
+            let word = |(index, word): (usize, &str)| match word {
+                "k" => format!("key{}", seeds[index % 8] % 6).into_bytes(),
+                "v" => [b"v\r\n$*\0".as_slice(), seeds[index % 8].to_string().as_bytes()].concat(),
+                "n" => (seeds[index % 8] % 3 + 1).to_string().into_bytes(),
+                "t" => (seeds[index % 8] % 500 + 1).to_string().into_bytes(),
+                other => other.as_bytes().to_vec(),
+            };
+            let argv = TEMPLATES[template].split(' ').enumerate().map(word).collect();
+            Step { argv, later_ms: later, tick }
+        },
+    )
+}
+
+fn engine() -> Engine {
+    Engine::new(&Options { now_us: NOW_MS * 1000, ..Options::default() })
+}
+
+/// Runs the steps; answers the whole stream and the digest after each whole unit with its offset.
+fn record(steps: &[Step]) -> (Engine, Vec<u8>, Vec<u64>) {
+    let mut engine = engine();
+    engine.effects.set_enabled(true);
+    let session = engine.connect();
+    let (mut stream, mut ends) = (Vec::new(), vec![0]);
+    let mut now = NOW_MS;
+    let mut take = |engine: &mut Engine| {
+        stream.extend(engine.effects.take());
+        ends.push(stream.len() as u64);
+    };
+    for step in steps {
+        now += step.later_ms;
+        engine.set_time(now * 1000);
+        if step.tick {
+            engine.tick();
+            take(&mut engine);
+        }
+        call(&mut engine, session, &step.argv);
+        take(&mut engine);
+    }
+    (engine, stream, ends)
+}
+
+fn call(engine: &mut Engine, session: SessionId, argv: &[Vec<u8>]) {
+    let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+    engine.call(session, &argv, &mut Vec::new());
+}
+
+/// The stream as records that end at `cuts`.
+fn records(stream: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
+    ends.push(stream.len());
+    ends.sort_unstable();
+    let mut start = 0;
+    let mut records = Vec::new();
+    for end in ends.into_iter().filter(|end| *end > 0) {
+        if end > start {
+            let record = Record { epoch: 1, offset: start as u64, payload: &stream[start..end] };
+            records.push(encode(&record).unwrap());
+        }
+        start = start.max(end);
+    }
+    records
+}
+
+fn replay(records: &[Vec<u8>], engine: &mut Engine) -> Result<Finished, ReplayError> {
+    let mut replay = Replay::begin(engine, 0);
+    let result = (|| {
+        for record in records {
+            replay.push(record)?;
+            while replay.step(engine, 3)? {}
+        }
+        Ok(())
+    })();
+    match result {
+        Ok(()) => Ok(replay.finish(engine)),
+        Err(error) => {
+            replay.abandon(engine);
+            Err(error)
+        }
+    }
+}
+
+/// An engine that has replayed `records`, at the time of `like`.
+fn replayed(records: &[Vec<u8>], like: &Engine) -> (Engine, Finished) {
+    let mut copy = engine();
+    copy.set_time(like.now_us());
+    let finished = replay(records, &mut copy).unwrap();
+    (copy, finished)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_log_replayed_makes_the_same_keyspace(
+        steps in prop::collection::vec(step(), 1..120),
+        cuts in prop::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let (engine, stream, _) = record(&steps);
+        let (copy, finished) = replayed(&records(&stream, &cuts), &engine);
+        prop_assert_eq!(copy.digest(), engine.digest());
+        prop_assert_eq!(finished, Finished { offset: stream.len() as u64, repair: None });
+        prop_assert_eq!(copy.effects.offset(), stream.len() as u64);
+        prop_assert_eq!(copy.stats.commands, 0);
+    }
+
+    #[test]
+    fn a_snapshot_replayed_makes_the_same_keyspace(steps in prop::collection::vec(step(), 1..80)) {
+        let (engine, ..) = record(&steps);
+        let mut snapshot = Vec::new();
+        engine.write_snapshot(&mut snapshot);
+        let (copy, _) = replayed(&records(&snapshot, &[]), &engine);
+        prop_assert_eq!(copy.digest(), engine.digest());
+    }
+
+    #[test]
+    fn a_log_cut_anywhere_gives_a_whole_prefix(
+        steps in prop::collection::vec(step(), 1..40),
+        cuts in prop::collection::vec(any::<usize>(), 0..5),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let (_, stream, ends) = record(&steps);
+        let at = at.index(stream.len() + 1);
+        let (copy, finished) = replayed(&records(&stream[..at], &cuts), &engine());
+        // A unit of one effect may have its SELECT before it, which changes nothing by itself.
+        let prefix = finished.offset as usize;
+        prop_assert!(prefix <= at);
+        let last_end = ends.iter().rev().find(|end| **end <= at as u64).copied().unwrap_or(0);
+        prop_assert!(finished.offset >= last_end);
+        prop_assert_eq!(finished.repair.is_some(), prefix < at);
+        let next_end = ends.iter().find(|end| **end > last_end).copied().unwrap_or(last_end);
+        let partial = &stream[last_end as usize..prefix.min(next_end as usize)];
+        prop_assert!(only_whole_commands(partial));
+        // The same keyspace again from the repaired store.
+        let mut kept: Vec<Vec<u8>> = records(&stream[..at], &cuts);
+        if let Some(repair) = finished.repair {
+            kept.retain(|bytes| {
+                lodis::persist::record::decode(bytes).unwrap().offset < repair.delete_from
+            });
+            let offset = repair.delete_from;
+            if !repair.payload.is_empty() {
+                kept.push(encode(&Record { epoch: 1, offset, payload: &repair.payload }).unwrap());
+            }
+        }
+        let (again, finished) = replayed(&kept, &engine());
+        prop_assert_eq!(again.digest(), copy.digest());
+        prop_assert_eq!(finished, Finished { offset: prefix as u64, repair: None });
+    }
+
+    #[test]
+    fn a_torn_last_record_is_cut_and_one_in_the_middle_is_refused(
+        steps in prop::collection::vec(step(), 20..60),
+        at in any::<prop::sample::Index>(),
+        flip in any::<prop::sample::Index>(),
+    ) {
+        let (_, stream, ends) = record(&steps);
+        let cuts: Vec<usize> = ends.iter().map(|end| *end as usize).collect();
+        let mut records = records(&stream, &cuts);
+        prop_assume!(records.len() > 1);
+        let last = records.len() - 1;
+        let (before, _) = replayed(&records[..last], &engine());
+        let whole = records[last].clone();
+        records[last].truncate(at.index(whole.len()));
+        let (copy, finished) = replayed(&records, &engine());
+        prop_assert_eq!(copy.digest(), before.digest());
+        prop_assert!(finished.repair.is_some());
+        records[last] = whole;
+        let damaged = flip.index(last);
+        let byte = 12 + flip.index(records[damaged].len() - 12);
+        records[damaged][byte] ^= 1;
+        prop_assert!(matches!(replay(&records, &mut engine()), Err(ReplayError::Corrupt(_))));
+        records.remove(damaged);
+        prop_assert!(matches!(replay(&records, &mut engine()), Err(ReplayError::Corrupt(_))));
+    }
+
+    #[test]
+    fn arbitrary_payloads_never_panic(payload in prop::collection::vec(any::<u8>(), 1..200)) {
+        let _ = replay(&records(&payload, &[]), &mut engine());
+        let framed = [b"*1\r\n$5\r\nMULTI\r\n".as_slice(), &payload].concat();
+        let _ = replay(&records(&framed, &[]), &mut engine());
+    }
+}
+
+fn only_whole_commands(bytes: &[u8]) -> bool {
+    let mut parser = RequestParser::default();
+    while let Ok(Some(Request::Array(_))) = parser.next(bytes) {}
+    parser.position() == bytes.len()
+}
+
+fn resp(commands: &[&[&str]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for command in commands {
+        let argv: Vec<&[u8]> = command.iter().map(|word| word.as_bytes()).collect();
+        lodis::resp::write_command(&mut bytes, &argv);
+    }
+    bytes
+}
+
+#[test]
+fn an_unfinished_multi_is_not_applied() {
+    let stream = resp(&[&["SET", "a", "1"], &["MULTI"], &["SET", "a", "2"], &["SET", "b", "2"]]);
+    let (copy, finished) = replayed(&records(&stream, &[]), &engine());
+    assert_eq!(finished.offset, resp(&[&["SET", "a", "1"]]).len() as u64);
+    assert_eq!(copy.keyspace.db(0).len(), 1);
+    let repair = finished.repair.unwrap();
+    assert_eq!((repair.delete_from, repair.payload), (0, resp(&[&["SET", "a", "1"]])));
+}
+
+#[test]
+fn what_is_no_effect_is_refused() {
+    for (commands, text) in [
+        (vec![vec!["GET", "a"]], "after offset 0: 'GET' is not a write command"),
+        (vec![vec!["NOSUCH"]], "after offset 0: 'NOSUCH' is not a write command"),
+        (vec![vec!["EXEC"]], "after offset 0: EXEC without MULTI"),
+        (vec![vec!["MULTI"], vec!["MULTI"]], "after offset 0: MULTI inside MULTI"),
+        (vec![vec!["SELECT", "16"]], "after offset 0: SELECT of a database that is not there"),
+        (
+            vec![vec!["SET", "a", "x"], vec!["INCR", "a"]],
+            "after offset 27: ERR value is not an integer or out of range",
+        ),
+    ] {
+        let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
+        let error = replay(&records(&resp(&commands), &[]), &mut engine()).unwrap_err();
+        assert_eq!(error, ReplayError::Corrupt(text.to_owned()));
+    }
+}
