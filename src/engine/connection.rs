@@ -43,6 +43,7 @@ impl Connection {
         }
         self.buffer.extend_from_slice(bytes);
         loop {
+            self.parser.set_bulk_limit(engine.config.proto_max_bulk_len);
             match self.parser.next(&self.buffer) {
                 Ok(Some(request)) => self.run(engine, &request, out),
                 Ok(None) => break,

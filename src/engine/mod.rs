@@ -19,6 +19,7 @@ mod dispatch;
 pub mod effects;
 pub mod error;
 pub mod glob;
+mod info;
 pub mod key;
 pub mod keyspace;
 pub mod notify;

@@ -61,6 +61,11 @@ impl RequestParser {
         Self { limits, ..Self::default() }
     }
 
+    /// Changes the longest argument, in bytes, for arguments that are still to come.
+    pub fn set_bulk_limit(&mut self, bytes: usize) {
+        self.limits.bulk_len = bytes;
+    }
+
     /// Where the next byte will be read: everything before it may be dropped, unless a request is
     /// unfinished.
     pub fn position(&self) -> usize {

@@ -3,12 +3,14 @@
 use super::table::Command;
 
 mod client;
+mod config;
 mod connection;
 mod expire;
 mod generic;
 mod help;
 mod lcs;
 mod pubsub;
+mod server;
 mod string;
 mod string_numeric;
 mod transactions;
@@ -24,4 +26,6 @@ pub static FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     transactions::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
+    config::COMMANDS,
 ];

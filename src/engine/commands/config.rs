@@ -1,0 +1,120 @@
+//! CONFIG.
+
+use super::help;
+use crate::engine::args::Args;
+use crate::engine::config::PARAMETERS;
+use crate::engine::context::Ctx;
+use crate::engine::error::Error;
+use crate::engine::glob::glob_match;
+use crate::engine::stats::Stats;
+use crate::engine::table::{Command, Group, flag, ts};
+use crate::resp::Writer;
+
+const CONFIG: Command = Command {
+    flags: flag::ADMIN | flag::NOSCRIPT | flag::LOADING | flag::STALE,
+    group: Group::Server,
+    since: "2.0.0",
+    ..Command::BASE
+};
+
+/// The family's declarations.
+pub static COMMANDS: &[Command] = &[Command {
+    name: "config",
+    arity: -2,
+    flags: 0,
+    complexity: "Depends on subcommand.",
+    summary: "A container for server configuration commands.",
+    subcommands: SUBCOMMANDS,
+    ..CONFIG
+}];
+
+const SUBCOMMANDS: &[Command] = &[
+    Command {
+        name: "get",
+        handler: Some(get),
+        arity: -3,
+        complexity: "O(N) when N is the number of configuration parameters provided",
+        summary: "Returns the effective values of configuration parameters.",
+        syntax: "parameter...",
+        reply: ts("Record<string, string>"),
+        ..CONFIG
+    },
+    Command {
+        name: "help",
+        handler: Some(config_help),
+        arity: 2,
+        flags: flag::LOADING | flag::STALE,
+        since: "5.0.0",
+        complexity: "O(1)",
+        summary: "Returns helpful text about the different subcommands.",
+        reply: ts("string[]"),
+        ..CONFIG
+    },
+    Command {
+        name: "resetstat",
+        handler: Some(resetstat),
+        arity: 2,
+        complexity: "O(1)",
+        summary: "Resets the server's statistics.",
+        reply: ts("\"OK\""),
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        ..CONFIG
+    },
+    Command {
+        name: "set",
+        handler: Some(set),
+        arity: -4,
+        complexity: "O(N) when N is the number of configuration parameters provided",
+        summary: "Sets configuration parameters in-flight.",
+        syntax: "data{parameter value}...",
+        reply: ts("\"OK\""),
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        ..CONFIG
+    },
+];
+
+fn get(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let patterns = args.rest();
+    let matches = |name: &str| patterns.iter().any(|p| glob_match(p, name.as_bytes(), true));
+    let found: Vec<_> = PARAMETERS.iter().filter(|known| matches(known.name)).collect();
+    out.map(found.len());
+    for parameter in found {
+        out.bulk(parameter.name.as_bytes());
+        out.bulk(parameter.value(&c.engine.config).as_bytes());
+    }
+    Ok(())
+}
+
+fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (pairs, rest) = args.rest().as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(Error::SYNTAX);
+    }
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    c.engine.config.set(&pairs)?;
+    out.ok();
+    Ok(())
+}
+
+/// `changes` counts since the last save and not since the last reset.
+fn resetstat(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    c.engine.stats = Stats { changes: c.engine.stats.changes, ..Stats::default() };
+    out.ok();
+    Ok(())
+}
+
+fn config_help(_: &mut Ctx<'_>, _: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    help::write(
+        out,
+        "CONFIG",
+        &[
+            "GET <pattern>",
+            "    Return parameters matching the glob-like <pattern> and their values.",
+            "SET <directive> <value>",
+            "    Set the configuration <directive> to <value>.",
+            "RESETSTAT",
+            "    Reset statistics reported by the INFO command.",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The text of INFO.
+//!
+//! Only fields whose value is known here are shown: what a page cannot measure (resident memory,
+//! processor time, sockets) is left out rather than made up.
+
+use super::Engine;
+use super::REDIS_VERSION;
+use super::pubsub::Space;
+use std::fmt::Write;
+
+type Section = fn(&Engine, &mut String);
+
+/// Every section by its name and title, in Redis's order.
+const SECTIONS: &[(&str, &str, Section)] = &[
+    ("server", "Server", server),
+    ("clients", "Clients", clients),
+    ("memory", "Memory", memory),
+    ("persistence", "Persistence", persistence),
+    ("stats", "Stats", stats),
+    ("replication", "Replication", replication),
+    ("modules", "Modules", modules),
+    ("errorstats", "Errorstats", errorstats),
+    ("cluster", "Cluster", cluster),
+    ("keyspace", "Keyspace", keyspace),
+];
+
+/// The sections that are named, in any case and order; all of them for none, `default`, `all` or
+/// `everything`. Unknown names add nothing.
+pub(super) fn text(engine: &Engine, wanted: &[&[u8]]) -> String {
+    let is_wanted = |name: &str| {
+        wanted.is_empty()
+            || wanted.iter().any(|word| {
+                let groups = [name, "default", "all", "everything"];
+                groups.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+            })
+    };
+    let mut text = String::new();
+    for (name, title, write) in SECTIONS {
+        if !is_wanted(name) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "# {title}\r\n");
+        write(engine, &mut text);
+    }
+    text
+}
+
+fn field(text: &mut String, name: &str, value: impl std::fmt::Display) {
+    let _ = write!(text, "{name}:{value}\r\n");
+}
+
+fn server(engine: &Engine, text: &mut String) {
+    let uptime_s = engine.now_us().saturating_sub(engine.started_us).max(0) / 1_000_000;
+    field(text, "redis_version", REDIS_VERSION);
+    field(text, "lodis_version", env!("CARGO_PKG_VERSION"));
+    field(text, "redis_mode", "standalone");
+    field(text, "os", std::env::consts::OS);
+    field(text, "arch_bits", usize::BITS);
+    field(text, "run_id", &engine.run_id);
+    field(text, "server_time_usec", engine.now_us());
+    field(text, "uptime_in_seconds", uptime_s);
+    field(text, "uptime_in_days", uptime_s / 86_400);
+}
+
+fn clients(engine: &Engine, text: &mut String) {
+    let sessions = || engine.sessions.iter().map(|(_, s)| s).filter(|s| !s.closing);
+    field(text, "connected_clients", sessions().count());
+    field(text, "blocked_clients", 0);
+    field(text, "tracking_clients", 0);
+    field(text, "pubsub_clients", sessions().filter(|s| s.is_subscriber()).count());
+    field(text, "watching_clients", sessions().filter(|s| !s.watched.is_empty()).count());
+    let watched: usize = sessions().map(|s| s.watched.len()).sum();
+    field(text, "total_watched_keys", watched);
+}
+
+fn memory(_: &Engine, text: &mut String) {
+    field(text, "maxmemory", 0);
+    field(text, "maxmemory_human", "0B");
+    field(text, "maxmemory_policy", "noeviction");
+}
+
+fn persistence(engine: &Engine, text: &mut String) {
+    let status = &engine.persistence;
+    let config = &engine.config;
+    field(text, "loading", u8::from(engine.is_loading()));
+    field(text, "async_loading", 0);
+    field(text, "rdb_changes_since_last_save", engine.stats.changes);
+    field(text, "rdb_bgsave_in_progress", 0);
+    field(text, "rdb_last_save_time", status.last_save_s);
+    field(text, "aof_enabled", u8::from(config.append_only));
+    field(text, "aof_rewrite_in_progress", 0);
+    field(text, "aof_rewrite_scheduled", 0);
+    let is_well = status.write_error.is_none();
+    field(text, "aof_last_write_status", if is_well { "ok" } else { "err" });
+    if let Some(why) = &status.write_error {
+        field(text, "aof_last_write_error", why.replace(['\r', '\n'], " "));
+    }
+    field(text, "store_attached", u8::from(status.attached));
+    if config.append_only {
+        field(text, "aof_current_size", status.current_size);
+        field(text, "aof_base_size", status.base_size);
+        field(text, "aof_buffer_length", status.buffered);
+        field(text, "aof_durable_offset", status.durable_offset);
+    }
+}
+
+fn stats(engine: &Engine, text: &mut String) {
+    let stats = &engine.stats;
+    field(text, "total_connections_received", stats.connections);
+    field(text, "total_commands_processed", stats.commands);
+    field(text, "expired_keys", stats.expired_keys);
+    field(text, "evicted_keys", 0);
+    field(text, "keyspace_hits", stats.keyspace_hits);
+    field(text, "keyspace_misses", stats.keyspace_misses);
+    field(text, "pubsub_channels", engine.pubsub.subscribers(Space::Channel).len());
+    field(text, "pubsub_patterns", engine.pubsub.pattern_count());
+    field(text, "pubsubshard_channels", engine.pubsub.subscribers(Space::Shard).len());
+    field(text, "total_error_replies", stats.errors);
+}
+
+fn replication(engine: &Engine, text: &mut String) {
+    field(text, "role", "master");
+    field(text, "connected_slaves", 0);
+    field(text, "master_replid", &engine.run_id);
+    field(text, "master_repl_offset", engine.effects.offset());
+}
+
+fn modules(_: &Engine, _: &mut String) {}
+
+fn errorstats(engine: &Engine, text: &mut String) {
+    for (code, count) in &engine.stats.errors_by_code {
+        let code = String::from_utf8_lossy(code);
+        field(text, &format!("errorstat_{code}"), format_args!("count={count}"));
+    }
+}
+
+fn cluster(_: &Engine, text: &mut String) {
+    field(text, "cluster_enabled", 0);
+}
+
+fn keyspace(engine: &Engine, text: &mut String) {
+    for (index, db) in engine.keyspace.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        let counts = format!("keys={},expires={}", db.len(), db.volatile_len());
+        field(text, &format!("db{index}"), counts);
+    }
+}
