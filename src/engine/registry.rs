@@ -46,6 +46,25 @@ impl Registry {
         }
         None
     }
+
+    /// The command called `name`, or `container|subcommand`; the container comes with the latter.
+    pub fn find(&self, name: &[u8]) -> Option<(Option<&'static Command>, &'static Command)> {
+        let mut parts = name.splitn(2, |byte| *byte == b'|');
+        let command = self.get(parts.next()?)?;
+        match parts.next() {
+            None => Some((None, command)),
+            Some(name) => subcommand(command, name).map(|sub| (Some(command), sub)),
+        }
+    }
+
+    /// The command, or subcommand, that the words of a request name.
+    pub fn resolve(&self, argv: &[&[u8]]) -> Option<&'static Command> {
+        let command = self.get(argv.first()?)?;
+        match argv.get(1) {
+            Some(name) if !command.subcommands.is_empty() => subcommand(command, name),
+            _ => Some(command),
+        }
+    }
 }
 
 impl Default for Registry {

@@ -3,6 +3,7 @@
 use super::table::Command;
 
 mod client;
+mod command;
 mod config;
 mod connection;
 mod expire;
@@ -28,4 +29,5 @@ pub static FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     server::COMMANDS,
     config::COMMANDS,
+    command::COMMANDS,
 ];

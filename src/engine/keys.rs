@@ -1,0 +1,61 @@
+//! Finding the keys of a command by its key specifications.
+
+use super::number::parse_integer;
+use super::table::{Begin, Command, Find, KeySpec};
+
+impl Command {
+    /// Where the keys are in `argv`, each with the flags of its specification; `None` when the
+    /// arguments do not fit the specifications. Cost: O(words).
+    pub fn key_positions(&self, argv: &[&[u8]]) -> Option<Vec<(usize, u32)>> {
+        let mut positions = Vec::new();
+        for spec in self.keys {
+            // A keyword that is not there has no keys.
+            let Some(begin) = begin_of(spec, argv) else { continue };
+            let (first, last, step) = range_of(spec, begin, argv)?;
+            positions.extend((first..=last).step_by(step).map(|at| (at, spec.flags)));
+        }
+        positions.iter().all(|(at, _)| *at < argv.len()).then_some(positions)
+    }
+}
+
+fn begin_of(spec: &KeySpec, argv: &[&[u8]]) -> Option<usize> {
+    match spec.begin {
+        Begin::Index(index) => usize::try_from(index).ok(),
+        Begin::Keyword(keyword, from) => {
+            let is_keyword = |at: &usize| {
+                argv.get(*at).is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()))
+            };
+            let found = if from >= 0 {
+                (usize::try_from(from).ok()?..argv.len()).find(is_keyword)
+            } else {
+                let start = argv.len().checked_sub(from.unsigned_abs() as usize)?;
+                (1..=start).rev().find(is_keyword)
+            };
+            found.map(|at| at + 1)
+        }
+    }
+}
+
+/// The first and last positions, and the step between keys.
+fn range_of(spec: &KeySpec, begin: usize, argv: &[&[u8]]) -> Option<(usize, usize, usize)> {
+    match spec.find {
+        Find::Range { last, step, limit } => {
+            let last = if last >= 0 {
+                begin.checked_add(usize::try_from(last).ok()?)?
+            } else {
+                let left = argv.len().saturating_sub(begin);
+                let used = if limit > 1 { left / usize::try_from(limit).ok()? } else { left };
+                (begin + used).checked_sub(last.unsigned_abs() as usize)?
+            };
+            Some((begin, last, usize::try_from(step).ok()?.max(1)))
+        }
+        Find::Keynum { index, first, step } => {
+            let at = begin.checked_add(usize::try_from(index).ok()?)?;
+            let count = usize::try_from(parse_integer(argv.get(at)?)?).ok()?;
+            let first = begin.checked_add(usize::try_from(first).ok()?)?;
+            let step = usize::try_from(step).ok()?.max(1);
+            let last = count.checked_sub(1)?.checked_mul(step)?.checked_add(first)?;
+            (last < argv.len()).then_some((first, last, step))
+        }
+    }
+}
