@@ -41,7 +41,9 @@ export class RequestWriter {
     this.ensure(4 + head.length);
     this.argcAt = this.at;
     this.argc = words;
-    this.memory.bytes.set(head, this.at + 4);
+    const { bytes } = this.memory;
+    // A loop: `set` costs more than the few bytes of a name.
+    for (let index = 0, at = this.at + 4; index < head.length; index++) bytes[at++] = head[index]!;
     this.at += 4 + head.length;
   }
 
