@@ -56,6 +56,7 @@ export class Pipeline extends Batch {
     return this.host.batch(
       (engine) => writeAll(engine, queue),
       (reader) => queue.map(() => reader.next(this.binary)),
+      queue.every(({ command }) => command.readOnly),
     );
   }
 
@@ -82,6 +83,7 @@ export class Multi extends Batch {
     return this.host.batch(
       (engine) => writeTransaction(engine, queue),
       (reader) => readTransaction(reader, queue.length, this.binary),
+      false,
     );
   }
 

@@ -71,7 +71,7 @@ export class Engine {
     return this.reader.rest();
   }
 
-  /** Adds one command to the request being written. */
+  /** Writes a request of one command. */
   write(command: Command, inputs: ArrayLike<Input>): void {
     let args = inputs;
     for (let index = 0; index < inputs.length; index++) {
@@ -81,10 +81,11 @@ export class Engine {
         break;
       }
     }
+    this.writer.begin();
     this.writeFlat(command, args);
   }
 
-  /** Adds one command whose arguments are flat. */
+  /** Adds one command, whose arguments are flat, to the request that the writer has begun. */
   writeFlat(command: Command, args: ArrayLike<Input>): void {
     const { writer } = this;
     writer.command(command.head, command.words);

@@ -25,7 +25,8 @@ export type InstanceEvents = {
 /** A request that another tab runs, or that waits until this one can. */
 interface Request {
   readonly frame: Uint8Array<ArrayBuffer>;
-  readonly readOnly: boolean;
+  /** Whether running it twice is the same as running it once. */
+  readonly repeatable: boolean;
   readonly read: (reader: ReplyReader) => unknown;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -87,7 +88,6 @@ export class Host {
   /** Runs one command now. The error that it answers is thrown. */
   callSync(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     this.mustBeLocal();
-    this.engine.writer.begin();
     this.engine.write(command, inputs);
     const reply = this.runOne(binary);
     if (reply instanceof ReplyError) throw reply;
@@ -98,7 +98,6 @@ export class Host {
   call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     try {
       if (this.state === "closed") throw this.closedError();
-      this.engine.writer.begin();
       this.engine.write(command, inputs);
       if (this.state !== "local") {
         const read = (reader: ReplyReader) => orThrow(reader.next(binary));
@@ -121,13 +120,20 @@ export class Host {
     return this.runAll(read);
   }
 
-  /** Runs a request of several commands: one crossing, one message to another tab. */
-  batch<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): Promise<T> {
+  /**
+   * Runs a request of several commands: one crossing, one message to another tab. A `repeatable`
+   * one is run again if the tab that had it went away.
+   */
+  batch<T>(
+    write: (engine: Engine) => void,
+    read: (reader: ReplyReader) => T,
+    repeatable: boolean,
+  ): Promise<T> {
     try {
       if (this.state === "closed") throw this.closedError();
       this.engine.writer.begin();
       write(this.engine);
-      if (this.state !== "local") return this.forward(false, read);
+      if (this.state !== "local") return this.forward(repeatable, read);
       const result = this.runAll(read);
       const stored = this.flushed();
       return stored ? stored.then(() => result) : Promise.resolve(result);
@@ -205,14 +211,14 @@ export class Host {
     return this.engine.flags & WROTE ? this.durability?.pending() : undefined;
   }
 
-  private forward<T>(readOnly: boolean, read: (reader: ReplyReader) => T): Promise<T> {
+  private forward<T>(repeatable: boolean, read: (reader: ReplyReader) => T): Promise<T> {
     const frame = this.engine.writer.copy();
     return new Promise<T>((resolve, reject) => {
       const seq = this.nextSeq++;
-      const request = { frame, readOnly, read, resolve: resolve as (value: unknown) => void, reject };
+      const request = { frame, repeatable, read, resolve: resolve as (value: unknown) => void, reject };
       const sent = this.state === "guest";
       this.requests.set(seq, { ...request, sent });
-      if (sent) this.tabs?.request(seq, frame, readOnly);
+      if (sent) this.tabs?.request(seq, frame, repeatable);
     });
   }
 
@@ -276,7 +282,7 @@ export class Host {
     const waiting = [...this.requests.values()];
     this.requests.clear();
     for (const request of waiting) {
-      if (request.sent && !request.readOnly) request.reject(new LostError());
+      if (request.sent && !request.repeatable) request.reject(new LostError());
       else this.runRequest(request);
     }
   }
@@ -296,7 +302,7 @@ export class Host {
     for (const [seq, request] of this.requests) {
       if (request.sent) continue;
       request.sent = true;
-      this.tabs?.request(seq, request.frame, request.readOnly);
+      this.tabs?.request(seq, request.frame, request.repeatable);
     }
     this.setRole("guest");
     this.opened?.resolve();
@@ -313,7 +319,8 @@ export class Host {
   changeSubscription(space: Space, name: string, on: boolean): Promise<unknown> {
     const command = SUBSCRIPTIONS[space][on ? 0 : 1];
     const write = (engine: Engine) => engine.writeFlat(command, [name]);
-    return this.batch(write, (reader) => (reader.more ? orThrow(reader.next(false)) : null));
+    const read = (reader: ReplyReader) => (reader.more ? orThrow(reader.next(false)) : null);
+    return this.batch(write, read, true);
   }
 
   private onLog(type: LogEvent, value: number | string): void {

@@ -10,6 +10,7 @@ use std::fmt::Write;
 /// Commands that the package wraps in methods of its own (`multi()`, `subscribe()`), or that would
 /// change the protocol under it: reachable through `call` where that makes sense.
 const WRAPPED: &[&str] = &[
+    "client reply",
     "discard",
     "exec",
     "hello",
@@ -33,7 +34,7 @@ const WORDS: &str = "Ack Acl Add All Aof Append Auth At Bg Bit By Card Cat Chann
     Encoding Eval Evict Ex Exists Expire Expirations Field Float Flush Freq Function Geo Get Getall \
     GetAll Group Hash Help Hello Hset Idle Ids Idx Incr Index Info Insert Inter Keys Key Kill Lag \
     Last Latency Lcs Len Lex List Lock Max Members Memory Merge Min Move Name No NX Num Object Op \
-    Pat Pause Pending Persist Pf Ping Pop Pos Pub Publish Push Random Range Rand Rank Read Refcount \
+    Pat Pause Pending Persist Pf Ping Pop Pos Pub Publish Push Random Range Rand Rank Read Redir Refcount \
     Rem Rename Reset Rev Rewrite Role Save Scan Score Script Search Select Set Shard Shutdown Size \
     Slow Sort Stat Stats Store Str Sub Subscribe Swap Tag Time Touch Tracking Trim TTL Type Union \
     Unlink Unpause Unwatch Usage Wait Watch Whoami With XX";

@@ -15,6 +15,172 @@ export interface Commands<W> {
    */
   append(key: Argument, value: Argument): Result<W, number>;
   /**
+   * `AUTH`: Authenticates the connection.
+   *
+   * `AUTH [username] password`
+   *
+   * Cost: O(N) where N is the number of passwords defined for the user
+   *
+   * Since Redis 1.0.0.
+   */
+  auth(...rest: Repeated[]): Result<W, "OK">;
+  /**
+   * `CLIENT`: A container for client connection commands.
+   *
+   * `CLIENT`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.4.0.
+   */
+  client(subcommand: string, ...rest: Repeated[]): Result<W, any>;
+  /**
+   * `CLIENT GETNAME`: Returns the name of the connection.
+   *
+   * `CLIENT GETNAME`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.9.
+   */
+  clientGetName(): Result<W, string | null>;
+  /** `CLIENT GETNAME`: Returns the name of the connection. */
+  clientgetname: Commands<W>["clientGetName"];
+  /**
+   * `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected.
+   *
+   * `CLIENT GETREDIR`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  clientGetRedir(): Result<W, number>;
+  /** `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected. */
+  clientgetredir: Commands<W>["clientGetRedir"];
+  /**
+   * `CLIENT HELP`: Returns helpful text about the different subcommands.
+   *
+   * `CLIENT HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  clientHelp(): Result<W, string[]>;
+  /** `CLIENT HELP`: Returns helpful text about the different subcommands. */
+  clienthelp: Commands<W>["clientHelp"];
+  /**
+   * `CLIENT ID`: Returns the unique client ID of the connection.
+   *
+   * `CLIENT ID`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  clientId(): Result<W, number>;
+  /** `CLIENT ID`: Returns the unique client ID of the connection. */
+  clientid: Commands<W>["clientId"];
+  /**
+   * `CLIENT INFO`: Returns information about the connection.
+   *
+   * `CLIENT INFO`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  clientInfo(): Result<W, string>;
+  /** `CLIENT INFO`: Returns information about the connection. */
+  clientinfo: Commands<W>["clientInfo"];
+  /**
+   * `CLIENT KILL`: Terminates open connections.
+   *
+   * `CLIENT KILL <old-format | <ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> [<ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> ...]>`
+   *
+   * Cost: O(N) where N is the number of client connections
+   *
+   * Since Redis 2.4.0.
+   */
+  clientKill(...rest: Repeated[]): Result<W, "OK" | number>;
+  /** `CLIENT KILL`: Terminates open connections. */
+  clientkill: Commands<W>["clientKill"];
+  /**
+   * `CLIENT LIST`: Lists open connections.
+   *
+   * `CLIENT LIST [TYPE NORMAL | MASTER | REPLICA | PUBSUB] [ID client-id [ID client-id ...]]`
+   *
+   * Cost: O(N) where N is the number of client connections
+   *
+   * Since Redis 2.4.0.
+   */
+  clientList(options?: { NORMAL?: boolean | null; MASTER?: boolean | null; REPLICA?: boolean | null; PUBSUB?: boolean | null; ID?: Repeated | null }): Result<W, string>;
+  clientList(...rest: Repeated[]): Result<W, string>;
+  /** `CLIENT LIST`: Lists open connections. */
+  clientlist: Commands<W>["clientList"];
+  /**
+   * `CLIENT NO-EVICT`: Sets the client eviction mode of the connection.
+   *
+   * `CLIENT NO-EVICT <ON | OFF>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  clientNoEvict(enabled: "ON" | "on" | "OFF" | "off"): Result<W, "OK">;
+  /** `CLIENT NO-EVICT`: Sets the client eviction mode of the connection. */
+  clientnoevict: Commands<W>["clientNoEvict"];
+  /**
+   * `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys.
+   *
+   * `CLIENT NO-TOUCH <ON | OFF>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.2.0.
+   */
+  clientNoTouch(enabled: "ON" | "on" | "OFF" | "off"): Result<W, "OK">;
+  /** `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys. */
+  clientnotouch: Commands<W>["clientNoTouch"];
+  /**
+   * `CLIENT SETINFO`: Sets information specific to the client or connection.
+   *
+   * `CLIENT SETINFO <lib-name libname | lib-ver libver>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.2.0.
+   */
+  clientSetInfo(...rest: Repeated[]): Result<W, "OK">;
+  /** `CLIENT SETINFO`: Sets information specific to the client or connection. */
+  clientsetinfo: Commands<W>["clientSetInfo"];
+  /**
+   * `CLIENT SETNAME`: Sets the connection name.
+   *
+   * `CLIENT SETNAME connection-name`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.9.
+   */
+  clientSetName(connectionName: Argument): Result<W, "OK">;
+  /** `CLIENT SETNAME`: Sets the connection name. */
+  clientsetname: Commands<W>["clientSetName"];
+  /**
+   * `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection.
+   *
+   * `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`
+   *
+   * Cost: O(log N) where N is the number of client connections
+   *
+   * Since Redis 5.0.0.
+   */
+  clientUnblock(clientId: Argument, options?: { TIMEOUT?: boolean | null; ERROR?: boolean | null }): Result<W, 0 | 1>;
+  clientUnblock(clientId: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
+  /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
+  clientunblock: Commands<W>["clientUnblock"];
+  /**
    * `COPY`: Copies the value of a key to a new key.
    *
    * `COPY source destination [DB destination-db] [REPLACE]`
@@ -57,6 +223,16 @@ export interface Commands<W> {
    * Since Redis 1.0.0.
    */
   del(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /**
+   * `ECHO`: Returns the given string.
+   *
+   * `ECHO message`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  echo(message: Argument): Result<W, string>;
   /**
    * `EXISTS`: Determines whether one or more keys exist.
    *
@@ -315,6 +491,16 @@ export interface Commands<W> {
   /** `PEXPIRETIME`: Returns the expiration time of a key as a Unix milliseconds timestamp. */
   pexpiretime: Commands<W>["pExpireTime"];
   /**
+   * `PING`: Returns the server's liveliness response.
+   *
+   * `PING [message]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  ping(message?: Argument): Result<W, string>;
+  /**
    * `PSETEX`: Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.
    *
    * `PSETEX key milliseconds value`
@@ -338,6 +524,100 @@ export interface Commands<W> {
   pTTL(key: Argument): Result<W, number>;
   /** `PTTL`: Returns the expiration time in milliseconds of a key. */
   pttl: Commands<W>["pTTL"];
+  /**
+   * `PUBLISH`: Posts a message to a channel.
+   *
+   * `PUBLISH channel message`
+   *
+   * Cost: O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).
+   *
+   * Since Redis 2.0.0.
+   */
+  publish(channel: Argument, message: Argument): Result<W, number>;
+  /**
+   * `PUBSUB`: A container for Pub/Sub commands.
+   *
+   * `PUBSUB`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSub(subcommand: string, ...rest: Repeated[]): Result<W, any>;
+  /** `PUBSUB`: A container for Pub/Sub commands. */
+  pubsub: Commands<W>["pubSub"];
+  /**
+   * `PUBSUB CHANNELS`: Returns the active channels.
+   *
+   * `PUBSUB CHANNELS [pattern]`
+   *
+   * Cost: O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSubChannels(pattern?: Argument): Result<W, string[]>;
+  /** `PUBSUB CHANNELS`: Returns the active channels. */
+  pubsubchannels: Commands<W>["pubSubChannels"];
+  /**
+   * `PUBSUB HELP`: Returns helpful text about the different subcommands.
+   *
+   * `PUBSUB HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  pubSubHelp(): Result<W, string[]>;
+  /** `PUBSUB HELP`: Returns helpful text about the different subcommands. */
+  pubsubhelp: Commands<W>["pubSubHelp"];
+  /**
+   * `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions.
+   *
+   * `PUBSUB NUMPAT`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSubNumPat(): Result<W, number>;
+  /** `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions. */
+  pubsubnumpat: Commands<W>["pubSubNumPat"];
+  /**
+   * `PUBSUB NUMSUB`: Returns a count of subscribers to channels.
+   *
+   * `PUBSUB NUMSUB [channel [channel ...]]`
+   *
+   * Cost: O(N) for the NUMSUB subcommand, where N is the number of requested channels
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSubNumSub(...channel: Repeated[]): Result<W, (string | number)[]>;
+  /** `PUBSUB NUMSUB`: Returns a count of subscribers to channels. */
+  pubsubnumsub: Commands<W>["pubSubNumSub"];
+  /**
+   * `PUBSUB SHARDCHANNELS`: Returns the active shard channels.
+   *
+   * `PUBSUB SHARDCHANNELS [pattern]`
+   *
+   * Cost: O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).
+   *
+   * Since Redis 7.0.0.
+   */
+  pubSubShardChannels(pattern?: Argument): Result<W, string[]>;
+  /** `PUBSUB SHARDCHANNELS`: Returns the active shard channels. */
+  pubsubshardchannels: Commands<W>["pubSubShardChannels"];
+  /**
+   * `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels.
+   *
+   * `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`
+   *
+   * Cost: O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels
+   *
+   * Since Redis 7.0.0.
+   */
+  pubSubShardNumSub(...shardchannel: Repeated[]): Result<W, (string | number)[]>;
+  /** `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels. */
+  pubsubshardnumsub: Commands<W>["pubSubShardNumSub"];
   /**
    * `RANDOMKEY`: Returns a random key name from the database.
    *
@@ -383,6 +663,16 @@ export interface Commands<W> {
    */
   scan(cursor: Argument, options?: { MATCH?: Argument | null; COUNT?: Argument | null; TYPE?: Argument | null }): Result<W, [cursor: string, keys: string[]]>;
   scan(cursor: Argument, ...rest: Repeated[]): Result<W, [cursor: string, keys: string[]]>;
+  /**
+   * `SELECT`: Changes the selected database.
+   *
+   * `SELECT index`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  select(index: Argument): Result<W, "OK">;
   /**
    * `SET`: Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.
    *
@@ -430,6 +720,18 @@ export interface Commands<W> {
   setRange(key: Argument, offset: Argument, value: Argument): Result<W, number>;
   /** `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist. */
   setrange: Commands<W>["setRange"];
+  /**
+   * `SPUBLISH`: Post a message to a shard channel.
+   *
+   * `SPUBLISH shardchannel message`
+   *
+   * Cost: O(N) where N is the number of clients subscribed to the receiving shard channel.
+   *
+   * Since Redis 7.0.0.
+   */
+  sPublish(shardchannel: Argument, message: Argument): Result<W, number>;
+  /** `SPUBLISH`: Post a message to a shard channel. */
+  spublish: Commands<W>["sPublish"];
   /**
    * `STRLEN`: Returns the length of a string value.
    *
@@ -495,6 +797,26 @@ export interface Commands<W> {
    * Since Redis 4.0.0.
    */
   unlink(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /**
+   * `UNWATCH`: Forgets about watched keys of a transaction.
+   *
+   * `UNWATCH`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   */
+  unwatch(): Result<W, "OK">;
+  /**
+   * `WATCH`: Monitors changes to keys to determine the execution of a transaction.
+   *
+   * `WATCH key [key ...]`
+   *
+   * Cost: O(1) for every key.
+   *
+   * Since Redis 2.2.0.
+   */
+  watch(key: Repeated, ...moreKey: Repeated[]): Result<W, "OK">;
 }
 
 /**
@@ -506,10 +828,25 @@ export type Row = readonly [words: string, method: string, flags: string];
 /** Every command that has a method, in the order of the names. */
 export const TABLE: readonly Row[] = [
   ["append", "append", "w"],
+  ["auth", "auth", ""],
+  ["client", "client", ""],
+  ["client getname", "clientGetName", ""],
+  ["client getredir", "clientGetRedir", ""],
+  ["client help", "clientHelp", ""],
+  ["client id", "clientId", ""],
+  ["client info", "clientInfo", ""],
+  ["client kill", "clientKill", ""],
+  ["client list", "clientList", ""],
+  ["client no-evict", "clientNoEvict", ""],
+  ["client no-touch", "clientNoTouch", ""],
+  ["client setinfo", "clientSetInfo", ""],
+  ["client setname", "clientSetName", ""],
+  ["client unblock", "clientUnblock", ""],
   ["copy", "copy", "w"],
   ["decr", "decr", "w"],
   ["decrby", "decrBy", "w"],
   ["del", "del", "w"],
+  ["echo", "echo", ""],
   ["exists", "exists", "r"],
   ["expire", "expire", "w"],
   ["expireat", "expireAt", "w"],
@@ -532,20 +869,33 @@ export const TABLE: readonly Row[] = [
   ["pexpire", "pExpire", "w"],
   ["pexpireat", "pExpireAt", "w"],
   ["pexpiretime", "pExpireTime", "r"],
+  ["ping", "ping", ""],
   ["psetex", "pSetEx", "w"],
   ["pttl", "pTTL", "r"],
+  ["publish", "publish", ""],
+  ["pubsub", "pubSub", ""],
+  ["pubsub channels", "pubSubChannels", ""],
+  ["pubsub help", "pubSubHelp", ""],
+  ["pubsub numpat", "pubSubNumPat", ""],
+  ["pubsub numsub", "pubSubNumSub", ""],
+  ["pubsub shardchannels", "pubSubShardChannels", ""],
+  ["pubsub shardnumsub", "pubSubShardNumSub", ""],
   ["randomkey", "randomKey", "r"],
   ["rename", "rename", "w"],
   ["renamenx", "renameNX", "w"],
   ["scan", "scan", "r"],
+  ["select", "select", ""],
   ["set", "set", "w"],
   ["setex", "setEx", "w"],
   ["setnx", "setNX", "w"],
   ["setrange", "setRange", "w"],
+  ["spublish", "sPublish", ""],
   ["strlen", "strLen", "r"],
   ["substr", "subStr", "r"],
   ["touch", "touch", "r"],
   ["ttl", "ttl", "r"],
   ["type", "type", "r"],
   ["unlink", "unlink", "w"],
+  ["unwatch", "unwatch", ""],
+  ["watch", "watch", ""],
 ];
