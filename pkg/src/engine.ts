@@ -45,10 +45,9 @@ export class Engine {
     return session;
   }
 
-  /** Ends an embedded session. */
+  /** Ends an embedded session, if it and the engine have not ended. */
   disconnect(session: number): void {
-    this.routes.delete(session);
-    this.lodis.disconnect(session);
+    if (this.routes.delete(session)) this.lodis.disconnect(session);
   }
 
   /** Begins a connection that speaks RESP as on the wire. */
@@ -58,10 +57,9 @@ export class Engine {
     return connection;
   }
 
-  /** Ends a connection. */
+  /** Ends a connection, if it and the engine have not ended. */
   closeConnection(connection: number): void {
-    this.routes.delete(connection);
-    this.lodis.closeConnection(connection);
+    if (this.routes.delete(connection)) this.lodis.closeConnection(connection);
   }
 
   /** Gives a connection bytes from the wire; answers the bytes to send back. */

@@ -25,6 +25,18 @@ export interface Commands<W> {
    */
   auth(...rest: Repeated[]): Result<W, "OK">;
   /**
+   * `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk.
+   *
+   * `BGREWRITEAOF`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  bgRewriteAof(): Result<W, string>;
+  /** `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk. */
+  bgrewriteaof: Commands<W>["bgRewriteAof"];
+  /**
    * `CLIENT`: A container for client connection commands.
    *
    * `CLIENT`
@@ -181,6 +193,65 @@ export interface Commands<W> {
   /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
   clientunblock: Commands<W>["clientUnblock"];
   /**
+   * `CONFIG`: A container for server configuration commands.
+   *
+   * `CONFIG`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.0.0.
+   */
+  config(subcommand: string, ...rest: Repeated[]): Result<W, any>;
+  /**
+   * `CONFIG GET`: Returns the effective values of configuration parameters.
+   *
+   * `CONFIG GET parameter [parameter ...]`
+   *
+   * Cost: O(N) when N is the number of configuration parameters provided
+   *
+   * Since Redis 2.0.0.
+   */
+  configGet(parameter: Repeated, ...moreParameter: Repeated[]): Result<W, Record<string, string>>;
+  /** `CONFIG GET`: Returns the effective values of configuration parameters. */
+  configget: Commands<W>["configGet"];
+  /**
+   * `CONFIG HELP`: Returns helpful text about the different subcommands.
+   *
+   * `CONFIG HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  configHelp(): Result<W, string[]>;
+  /** `CONFIG HELP`: Returns helpful text about the different subcommands. */
+  confighelp: Commands<W>["configHelp"];
+  /**
+   * `CONFIG RESETSTAT`: Resets the server's statistics.
+   *
+   * `CONFIG RESETSTAT`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  configResetStat(): Result<W, "OK">;
+  /** `CONFIG RESETSTAT`: Resets the server's statistics. */
+  configresetstat: Commands<W>["configResetStat"];
+  /**
+   * `CONFIG SET`: Sets configuration parameters in-flight.
+   *
+   * `CONFIG SET parameter value [parameter value ...]`
+   *
+   * Cost: O(N) when N is the number of configuration parameters provided
+   *
+   * Since Redis 2.0.0.
+   */
+  configSet(data: Data): Result<W, "OK">;
+  configSet(...pairs: Repeated[]): Result<W, "OK">;
+  /** `CONFIG SET`: Sets configuration parameters in-flight. */
+  configset: Commands<W>["configSet"];
+  /**
    * `COPY`: Copies the value of a key to a new key.
    *
    * `COPY source destination [DB destination-db] [REPLACE]`
@@ -191,6 +262,18 @@ export interface Commands<W> {
    */
   copy(source: Argument, destination: Argument, options?: { DB?: Argument | null; REPLACE?: boolean | null }): Result<W, 0 | 1>;
   copy(source: Argument, destination: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
+  /**
+   * `DBSIZE`: Returns the number of keys in the database.
+   *
+   * `DBSIZE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  dbSize(): Result<W, number>;
+  /** `DBSIZE`: Returns the number of keys in the database. */
+  dbsize: Commands<W>["dbSize"];
   /**
    * `DECR`: Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
    *
@@ -279,6 +362,32 @@ export interface Commands<W> {
   expireTime(key: Argument): Result<W, number>;
   /** `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp. */
   expiretime: Commands<W>["expireTime"];
+  /**
+   * `FLUSHALL`: Removes all keys from all databases.
+   *
+   * `FLUSHALL [ASYNC | SYNC]`
+   *
+   * Cost: O(N) where N is the total number of keys in all databases
+   *
+   * Since Redis 1.0.0.
+   */
+  flushAll(options?: { ASYNC?: boolean | null; SYNC?: boolean | null }): Result<W, "OK">;
+  flushAll(...rest: Repeated[]): Result<W, "OK">;
+  /** `FLUSHALL`: Removes all keys from all databases. */
+  flushall: Commands<W>["flushAll"];
+  /**
+   * `FLUSHDB`: Removes all keys from the current database.
+   *
+   * `FLUSHDB [ASYNC | SYNC]`
+   *
+   * Cost: O(N) where N is the number of keys in the selected database
+   *
+   * Since Redis 1.0.0.
+   */
+  flushDb(options?: { ASYNC?: boolean | null; SYNC?: boolean | null }): Result<W, "OK">;
+  flushDb(...rest: Repeated[]): Result<W, "OK">;
+  /** `FLUSHDB`: Removes all keys from the current database. */
+  flushdb: Commands<W>["flushDb"];
   /**
    * `GET`: Returns the string value of a key.
    *
@@ -374,6 +483,16 @@ export interface Commands<W> {
   /** `INCRBYFLOAT`: Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist. */
   incrbyfloat: Commands<W>["incrByFloat"];
   /**
+   * `INFO`: Returns information and statistics about the server.
+   *
+   * `INFO [section [section ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  info(...section: Repeated[]): Result<W, string>;
+  /**
    * `KEYS`: Returns all key names that match a pattern.
    *
    * `KEYS pattern`
@@ -383,6 +502,18 @@ export interface Commands<W> {
    * Since Redis 1.0.0.
    */
   keys(pattern: Argument): Result<W, string[]>;
+  /**
+   * `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk.
+   *
+   * `LASTSAVE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  lastSave(): Result<W, number>;
+  /** `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk. */
+  lastsave: Commands<W>["lastSave"];
   /**
    * `LCS`: Finds the longest common substring.
    *
@@ -758,6 +889,28 @@ export interface Commands<W> {
   /** `SUBSTR`: Returns a substring from a string value. */
   substr: Commands<W>["subStr"];
   /**
+   * `SWAPDB`: Swaps two Redis databases.
+   *
+   * `SWAPDB index1 index2`
+   *
+   * Cost: O(N) where N is the count of clients watching or blocking on keys from both databases.
+   *
+   * Since Redis 4.0.0.
+   */
+  swapDb(index1: Argument, index2: Argument): Result<W, "OK">;
+  /** `SWAPDB`: Swaps two Redis databases. */
+  swapdb: Commands<W>["swapDb"];
+  /**
+   * `TIME`: Returns the server time.
+   *
+   * `TIME`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  time(): Result<W, [string, string]>;
+  /**
    * `TOUCH`: Returns the number of existing keys out of those specified after updating the time they were last accessed.
    *
    * `TOUCH key [key ...]`
@@ -829,6 +982,7 @@ export type Row = readonly [words: string, method: string, flags: string];
 export const TABLE: readonly Row[] = [
   ["append", "append", "w"],
   ["auth", "auth", ""],
+  ["bgrewriteaof", "bgRewriteAof", ""],
   ["client", "client", ""],
   ["client getname", "clientGetName", ""],
   ["client getredir", "clientGetRedir", ""],
@@ -842,7 +996,13 @@ export const TABLE: readonly Row[] = [
   ["client setinfo", "clientSetInfo", ""],
   ["client setname", "clientSetName", ""],
   ["client unblock", "clientUnblock", ""],
+  ["config", "config", ""],
+  ["config get", "configGet", ""],
+  ["config help", "configHelp", ""],
+  ["config resetstat", "configResetStat", ""],
+  ["config set", "configSet", "d"],
   ["copy", "copy", "w"],
+  ["dbsize", "dbSize", "r"],
   ["decr", "decr", "w"],
   ["decrby", "decrBy", "w"],
   ["del", "del", "w"],
@@ -851,6 +1011,8 @@ export const TABLE: readonly Row[] = [
   ["expire", "expire", "w"],
   ["expireat", "expireAt", "w"],
   ["expiretime", "expireTime", "r"],
+  ["flushall", "flushAll", "w"],
+  ["flushdb", "flushDb", "w"],
   ["get", "get", "r"],
   ["getdel", "getDel", "w"],
   ["getex", "getEx", "w"],
@@ -859,7 +1021,9 @@ export const TABLE: readonly Row[] = [
   ["incr", "incr", "w"],
   ["incrby", "incrBy", "w"],
   ["incrbyfloat", "incrByFloat", "w"],
+  ["info", "info", ""],
   ["keys", "keys", "r"],
+  ["lastsave", "lastSave", ""],
   ["lcs", "lcs", "r"],
   ["mget", "mGet", "r"],
   ["move", "move", "w"],
@@ -892,6 +1056,8 @@ export const TABLE: readonly Row[] = [
   ["spublish", "sPublish", ""],
   ["strlen", "strLen", "r"],
   ["substr", "subStr", "r"],
+  ["swapdb", "swapDb", "w"],
+  ["time", "time", ""],
   ["touch", "touch", "r"],
   ["ttl", "ttl", "r"],
   ["type", "type", "r"],
