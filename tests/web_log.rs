@@ -1,0 +1,435 @@
+//! `Log` in a real browser: IndexedDB as the store.
+#![cfg(target_arch = "wasm32")]
+
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use lodis::web::{Lodis, Log};
+use std::cell::Cell;
+use wasm_bindgen::convert::TryFromJsValue;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::*;
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+#[wasm_bindgen(inline_js = r#"
+const refusals = {
+    quota() { throw new DOMException("The quota is exceeded.", "QuotaExceededError"); },
+    abort(...args) { const request = put.apply(this, args); this.transaction.abort(); return request; },
+};
+const put = IDBObjectStore.prototype.put;
+export function fail_puts(kind) { IDBObjectStore.prototype.put = refusals[kind] ?? put; }
+
+export function replace_global(name, value) {
+    const own = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { configurable: true, value });
+    return () => own ? Object.defineProperty(globalThis, name, own) : delete globalThis[name];
+}
+export function refusing_factory(name) {
+    return { open() { throw new DOMException("Refused.", name); } };
+}
+
+/** Runs `work(log, meta)` in one transaction on the raw database; answers its result. */
+export function raw(name, version, work) {
+    return new Promise((resolve, reject) => {
+        const request = indexedDB.open(`lodis:${name}`, version);
+        request.onerror = () => reject(request.error);
+        request.onsuccess = () => {
+            const database = request.result;
+            if (!work) { database.close(); return resolve(); }
+            const transaction = database.transaction(["log", "meta"], "readwrite");
+            const result = work(transaction.objectStore("log"), transaction.objectStore("meta"));
+            transaction.oncomplete = () => { database.close(); resolve(result?.result); };
+            transaction.onabort = () => { database.close(); reject(transaction.error); };
+        };
+    });
+}
+export const read_all = (name) => raw(name, undefined, (log) => log.getAll());
+export const read_keys = (name) => raw(name, undefined, (log) => log.getAllKeys());
+export const read_manifest = (name) => raw(name, undefined, (log, meta) => meta.get("manifest"));
+export const write_manifest = (name, bytes) => raw(name, undefined, (log, meta) => meta.put(bytes, "manifest"));
+export const write_record = (name, key, bytes) => raw(name, undefined, (log) => log.put(bytes, key));
+export const raise_version = (name) => raw(name, 7, undefined);
+
+/** Notes the durability of each transaction from now on. */
+export function watch_durability() {
+    const seen = [];
+    const transaction = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function (stores, mode, options) {
+        seen.push(options?.durability ?? mode);
+        return transaction.call(this, stores, mode, options);
+    };
+    return { seen, stop() { IDBDatabase.prototype.transaction = transaction; } };
+}
+export const seen_by = (watch) => watch.seen;
+export const stop_watch = (watch) => watch.stop();
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+"#)]
+extern "C" {
+    fn fail_puts(kind: &str);
+    fn replace_global(name: &str, value: &JsValue) -> Function;
+    fn refusing_factory(name: &str) -> JsValue;
+    fn read_all(name: &str) -> Promise;
+    fn read_keys(name: &str) -> Promise;
+    fn read_manifest(name: &str) -> Promise;
+    fn write_manifest(name: &str, bytes: &JsValue) -> Promise;
+    fn write_record(name: &str, key: f64, bytes: &JsValue) -> Promise;
+    fn raise_version(name: &str) -> Promise;
+    fn watch_durability() -> JsValue;
+    fn seen_by(watch: &JsValue) -> Array;
+    fn stop_watch(watch: &JsValue);
+    fn sleep(ms: f64) -> Promise;
+}
+
+/// An engine with its log, and the events it has told.
+struct Page {
+    lodis: Lodis,
+    session: u32,
+    log: Log,
+    events: Array,
+    _handler: Closure<dyn FnMut(JsValue, JsValue)>,
+}
+
+thread_local! {
+    static NAMES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A database name that nobody has used.
+fn fresh_name() -> String {
+    NAMES.set(NAMES.get() + 1);
+    format!("test-{}-{}", js_sys::Date::now(), NAMES.get())
+}
+
+async fn wait(promise: Promise) -> Result<JsValue, JsValue> {
+    JsFuture::from(promise).await
+}
+
+fn object(pairs: &[(&str, JsValue)]) -> JsValue {
+    let object = js_sys::Object::new();
+    for (name, value) in pairs {
+        Reflect::set(&object, &(*name).into(), value).unwrap();
+    }
+    object.into()
+}
+
+fn now() -> f64 {
+    js_sys::Date::now()
+}
+
+impl Page {
+    async fn open(name: &str, append_only: bool, fsync: &str) -> Result<Self, JsValue> {
+        let lodis = Lodis::new(object(&[("nowMs", now().into())])).map_err(JsValue::from)?;
+        let session = lodis.connect(3);
+        let events = Array::new();
+        let noted = events.clone();
+        let handler = Closure::<dyn FnMut(JsValue, JsValue)>::new(move |kind, value| {
+            noted.push(&Array::of2(&kind, &value));
+        });
+        let options = object(&[("appendOnly", append_only.into()), ("appendFsync", fsync.into())]);
+        let on_event: Function = handler.as_ref().clone().unchecked_into();
+        let opening =
+            Log::open(&lodis, name.to_owned(), options, on_event).map_err(JsValue::from)?;
+        let log = wait(opening).await?;
+        let log = <Log as TryFromJsValue>::try_from_js_value(log)?;
+        Ok(Self { lodis, session, log, events, _handler: handler })
+    }
+
+    /// Runs one command and tells the log; the reply as RESP3.
+    fn call(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut frame = (words.len() as u32).to_le_bytes().to_vec();
+        for word in words {
+            frame.extend((word.len() as u32).to_le_bytes());
+            frame.extend(word.as_bytes());
+        }
+        let room = self.lodis.reserve(frame.len()) as *mut u8;
+        // SAFETY: `reserve` answers room for so many bytes in this very memory.
+        unsafe { std::ptr::copy_nonoverlapping(frame.as_ptr(), room, frame.len()) };
+        let reply = self.lodis.exec(self.session, frame.len(), now()) as *const u8;
+        // SAFETY: a reply pointer points at a header of 12 bytes and as many bytes as it says.
+        let text = unsafe {
+            let len = u32::from_le_bytes(*reply.cast::<[u8; 4]>()) as usize;
+            std::slice::from_raw_parts(reply.add(12), len).to_vec()
+        };
+        self.log.written(now());
+        String::from_utf8(text).unwrap()
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        let reply = self.call(&format!("GET {key}"));
+        let (_, rest) = reply.split_once("\r\n")?;
+        rest.strip_suffix("\r\n").map(str::to_owned)
+    }
+
+    fn told(&self, kind: &str) -> Vec<JsValue> {
+        let pairs = self.events.iter().map(|pair| Array::from(&pair));
+        let of_kind = pairs.filter(|pair| pair.get(0).as_string().as_deref() == Some(kind));
+        of_kind.map(|pair| pair.get(1)).collect()
+    }
+
+    /// Waits for an event, at most five seconds.
+    async fn until(&self, kind: &str) -> JsValue {
+        for _ in 0..500 {
+            if let Some(value) = self.told(kind).pop() {
+                return value;
+            }
+            wait(sleep(10.0)).await.unwrap();
+        }
+        panic!("no event '{kind}'");
+    }
+
+    async fn flush(&self) -> f64 {
+        wait(self.log.flush()).await.unwrap().as_f64().unwrap()
+    }
+
+    async fn close(self) {
+        wait(self.log.close()).await.unwrap();
+    }
+}
+
+fn code(error: &JsValue) -> String {
+    Reflect::get(error, &"code".into()).unwrap().as_string().unwrap_or_default()
+}
+
+async fn refused(name: &str) -> String {
+    code(&Page::open(name, true, "always").await.err().expect("open must be refused"))
+}
+
+async fn bytes_of(promise: Promise) -> Vec<u8> {
+    wait(promise).await.unwrap().unchecked_into::<Uint8Array>().to_vec()
+}
+
+async fn keys(name: &str) -> Vec<f64> {
+    let keys = wait(read_keys(name)).await.unwrap();
+    Array::from(&keys).iter().map(|key| key.as_f64().unwrap()).collect()
+}
+
+#[wasm_bindgen_test]
+async fn what_was_written_is_there_after_reopening() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    for number in 0..300 {
+        page.call(&format!("SET key:{number} {number}"));
+    }
+    page.call("SET volatile x EX 100");
+    let offset = page.lodis.offset();
+    page.close().await;
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    assert_eq!(page.lodis.offset(), offset);
+    assert_eq!(page.log.durable_offset(), offset);
+    assert_eq!(page.get("key:299").as_deref(), Some("299"));
+    assert_eq!(page.get("volatile").as_deref(), Some("x"));
+    assert_eq!(page.told("progress").last().unwrap().as_f64(), Some(1.0));
+    page.call("INCR key:299");
+    page.close().await;
+    let page = Page::open(&name, false, "no").await.unwrap();
+    assert_eq!(page.get("key:299").as_deref(), Some("300"));
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_long_log_is_read_in_several_batches() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    let value = "v".repeat(300_000);
+    for number in 0..150 {
+        page.call(&format!("SET key:{number} {number}{value}"));
+    }
+    page.close().await;
+    assert_eq!(keys(&name).await.len(), 150);
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    assert_eq!(page.get("key:149"), Some(format!("149{value}")));
+    let progress: Vec<f64> = page.told("progress").iter().map(|p| p.as_f64().unwrap()).collect();
+    assert!(progress.len() > 2 && progress.is_sorted(), "{progress:?}");
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn always_waits_for_a_strict_transaction_and_groups() {
+    let page = Page::open(&fresh_name(), true, "always").await.unwrap();
+    let watch = watch_durability();
+    assert!(page.log.waits_for_store());
+    page.call("SET a 1");
+    assert!(page.log.durable_offset() < page.lodis.offset());
+    for _ in 0..50 {
+        page.call("INCR a");
+    }
+    while page.log.durable_offset() < page.lodis.offset() {
+        wait(sleep(1.0)).await.unwrap();
+    }
+    stop_watch(&watch);
+    let seen: Vec<_> = seen_by(&watch).iter().map(|seen| seen.as_string().unwrap()).collect();
+    assert_eq!(seen, ["strict", "strict"]);
+    assert_eq!(page.told("durable").last().unwrap().as_f64(), Some(page.lodis.offset()));
+    page.call("CONFIG SET appendfsync everysec");
+    assert!(!page.log.waits_for_store());
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn everysec_stores_within_a_second_and_hidden_at_once() {
+    let page = Page::open(&fresh_name(), true, "everysec").await.unwrap();
+    page.call("SET a 1");
+    wait(sleep(300.0)).await.unwrap();
+    assert!(page.log.durable_offset() < page.lodis.offset());
+    wait(sleep(900.0)).await.unwrap();
+    assert_eq!(page.log.durable_offset(), page.lodis.offset());
+    page.call("SET a 2");
+    page.log.hidden();
+    wait(sleep(300.0)).await.unwrap();
+    assert_eq!(page.log.durable_offset(), page.lodis.offset());
+    page.call("SET a 3");
+    assert_eq!(page.flush().await, page.lodis.offset());
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_store_from_a_newer_version_is_refused_and_untouched() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    page.call("SET a 1");
+    page.close().await;
+    let mut manifest = bytes_of(read_manifest(&name)).await;
+    manifest[4] = 2;
+    wait(write_manifest(&name, &Uint8Array::from(&manifest[..]))).await.unwrap();
+    assert_eq!(refused(&name).await, "STORE_TOO_NEW");
+    assert_eq!(bytes_of(read_manifest(&name)).await, manifest);
+    assert_eq!(keys(&name).await, [0.0]);
+    let name = fresh_name();
+    Page::open(&name, true, "always").await.unwrap().close().await;
+    wait(raise_version(&name)).await.unwrap();
+    assert_eq!(refused(&name).await, "STORE_TOO_NEW");
+}
+
+#[wasm_bindgen_test]
+async fn a_torn_tail_is_cut_and_damage_before_it_is_refused() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    for number in 1..=3 {
+        page.call(&format!("SET a {number}"));
+        page.flush().await;
+    }
+    page.close().await;
+    let keys_before = keys(&name).await;
+    assert_eq!(keys_before.len(), 3);
+    let records = Array::from(&wait(read_all(&name)).await.unwrap());
+    let last: Vec<u8> = records.get(2).unchecked_into::<Uint8Array>().to_vec();
+    let torn = Uint8Array::from(&last[..last.len() - 5]);
+    wait(write_record(&name, keys_before[2], &torn)).await.unwrap();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("2"));
+    assert_eq!(page.told("cut").len(), 1);
+    assert_eq!(page.lodis.offset(), keys_before[2]);
+    assert_eq!(keys(&name).await, keys_before[..2]);
+    page.call("SET a 4");
+    page.close().await;
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("4"));
+    assert_eq!(page.told("cut").len(), 0);
+    page.close().await;
+    let mut first: Vec<u8> = records.get(0).unchecked_into::<Uint8Array>().to_vec();
+    first[50] ^= 1;
+    wait(write_record(&name, 0.0, &Uint8Array::from(&first[..]))).await.unwrap();
+    assert_eq!(refused(&name).await, "STORE_CORRUPT");
+}
+
+#[wasm_bindgen_test]
+async fn a_frozen_owner_never_writes_again() {
+    let name = fresh_name();
+    let old = Page::open(&name, true, "always").await.unwrap();
+    old.call("SET a 1");
+    old.flush().await;
+    let new = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(new.get("a").as_deref(), Some("1"));
+    old.call("SET a old");
+    old.until("fenced").await;
+    assert!(old.call("SET a older").starts_with("-MISCONF"));
+    assert!(old.log.error().is_some());
+    assert!(wait(old.log.flush()).await.is_err());
+    new.call("SET b new");
+    new.flush().await;
+    assert!(new.told("fenced").is_empty());
+    new.close().await;
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("1"));
+    assert_eq!(page.get("b").as_deref(), Some("new"));
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn indexed_db_refused() {
+    for value in [
+        JsValue::UNDEFINED,
+        refusing_factory("SecurityError"),
+        refusing_factory("InvalidStateError"),
+    ] {
+        let restore = replace_global("indexedDB", &value);
+        let code = refused(&fresh_name()).await;
+        restore.call0(&JsValue::UNDEFINED).unwrap();
+        assert_eq!(code, "STORE_UNAVAILABLE");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_failing_store_refuses_writes_and_recovers_without_loss() {
+    for (kind, reason) in
+        [("quota", "QuotaExceededError: The quota is exceeded."), ("abort", "abort")]
+    {
+        let name = fresh_name();
+        let page = Page::open(&name, true, "always").await.unwrap();
+        page.call("SET before 1");
+        page.flush().await;
+        fail_puts(kind);
+        page.call("SET during 2");
+        let why = page.until("failed").await.as_string().unwrap();
+        assert!(why.contains(reason), "{why}");
+        assert_eq!(page.log.error(), Some(why.clone()));
+        let refusal = page.call("SET refused 3");
+        assert_eq!(refusal, format!("-MISCONF Errors writing to the AOF file: {why}\r\n"));
+        assert_eq!(page.get("before").as_deref(), Some("1"));
+        assert!(wait(page.log.flush()).await.is_err());
+        fail_puts("");
+        page.until("recovered").await;
+        assert_eq!(page.log.error(), None);
+        page.call("SET after 4");
+        page.close().await;
+        let page = Page::open(&name, true, "always").await.unwrap();
+        assert_eq!(page.get("during").as_deref(), Some("2"));
+        assert_eq!(page.get("after").as_deref(), Some("4"));
+        assert_eq!(page.call("EXISTS refused"), ":0\r\n");
+        page.close().await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn appendonly_off_and_on_again() {
+    let name = fresh_name();
+    let page = Page::open(&name, false, "always").await.unwrap();
+    page.call("SET a 1");
+    assert!(!page.log.waits_for_store());
+    page.flush().await;
+    assert!(keys(&name).await.is_empty());
+    page.call("CONFIG SET appendonly yes");
+    assert!(page.log.waits_for_store());
+    page.call("SET b 2");
+    page.flush().await;
+    page.call("CONFIG SET appendonly no");
+    page.call("SET c 3");
+    page.close().await;
+    let page = Page::open(&name, false, "always").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("1"));
+    assert_eq!(page.get("b").as_deref(), Some("2"));
+    assert_eq!(page.call("EXISTS c"), ":0\r\n");
+    assert_eq!(page.call("CONFIG GET appendonly"), "%1\r\n$10\r\nappendonly\r\n$2\r\nno\r\n");
+    page.call("DEL a");
+    let before = keys(&name).await;
+    page.call("CONFIG SET appendonly yes");
+    page.flush().await;
+    let after = keys(&name).await;
+    assert!(after.iter().all(|key| !before.contains(key)), "{before:?} {after:?}");
+    page.close().await;
+    let page = Page::open(&name, false, "always").await.unwrap();
+    assert_eq!(page.call("EXISTS a"), ":0\r\n");
+    assert_eq!(page.get("b").as_deref(), Some("2"));
+    assert_eq!(page.call("CONFIG GET appendonly"), "%1\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n");
+    page.close().await;
+}
