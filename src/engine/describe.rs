@@ -169,7 +169,7 @@ pub(super) fn docs(out: &mut Writer<'_>, container: Option<&Command>, command: &
     }
     if !args.is_empty() {
         out.bulk(b"arguments");
-        arguments(out, &args, &mut 0);
+        arguments(out, &args, &mut KeySpecs { next: 0, len: command.keys.len() });
     }
     if !command.subcommands.is_empty() {
         out.bulk(b"subcommands");
@@ -181,13 +181,27 @@ pub(super) fn docs(out: &mut Writer<'_>, container: Option<&Command>, command: &
     }
 }
 
-/// `key_index` counts the keys so far: the first stands in the first key specification, and so on.
-fn arguments(out: &mut Writer<'_>, args: &[Arg<'_>], key_index: &mut i32) {
-    out.array(args.len());
-    args.iter().for_each(|arg| argument(out, arg, key_index));
+/// Which key specification the next key argument belongs to: the first to the first, and so on;
+/// keys that are left belong to the last.
+struct KeySpecs {
+    next: usize,
+    len: usize,
 }
 
-fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_index: &mut i32) {
+impl KeySpecs {
+    fn take(&mut self) -> i32 {
+        let index = self.next.min(self.len.saturating_sub(1));
+        self.next += 1;
+        i32::try_from(index).unwrap_or(i32::MAX)
+    }
+}
+
+fn arguments(out: &mut Writer<'_>, args: &[Arg<'_>], key_specs: &mut KeySpecs) {
+    out.array(args.len());
+    args.iter().for_each(|arg| argument(out, arg, key_specs));
+}
+
+fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_specs: &mut KeySpecs) {
     let (kind, members) = match &arg.kind {
         Kind::Value(kind) => (*kind, None),
         Kind::PureToken => ("pure-token", None),
@@ -209,8 +223,7 @@ fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_index: &mut i32) {
         pair(out, "display_text", &arg.name);
     }
     if is_key {
-        number(out, "key_spec_index", *key_index);
-        *key_index += 1;
+        number(out, "key_spec_index", key_specs.take());
     }
     if let Some(token) = arg.token {
         pair(out, "token", token);
@@ -221,6 +234,6 @@ fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_index: &mut i32) {
     }
     if let Some(members) = members {
         out.bulk(b"arguments");
-        arguments(out, members, key_index);
+        arguments(out, members, key_specs);
     }
 }

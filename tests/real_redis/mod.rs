@@ -56,7 +56,8 @@ impl Redis {
                 reply.resize(end + len + 2, 0);
                 self.stream.read_exact(&mut reply[end..]).unwrap();
             }
-            (b'*', Some(len)) => (0..len).for_each(|_| self.read_reply(reply)),
+            (b'*' | b'~', Some(len)) => (0..len).for_each(|_| self.read_reply(reply)),
+            (b'%', Some(len)) => (0..2 * len).for_each(|_| self.read_reply(reply)),
             _ => {}
         }
     }

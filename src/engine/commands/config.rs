@@ -35,7 +35,7 @@ const SUBCOMMANDS: &[Command] = &[
         arity: -3,
         complexity: "O(N) when N is the number of configuration parameters provided",
         summary: "Returns the effective values of configuration parameters.",
-        syntax: "parameter...",
+        syntax: "parameter{parameter}...",
         reply: ts("Record<string, string>"),
         ..CONFIG
     },

@@ -38,7 +38,7 @@ pub static COMMANDS: &[Command] = &[
         since: "2.0.0",
         complexity: "O(N) where N is the number of patterns to subscribe to.",
         summary: "Listens for messages published to channels that match one or more patterns.",
-        syntax: "pattern:pattern...",
+        syntax: "pattern{pattern:pattern}...",
         ..PUBSUB
     },
     Command {

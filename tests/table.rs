@@ -1,0 +1,196 @@
+//! The command table against a real redis-server's COMMAND INFO and COMMAND DOCS. Skipped, saying
+//! so, where redis-server is not installed.
+//!
+//! The installed server is a 7.0; where Redis 8 declares otherwise, [`EXCEPTIONS`] says what.
+
+use lodis::engine::registry::commands;
+use lodis::engine::{Engine, Options};
+use real_redis::Redis;
+use std::collections::BTreeMap;
+
+mod real_redis;
+
+/// Command, aspect, and why the two differ. An aspect that agrees again fails the test.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("client|kill", "arguments", "7.4 adds MAXAGE; our notation has no optional choices"),
+    ("client|list", "arguments", "7.2 has no block around the numbers of ID"),
+    ("client|no-touch", "command", "since 7.2"),
+    ("client|setinfo", "command", "since 7.2"),
+    ("client|setname", "tips", "since 7.2"),
+    ("command|getkeys", "arguments", "since 7.2"),
+    ("command|getkeys", "arity", "7.2 allows a command of one word"),
+    ("command|getkeysandflags", "arguments", "since 7.2"),
+    ("command|getkeysandflags", "arity", "7.2 allows a command of one word"),
+    ("config|resetstat", "tips", "since 7.2"),
+    ("psubscribe", "complexity", "reworded in 7.2"),
+    ("punsubscribe", "complexity", "reworded in 7.2"),
+    ("quit", "deprecated_since", "deprecated by 7.2"),
+    ("quit", "replaced_by", "deprecated by 7.2"),
+    ("sunsubscribe", "complexity", "reworded in 7.2"),
+    ("unsubscribe", "complexity", "reworded in 7.2"),
+];
+
+/// A reply in a form that compares: sets and maps are ordered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reply {
+    Null,
+    Text(String),
+    List(Vec<Reply>),
+    Map(BTreeMap<Reply, Reply>),
+}
+
+impl Reply {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("not text: {other:?}"),
+        }
+    }
+
+    fn list(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            other => panic!("not a list: {other:?}"),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Map(map) => map.get(&Self::Text(name.to_owned())),
+            other => panic!("not a map: {other:?}"),
+        }
+    }
+}
+
+fn read(bytes: &[u8], at: &mut usize) -> Reply {
+    let line_end = *at + bytes[*at..].iter().position(|byte| *byte == b'\r').unwrap();
+    let line = String::from_utf8(bytes[*at + 1..line_end].to_vec()).unwrap();
+    let kind = bytes[*at];
+    *at = line_end + 2;
+    let count = || line.parse::<usize>().unwrap();
+    match kind {
+        b'_' => Reply::Null,
+        b'+' | b':' => Reply::Text(line),
+        b'$' => {
+            let text = String::from_utf8(bytes[*at..*at + count()].to_vec()).unwrap();
+            *at += count() + 2;
+            Reply::Text(text)
+        }
+        b'*' => Reply::List((0..count()).map(|_| read(bytes, at)).collect()),
+        b'~' => {
+            let mut items: Vec<_> = (0..count()).map(|_| read(bytes, at)).collect();
+            items.sort();
+            Reply::List(items)
+        }
+        b'%' => {
+            let pairs = (0..count()).map(|_| (read(bytes, at), read(bytes, at)));
+            Reply::Map(pairs.collect())
+        }
+        other => panic!("unexpected {}: {line}", char::from(other)),
+    }
+}
+
+/// The aspects of one command: name of the aspect, and its value.
+type Aspects = BTreeMap<&'static str, Reply>;
+
+/// Collects what COMMAND INFO says, subcommands included, by full name.
+fn collect_info(entry: &Reply, all: &mut BTreeMap<String, Aspects>) {
+    let [name, arity, flags, first, last, step, acl, tips, keys, subcommands] = entry.list() else {
+        panic!("COMMAND INFO: {entry:?}")
+    };
+    let aspects = all.entry(name.text().to_owned()).or_default();
+    let range = Reply::List(vec![first.clone(), last.clone(), step.clone()]);
+    aspects.insert("arity", arity.clone());
+    aspects.insert("flags", flags.clone());
+    aspects.insert("range", range);
+    aspects.insert("acl", acl.clone());
+    aspects.insert("tips", tips.clone());
+    aspects.insert("keys", without(keys, &["notes"]));
+    subcommands.list().iter().for_each(|sub| collect_info(sub, all));
+}
+
+/// Collects what COMMAND DOCS says. Summaries were rewritten after 7.0 and are not compared.
+fn collect_docs(docs: &Reply, all: &mut BTreeMap<String, Aspects>) {
+    let Reply::Map(docs) = docs else { panic!("COMMAND DOCS: {docs:?}") };
+    for (name, entry) in docs {
+        let aspects = all.entry(name.text().to_owned()).or_default();
+        for aspect in ["since", "group", "complexity", "deprecated_since", "replaced_by"] {
+            if let Some(value) = entry.get(aspect) {
+                aspects.insert(aspect, value.clone());
+            }
+        }
+        if let Some(arguments) = entry.get("arguments") {
+            // Redis 8 has other names, and tells no history here.
+            let left_out = ["name", "display_text", "since", "deprecated_since", "summary"];
+            aspects.insert("arguments", without(arguments, &left_out));
+        }
+        if let Some(subcommands) = entry.get("subcommands") {
+            collect_docs(subcommands, all);
+        }
+    }
+}
+
+/// A reply without some fields of its maps, at any depth.
+fn without(reply: &Reply, fields: &[&str]) -> Reply {
+    match reply {
+        Reply::List(items) => Reply::List(items.iter().map(|i| without(i, fields)).collect()),
+        Reply::Map(map) => {
+            let kept = map.iter().filter(|(name, _)| !fields.contains(&name.text()));
+            Reply::Map(kept.map(|(name, value)| (name.clone(), without(value, fields))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn collect(mut call: impl FnMut(&[&[u8]]) -> Vec<u8>) -> BTreeMap<String, Aspects> {
+    let mut all = BTreeMap::new();
+    call(&[b"HELLO", b"3"]);
+    let names: Vec<&[u8]> = commands().map(|command| command.name.as_bytes()).collect();
+    let info = call(&[&[b"COMMAND" as &[u8], b"INFO"], names.as_slice()].concat());
+    for entry in read(&info, &mut 0).list().iter().filter(|entry| **entry != Reply::Null) {
+        collect_info(entry, &mut all);
+    }
+    let docs = call(&[&[b"COMMAND" as &[u8], b"DOCS"], names.as_slice()].concat());
+    collect_docs(&read(&docs, &mut 0), &mut all);
+    all
+}
+
+#[test]
+fn the_table_is_what_redis_says_about_itself() {
+    let Some(mut redis) = Redis::start() else { return };
+    let mut engine = Engine::new(&Options::default());
+    let session = engine.connect();
+    let ours = collect(|argv| {
+        let mut reply = Vec::new();
+        engine.call(session, argv, &mut reply);
+        reply
+    });
+    let theirs = collect(|argv| redis.call(argv));
+
+    let mut differences = Vec::new();
+    let mut agreeing: Vec<_> = EXCEPTIONS.to_vec();
+    for (name, aspects) in &ours {
+        let Some(theirs) = theirs.get(name) else {
+            let known = EXCEPTIONS.iter().any(|(n, aspect, _)| n == name && *aspect == "command");
+            agreeing.retain(|(n, aspect, _)| !(n == name && *aspect == "command"));
+            if !known {
+                differences.push(format!("{name}: redis-server has no such command"));
+            }
+            continue;
+        };
+        let every_aspect: std::collections::BTreeSet<_> =
+            aspects.keys().chain(theirs.keys()).collect();
+        for aspect in every_aspect {
+            let (here, there) = (aspects.get(aspect), theirs.get(aspect));
+            if here == there {
+                continue;
+            }
+            agreeing.retain(|(n, a, _)| !(n == name && a == aspect));
+            if !EXCEPTIONS.iter().any(|(n, a, _)| n == name && a == aspect) {
+                differences.push(format!("{name} {aspect}:\n   here {here:?}\n  there {there:?}"));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(agreeing.is_empty(), "no exceptions any more: {agreeing:?}");
+}
