@@ -13,7 +13,7 @@ use lodis::persist::replay::{Replay, ReplayError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-const RUNS: u64 = 2000;
+const RUNS: u64 = 600;
 const STEPS: usize = 120;
 
 /// SplitMix64, so that a run is its seed.

@@ -119,6 +119,9 @@ impl Log {
 
     /// The page is hidden, or about to end: starts to store what waits.
     pub fn hidden(&self) {
+        if self.driver.closed.get() {
+            return;
+        }
         let now = now_ms();
         self.driver.collect(now);
         self.driver.manager.borrow_mut().hidden(now);
