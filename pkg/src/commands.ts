@@ -14,15 +14,15 @@ export interface Command {
   readonly data: boolean;
 }
 
-/** Adds a method for every command, in camel case and in lower case, made by `make`. */
+/** Adds a method for every command, in camel case and in lower case; `Commands` types them. */
 export function install(
   prototype: object,
-  // biome-ignore lint: the generated interface types the methods
   make: (command: Command) => (...input: any[]) => unknown,
 ): void {
   for (const row of TABLE) {
     const method = make(described(row));
     for (const name of new Set([row[1], row[1].toLowerCase()])) {
+      if (name in prototype) continue; // the class has something better under that name
       Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
     }
   }

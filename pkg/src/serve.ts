@@ -23,6 +23,9 @@ export interface Serving {
  * Redis's `client-output-buffer-limit pubsub`.
  */
 const UNSENT_MAX = 32 * 1024 * 1024;
+/** After a reply of about this size, more requests may wait in the engine (it stops at 1 MiB). */
+const REPLY_PAUSE = 1024 * 1024 - 64;
+const NOTHING = new Uint8Array(0);
 /** How long a peer has to take the last bytes when the server closes. */
 const GRACE_MS = 500;
 
@@ -51,18 +54,28 @@ function accept(engine: Engine, socket: Socket): void {
     send(socket, messages);
     if (socket.writableLength > UNSENT_MAX) socket.destroy();
   });
+  /** Whether requests wait in the engine until the peer has taken its replies. */
+  let held = false;
+  const feed = (bytes: Uint8Array): void => {
+    do {
+      const reply = engine.receive(connection, bytes);
+      const over = (engine.flags & CLOSE) !== 0;
+      held = reply.length > REPLY_PAUSE;
+      send(socket, reply);
+      engine.settle();
+      if (over) return void socket.end();
+      bytes = NOTHING;
+    } while (held && !socket.writableNeedDrain);
+    if (socket.writableNeedDrain) socket.pause();
+  };
   socket.on("data", (bytes: Buffer) => {
     // What arrives after QUIT or a protocol error is not looked at.
-    if (socket.writableEnded) return;
-    const reply = engine.receive(connection, bytes);
-    const over = (engine.flags & CLOSE) !== 0;
-    send(socket, reply);
-    engine.settle();
-    if (over) socket.end();
-    // A peer that sends and does not read: what it sends waits in its own kernel.
-    else if (socket.writableNeedDrain) socket.pause();
+    if (!socket.writableEnded) feed(bytes);
   });
-  socket.on("drain", () => socket.resume());
+  socket.on("drain", () => {
+    if (held && !socket.writableEnded) feed(NOTHING);
+    if (!socket.writableNeedDrain) socket.resume();
+  });
   // The reason of a broken connection is the peer's; `close` follows.
   socket.on("error", () => {});
   socket.once("close", () => engine.closeConnection(connection));

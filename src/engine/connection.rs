@@ -5,6 +5,9 @@ use super::session::SessionId;
 use crate::resp::{Limits, Request, RequestParser};
 use smallvec::SmallVec;
 
+/// Once this many bytes of replies wait, the rest of the requests stays where it is.
+const REPLY_PAUSE: usize = 1024 * 1024;
+
 /// One peer's connection: its session, and what of a request has arrived so far.
 pub struct Connection {
     session: SessionId,
@@ -37,6 +40,9 @@ impl Connection {
 
     /// Runs every command that `bytes` completes, and appends replies, and messages to this
     /// session, to `out`. After QUIT or a protocol error nothing more is read.
+    ///
+    /// A few bytes may ask for gigabytes of replies. So it stops when `out` has grown to 1 MiB; the
+    /// host sends what there is, and calls again (with no bytes) until less comes.
     pub fn receive(&mut self, engine: &mut Engine, bytes: &[u8], out: &mut Vec<u8>) {
         if self.closed {
             return;
@@ -57,6 +63,9 @@ impl Connection {
             if self.closed {
                 return;
             }
+            if out.len() >= REPLY_PAUSE {
+                break;
+            }
         }
         let done = self.parser.needed_from();
         self.buffer.drain(..done);
@@ -72,5 +81,39 @@ impl Connection {
         if engine.sessions.have_messages() {
             out.extend_from_slice(&engine.sessions.take_messages_of(self.session));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Options;
+
+    #[test]
+    fn replies_come_a_mebibyte_at_a_time_and_none_is_lost() {
+        let mut engine = Engine::new(&Options::default());
+        let mut connection = Connection::open(&mut engine);
+        let value = "v".repeat(100_000);
+        let mut out = Vec::new();
+        let set = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n{value}\r\n");
+        connection.receive(&mut engine, set.as_bytes(), &mut out);
+        let mut request = "GET k\r\n".repeat(100).into_bytes();
+        request.extend_from_slice(b"*2\r\n$3\r\nGET\r\n$1\r\n");
+        let mut total = 0;
+        let mut bytes = request.as_slice();
+        loop {
+            out.clear();
+            connection.receive(&mut engine, bytes, &mut out);
+            total += out.len();
+            assert!(out.len() < REPLY_PAUSE + 100_011);
+            if out.len() < REPLY_PAUSE {
+                break;
+            }
+            bytes = &[];
+        }
+        assert_eq!(total, 100 * 100_011);
+        out.clear();
+        connection.receive(&mut engine, b"k\r\n", &mut out);
+        assert_eq!(out.len(), 100_011);
     }
 }

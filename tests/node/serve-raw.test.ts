@@ -87,6 +87,34 @@ test("a peer that sends and does not read for a while gets every reply", async (
   other.end();
 });
 
+test("a few bytes that ask for gigabytes do no harm while nobody takes them", async () => {
+  const peer = await Raw.open(server.port);
+  peer.socket.pause();
+  peer.write("GET raw6\r\n".repeat(6000));
+  const other = await Raw.open(server.port);
+  await exchange(other, "STRLEN raw6\r\n", ":1048576\r\n");
+  peer.end();
+  await exchange(other, "STRLEN raw6\r\n", ":1048576\r\n");
+  other.end();
+});
+
+test("a subscriber that does not read is disconnected", async () => {
+  const peer = await Raw.open(server.port);
+  await exchange(peer, "SUBSCRIBE raw10\r\n", "*3\r\n$9\r\nsubscribe\r\n$5\r\nraw10\r\n:1\r\n");
+  peer.socket.pause();
+  const other = await Raw.open(server.port);
+  const message = "m".repeat(1 << 20);
+  const publish = `*3\r\n$7\r\nPUBLISH\r\n$5\r\nraw10\r\n$${message.length}\r\n${message}\r\n`;
+  let receivers = ":1\r\n";
+  for (let sent = 0; sent < 100 && receivers === ":1\r\n"; sent++) {
+    other.write(publish);
+    receivers = await other.reply(":1\r\n");
+  }
+  expect(receivers).toBe(":0\r\n");
+  peer.end();
+  other.end();
+});
+
 test("a hundred connections at once, each with a session of its own", async () => {
   const peers = await Promise.all(Array.from({ length: 100 }, () => Raw.open(server.port)));
   await Promise.all(

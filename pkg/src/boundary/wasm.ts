@@ -38,7 +38,7 @@ export interface Log {
 }
 
 /** What a log reports. */
-export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress";
+export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut";
 
 /** Who owns a name, and forwarding between tabs. */
 export interface Tabs {
