@@ -1,5 +1,8 @@
 //! A redis-server of our own, to compare with.
 
+// Every test binary that includes this uses its own part of it.
+#![allow(dead_code)]
+
 use lodis::resp::write_command;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -9,7 +12,8 @@ use std::time::Duration;
 /// A server on a free port, without files, and one connection to it. It ends with this.
 pub struct Redis {
     process: Child,
-    stream: BufReader<TcpStream>,
+    port: u16,
+    client: Client,
 }
 
 impl Redis {
@@ -26,8 +30,8 @@ impl Redis {
             return None;
         };
         for _ in 0..200 {
-            if let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-                return Some(Self { process, stream: BufReader::new(stream) });
+            if let Some(client) = Client::connect(port) {
+                return Some(Self { process, port, client });
             }
             std::thread::sleep(Duration::from_millis(25));
         }
@@ -37,9 +41,37 @@ impl Redis {
 
     /// Runs a command; answers the bytes of the reply.
     pub fn call(&mut self, argv: &[&[u8]]) -> Vec<u8> {
+        self.client.send(argv);
+        self.client.read()
+    }
+
+    /// Another connection.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.port).expect("redis-server is running")
+    }
+}
+
+/// One connection.
+pub struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        Some(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Sends a command.
+    pub fn send(&mut self, argv: &[&[u8]]) {
         let mut request = Vec::new();
         write_command(&mut request, argv);
         self.stream.get_mut().write_all(&request).unwrap();
+    }
+
+    /// Reads one reply or message; answers its bytes.
+    pub fn read(&mut self) -> Vec<u8> {
         let mut reply = Vec::new();
         self.read_reply(&mut reply);
         reply
@@ -47,16 +79,16 @@ impl Redis {
 
     fn read_reply(&mut self, reply: &mut Vec<u8>) {
         let start = reply.len();
-        self.stream.read_until(b'\n', reply).unwrap();
+        self.stream.read_until(b'\n', reply).expect("a reply within ten seconds");
         let line = String::from_utf8_lossy(&reply[start..]).into_owned();
         let len = line[1..].trim_end().parse::<usize>().ok();
         match (line.as_bytes()[0], len) {
-            (b'$', Some(len)) => {
+            (b'$' | b'=', Some(len)) => {
                 let end = reply.len();
                 reply.resize(end + len + 2, 0);
                 self.stream.read_exact(&mut reply[end..]).unwrap();
             }
-            (b'*' | b'~', Some(len)) => (0..len).for_each(|_| self.read_reply(reply)),
+            (b'*' | b'~' | b'>', Some(len)) => (0..len).for_each(|_| self.read_reply(reply)),
             (b'%', Some(len)) => (0..2 * len).for_each(|_| self.read_reply(reply)),
             _ => {}
         }

@@ -131,7 +131,7 @@ fn info(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     for name in args.by_ref() {
         match c.engine.registry().find(name) {
             Some((container, command)) => describe::info(out, container, command),
-            None => out.null_array(),
+            None => out.null(),
         }
     }
     Ok(())

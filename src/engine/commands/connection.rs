@@ -226,6 +226,11 @@ fn reset(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
 
 fn select(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let index = args.take_integer()?;
+    if i32::try_from(index).is_err() {
+        return Err(Error::fixed(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
+    }
     c.session().db = database(c, index)?;
     out.ok();
     Ok(())
