@@ -308,6 +308,18 @@ fn errors_of_connections_and_the_server() {
         A> COMMAND COUNT x
         A> COMMAND HELP
         A> INFO nosuchsection
+        A> FLUSHALL
+        A> SET a 0
+        A> SWAPDB 0 1
+        A> GET a
+        A> SELECT 1
+        A> GET a
+        A> SWAPDB 1 0
+        A> DBSIZE
+        A> FLUSHALL
+        A> SELECT 0
+        A> PUBLISH nobody hears
+        A> PUBSUB CHANNELS
         A> nosuch a b c
         A> nosuch aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb c
         A> "no\r\nsuch" "a\r\nb"
