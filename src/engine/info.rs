@@ -58,7 +58,7 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "redis_version", REDIS_VERSION);
     field(text, "lodis_version", env!("CARGO_PKG_VERSION"));
     field(text, "redis_mode", "standalone");
-    field(text, "os", std::env::consts::OS);
+    field(text, "os", if cfg!(target_arch = "wasm32") { "wasm" } else { std::env::consts::OS });
     field(text, "arch_bits", usize::BITS);
     field(text, "run_id", &engine.run_id);
     field(text, "server_time_usec", engine.now_us());
