@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { cli, Raw, start } from "./serving.js";
 
@@ -16,6 +17,12 @@ test("--help and --version", async () => {
   expect(lodis("serve", "--help").stdout).toMatch(/^usage: lodis serve[^]*in memory only/);
   const manifest = await readFile(new URL("../../pkg/package.json", import.meta.url), "utf8");
   expect(lodis("--version").stdout).toBe(`${JSON.parse(manifest).version}\n`);
+});
+
+test("the package brings the command lodis", () => {
+  const bin = fileURLToPath(new URL("../node_modules/.bin/lodis", import.meta.url));
+  const { status, stdout } = spawnSync(bin, ["serve", "--help"], { timeout: 10_000 });
+  expect([status, stdout.toString()]).toEqual([0, lodis("--help").stdout]);
 });
 
 test.each([
