@@ -1,6 +1,6 @@
 import type { Hint } from "./boundary/wasm.js";
 import { Multi, Pipeline } from "./batch.js";
-import { find, install } from "./commands.js";
+import { find, flatten, install } from "./commands.js";
 import type { Persistence } from "./durability.js";
 import type { Commands } from "./generated/commands.js";
 import type { Host, InstanceEvents, Role } from "./host.js";
@@ -181,6 +181,20 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
   /** The command table for completion and hints. */
   hints(): Hint[] {
     return this.host.engine.lodis.hints();
+  }
+
+  /**
+   * Runs any command and answers its reply as RESP3 bytes, in which nothing of its type is lost.
+   * An error that the command answers is such a reply too: it does not reject.
+   */
+  async raw(name: string, ...input: Input[]): Promise<Uint8Array> {
+    const command = find(name, input[0]);
+    const args = flatten(command, input);
+    return this.host.batch(
+      (engine) => engine.writeFlat(command, args),
+      (reader) => reader.rest(),
+      command.readOnly,
+    );
   }
 
   /** Stores what is pending and lets go of every timer, lock, channel and connection. */

@@ -1,0 +1,89 @@
+import type { Line } from "./format.js";
+
+/** Lines of one reply shown before it asks whether to go on. */
+const CHUNK = 1_000;
+/** Lines kept; beyond this the oldest entries go. */
+const LINES_MAX = 20_000;
+
+/** The log of what was typed and answered. Bounded; everything it shows is text, never markup. */
+export class Output {
+  private lines = 0;
+  private readonly counts = new WeakMap<Element, number>();
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly scroller: HTMLElement,
+  ) {}
+
+  /** Adds lines as one entry; asks for no more of them than are shown. */
+  add(lines: Iterable<Line>, className = ""): void {
+    const entry = document.createElement("div");
+    entry.className = `entry ${className}`;
+    const follow = this.atEnd();
+    this.root.append(entry);
+    this.fill(entry, lines[Symbol.iterator]());
+    this.trim();
+    if (follow || className === "typed") this.toEnd();
+  }
+
+  clear(): void {
+    this.root.replaceChildren();
+    this.lines = 0;
+  }
+
+  toEnd(): void {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  private atEnd(): boolean {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    return scrollHeight - scrollTop - clientHeight < 40;
+  }
+
+  private fill(entry: HTMLElement, lines: Iterator<Line>): void {
+    const chunk = document.createElement("div");
+    chunk.className = "chunk";
+    let count = 0;
+    let next = lines.next();
+    for (; !next.done && count < CHUNK; next = lines.next(), count++) chunk.append(rendered(next.value));
+    entry.append(chunk);
+    this.lines += count;
+    this.counts.set(entry, (this.counts.get(entry) ?? 0) + count);
+    if (!next.done) entry.append(this.moreButton(entry, next.value, lines));
+  }
+
+  private moreButton(entry: HTMLElement, first: Line, rest: Iterator<Line>): HTMLButtonElement {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "more";
+    button.textContent = "Show more";
+    button.addEventListener("click", () => {
+      button.remove();
+      entry.lastElementChild?.append(rendered(first));
+      this.fill(entry, rest);
+      this.trim();
+    });
+    return button;
+  }
+
+  private trim(): void {
+    while (this.lines > LINES_MAX && this.root.childElementCount > 1) {
+      const oldest = this.root.firstElementChild!;
+      this.lines -= this.counts.get(oldest) ?? 0;
+      oldest.remove();
+    }
+  }
+}
+
+function rendered(line: Line): HTMLElement {
+  const element = document.createElement("div");
+  element.className = "line";
+  for (const { kind, text } of line) {
+    const piece = document.createElement("span");
+    piece.className = kind;
+    piece.textContent = text;
+    element.append(piece);
+  }
+  if (line.length === 0) element.append("\u200b");
+  return element;
+}

@@ -1,0 +1,31 @@
+import type { Persistence, Role } from "./session.js";
+
+const STATES = {
+  saved: "Saved",
+  pending: "Saving…",
+  failed: "NOT SAVED",
+  memory: "In memory only",
+  elsewhere: "Saved by the owner tab",
+} as const;
+
+const ROLES = {
+  owner: ["Owner tab", "This tab holds the data and serves the other tabs."],
+  guest: ["Guest tab", "Another tab holds the data; commands are forwarded to it."],
+  alone: ["This tab alone", "The data is not shared with other tabs."],
+} as const;
+
+/** Shows whether what was written is stored. */
+export function showPersistence(element: HTMLElement, persistence: Persistence): void {
+  const { state } = persistence;
+  const reason = persistence.state === "failed" ? `: ${persistence.reason}` : "";
+  element.dataset.state = state;
+  element.textContent = STATES[state] + reason;
+}
+
+/** Shows who holds the data. */
+export function showRole(element: HTMLElement, role: Role): void {
+  const [name, explanation] = ROLES[role];
+  element.dataset.role = role;
+  element.textContent = name;
+  element.title = explanation;
+}

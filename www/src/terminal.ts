@@ -1,0 +1,99 @@
+import { type Line, line, linesOf } from "./format.js";
+import type { Editor } from "./editor.js";
+import type { Output } from "./output.js";
+import { split } from "./quoting.js";
+import { type Instance, Session } from "./session.js";
+import { Table } from "./table.js";
+
+const NOTE = "Type a command. Tab completes, ↑ and ↓ walk the history, help <command> explains, clear empties the screen.";
+
+/** Runs lines one after the other and shows what they answer. */
+export class Terminal {
+  private session: Session | undefined;
+  private table = new Table([]);
+  private queue: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly output: Output,
+    private readonly editor: Editor,
+    private readonly prompt: HTMLElement,
+  ) {}
+
+  /** Begins a session with an open instance. */
+  connect(redis: Instance): void {
+    this.session = new Session(redis, (message) => this.output.add(linesOf(message), "message"));
+    this.table = new Table(redis.hints());
+    this.editor.advice = this.table;
+    redis.on("role", () => {
+      this.session?.reconnected().catch(() => {});
+      this.showPrompt();
+    });
+    this.showPrompt();
+  }
+
+  /** Takes one line; it runs after the lines before it. */
+  enter(text: string): void {
+    this.queue = this.queue.then(() => this.run(text));
+  }
+
+  clear(): void {
+    this.output.clear();
+  }
+
+  /** Shows a line that was typed and given up. */
+  cancel(text: string): void {
+    this.echo(`${text}^C`);
+  }
+
+  note(text: string): void {
+    this.output.add([line("note", text)]);
+  }
+
+  welcome(): void {
+    this.note(NOTE);
+  }
+
+  private async run(text: string): Promise<void> {
+    this.echo(text);
+    const words = split(text);
+    if (!words) return this.output.add([line("error", "Invalid argument(s)")]);
+    if (words.length === 0) return;
+    const names = words.map((word) => new TextDecoder().decode(word));
+    const own = names[0]!.toLowerCase();
+    if (own === "clear" && names.length === 1) return this.output.clear();
+    if (own === "help" || own === "?") return this.help(names.slice(1));
+    if (!this.session) return this.output.add([line("error", "There is no open store.")]);
+    try {
+      for (const reply of await this.session.run(words)) this.output.add(linesOf(reply), "reply");
+    } catch (error) {
+      this.output.add([line("error", `(error) ${(error as Error).message}`)], "reply");
+    }
+    this.showPrompt();
+  }
+
+  private echo(text: string): void {
+    const prompt = { kind: "prompt", text: `${this.prompt.textContent} ` } as const;
+    this.output.add([[prompt, { kind: "command", text }]], "typed");
+  }
+
+  private help(names: readonly string[]): void {
+    const hint = this.table.find(names);
+    if (names.length === 0) return this.welcome();
+    if (!hint) return this.output.add([line("error", `No help for "${names.join(" ")}".`)]);
+    const row = (name: string, text: string): Line => [
+      { kind: "index", text: `  ${name}: ` },
+      { kind: "text", text },
+    ];
+    this.output.add([
+      [{ kind: "command", text: hint.name.toUpperCase() }, { kind: "text", text: ` ${hint.syntax}` }],
+      row("summary", hint.summary),
+      row("since", hint.since),
+      row("group", hint.group),
+      row("complexity", hint.complexity),
+    ]);
+  }
+
+  private showPrompt(): void {
+    this.prompt.textContent = this.session?.prompt ?? "not connected>";
+  }
+}

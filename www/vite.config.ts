@@ -1,0 +1,8 @@
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "./",
+  build: { target: "es2022", modulePreload: { polyfill: false } },
+  // Lodis finds its wasm file beside itself; pre-bundling would move one without the other.
+  optimizeDeps: { exclude: ["lodis"] },
+});
