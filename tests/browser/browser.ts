@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+
+export const WWW = fileURLToPath(new URL("../../www/dist", import.meta.url));
+export const PKG = fileURLToPath(new URL("../../pkg/dist", import.meta.url));
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A profile folder of its own, and what went wrong in its pages. */
+export interface Profile {
+  readonly folder: string;
+  context: BrowserContext;
+  readonly problems: string[];
+}
+
+/** Starts Chromium with a profile; pages may speak to 127.0.0.1 only, and must not complain. */
+export async function launch(folder?: string, options = {}): Promise<Profile> {
+  const place = folder ?? (await mkdtemp(join(tmpdir(), "lodis-browser-")));
+  const context = await chromium.launchPersistentContext(place, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: FLAGS,
+    ...options,
+  });
+  const problems: string[] = [];
+  context.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  context.on("weberror", (error) => problems.push(String(error.error())));
+  context.on("request", (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (protocol.startsWith("http") && hostname !== "127.0.0.1") problems.push(`request to ${hostname}`);
+  });
+  return { folder: place, context, problems };
+}
+
+/** Ends the browser and removes its profile. */
+export async function end(profile: Profile): Promise<void> {
+  await profile.context.close().catch(() => {});
+  await rm(profile.folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** The playground in a page, as a user uses it. */
+export class Playground {
+  constructor(readonly page: Page) {}
+
+  /** Opens the playground in a new tab, once it answers. */
+  static async open(profile: Profile, url: string): Promise<Playground> {
+    const playground = new Playground(await profile.context.newPage());
+    await playground.page.goto(url);
+    await playground.ready();
+    return playground;
+  }
+
+  async ready(): Promise<void> {
+    await this.page.locator(".note", { hasText: "Type a command" }).waitFor();
+  }
+
+  /** Types a command and Enter; answers the text of the replies to it. */
+  async type(command: string): Promise<string> {
+    const replies = this.page.locator(".reply");
+    const before = await replies.count();
+    await this.page.getByLabel("Command", { exact: true }).fill(command);
+    await this.page.keyboard.press("Enter");
+    await replies.nth(before).waitFor();
+    return textOf(this.page, before);
+  }
+
+  /** The text of messages that have arrived. */
+  messages(): Promise<string[]> {
+    return this.page.locator(".message").evaluateAll((all) =>
+      all.map((entry) => [...entry.querySelectorAll(".line")].map((line) => line.textContent).join("\n")),
+    );
+  }
+
+  status(): Promise<string> {
+    return this.page.locator("#persistence").innerText();
+  }
+
+  async saved(): Promise<void> {
+    await this.page.locator('#persistence[data-state="saved"]').waitFor();
+  }
+}
+
+function textOf(page: Page, from: number): Promise<string> {
+  return page.locator(".reply").evaluateAll(
+    (all, start) =>
+      all
+        .slice(start)
+        .flatMap((entry) => [...entry.querySelectorAll(".line")].map((line) => line.textContent))
+        .join("\n"),
+    from,
+  );
+}
