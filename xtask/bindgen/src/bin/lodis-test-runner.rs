@@ -1,0 +1,5 @@
+//! wasm-bindgen's own test runner, built with the version that the tests are.
+
+fn main() -> anyhow::Result<()> {
+    wasm_bindgen_cli::wasm_bindgen_test_runner::run_cli_with_args(std::env::args_os())
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask wasm`: the engine as `pkg/wasm/lodis_bg.wasm`, with its JavaScript glue.
+
+use crate::process::{cargo, program};
+use crate::setup::{self, Npm};
+use crate::stamp::Stamp;
+use crate::workspace::{path, target};
+use anyhow::Context;
+use std::fs;
+use std::path::Path;
+
+/// What rustc lets the module use; wasm-opt must know, and may use no more.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+const OPTIMIZATION: &str = "-O3";
+
+/// Prints the sizes as people download the file.
+const SIZES: &str = r#"
+const { readFileSync } = require("node:fs");
+const { brotliCompressSync, gzipSync } = require("node:zlib");
+const wasm = readFileSync(process.argv[1]);
+const kib = (bytes) => `${(bytes.length / 1024).toFixed(1)} KiB`;
+console.log(`${kib(wasm)}, gzip ${kib(gzipSync(wasm, { level: 9 }))}, brotli ${kib(brotliCompressSync(wasm))}`);
+"#;
+
+/// Builds, binds, optimizes; does nothing that is done.
+///
+/// # Errors
+/// A tool is missing, or a step failed.
+pub fn build() -> anyhow::Result<()> {
+    println!("WebAssembly");
+    setup::wasm_target()?;
+    setup::npm_packages(Npm::Pkg)?;
+    let target_option = ["--target", "wasm32-unknown-unknown"];
+    cargo()
+        .args(["build", "--release", "--package", "lodis", "--lib"])
+        .args(target_option)
+        .step("compiling the engine for WebAssembly")?;
+    let compiled = target().join("wasm32-unknown-unknown/release/lodis.wasm");
+    let directory = path("pkg/wasm");
+    let stamp = Stamp::new(directory.join(".stamp"))
+        .file(&compiled)
+        .file(&path("Cargo.lock"))
+        .file(&path("pkg/package-lock.json"))
+        .text(&FEATURES.concat())
+        .text(OPTIMIZATION);
+    let module = directory.join("lodis_bg.wasm");
+    if !stamp.is_current() || !module.exists() {
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).context("create pkg/wasm")?;
+        bind(&compiled, &directory)?;
+        optimize(&module)?;
+        stamp.set()?;
+    }
+    let sizes = program("node").args(["-e", SIZES]).args([&module]).answer();
+    println!("  pkg/wasm/lodis_bg.wasm: {}", sizes.context("measure the wasm file")?);
+    Ok(())
+}
+
+fn bind(compiled: &Path, directory: &Path) -> anyhow::Result<()> {
+    cargo()
+        .args(["build", "--package", "lodis-bindgen", "--bin", "lodis-bindgen"])
+        .step("compiling wasm-bindgen (minutes, the first time)")?;
+    program(target().join("debug/lodis-bindgen"))
+        .args([compiled, directory])
+        .step("writing the JavaScript glue")
+}
+
+fn optimize(module: &Path) -> anyhow::Result<()> {
+    let optimized = module.with_extension("optimized");
+    program("node")
+        .args([path("pkg/node_modules/binaryen/bin/wasm-opt")])
+        .args(FEATURES)
+        .args([OPTIMIZATION])
+        .args([module, Path::new("-o"), &optimized])
+        .step("optimizing the wasm file")?;
+    fs::rename(&optimized, module).context("replace the wasm file by the optimized one")
+}
