@@ -1,8 +1,8 @@
-// The example of the package's README runs, and answers what its comments say.
+// The examples of the READMEs run, and answer what their comments say.
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
 
-test("the example runs", async () => {
+test("the example of the package runs", async () => {
   const readme = await readFile(new URL("../../pkg/README.md", import.meta.url), "utf8");
   const [, example] = /```js\n([^]*?)```/.exec(readme)!;
   // Each awaited line that only calls is kept, so that its reply can be looked at.
@@ -19,6 +19,30 @@ test("the example runs", async () => {
       "OK", "OK", "OK", "OK", "user_data", bytes, 1, [2, "2"],
       ["v", expect.objectContaining({ code: "ERR" })], undefined,
     ]);
+    expect(log.mock.calls).toEqual([["alerts", "Welcome, new user!"]]);
+  } finally {
+    log.mockRestore();
+    await rm(file);
+  }
+});
+
+test("the example of the repository runs, and answers what its comments begin with", async () => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const [, example] = /```js\n([^]*?)```/.exec(readme)!;
+  const answered = /^((?:await redis|redis\.sync)\..*); \/\/ (\[.*?\]|".*?"|\d+|null)(?=,|$)/gm;
+  const lines = [...example!.matchAll(answered)].length;
+  expect(lines).toBe([...example!.matchAll(/^(await redis|redis\.sync)\..*\/\//gm)].length);
+  expect(lines).toBeGreaterThan(5);
+  const kept = example!
+    .replace(answered, "checks.push([$1, $2]); //")
+    .replace(/^const redis/m, "export const checks = [];\n$&");
+  const file = new URL("./readme-root.tmp.mjs", import.meta.url);
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  await writeFile(file, kept);
+  try {
+    const { checks } = (await import(/* @vite-ignore */ file.href)) as { checks: unknown[][] };
+    expect(checks).toHaveLength(lines);
+    for (const [answer, expected] of checks) expect(answer).toEqual(expected);
     expect(log.mock.calls).toEqual([["alerts", "Welcome, new user!"]]);
   } finally {
     log.mockRestore();

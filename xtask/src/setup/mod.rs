@@ -45,6 +45,7 @@ pub fn everything() -> anyhow::Result<()> {
     for npm in Npm::ALL {
         npm_packages(npm)?;
     }
+    println!("  everything is there");
     Ok(())
 }
 
