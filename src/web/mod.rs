@@ -1,1 +1,8 @@
-//! facade
+//! The boundary to JavaScript: the facade, and thin drivers of the browser's own machinery.
+//!
+//! The only layer that knows JavaScript. It holds no logic of its own: commands are the engine's,
+//! formats and decisions those of `persist` and `replication`.
+
+mod facade;
+
+pub use facade::Lodis;

@@ -1,0 +1,310 @@
+//! `Lodis`: one engine, as JavaScript sees it.
+//!
+//! Requests are written into linear memory and parsed in place; a reply is written once, after a
+//! header of three little-endian `u32`: its length in bytes, flags, and the session it is for.
+//! No call runs JavaScript, so none can come back while the engine is borrowed.
+
+use crate::engine::registry::commands;
+use crate::engine::session::SessionId;
+use crate::engine::table::Command;
+use crate::engine::{Connection, Engine, Options, syntax};
+use crate::resp::{Protocol, Writer};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// Requests up to this size are written to a buffer that never moves.
+const REQUEST_LEN: usize = 64 * 1024;
+/// A reply buffer that has grown beyond this is given back.
+const REPLY_KEEP: usize = 1024 * 1024;
+const HEADER_LEN: usize = 12;
+
+/// Messages wait: call `takeMessages` until it answers 0.
+const FLAG_MESSAGES: u32 = 1;
+/// The effect stream advanced, or CONFIG SET changed a setting.
+const FLAG_WROTE: u32 = 2;
+/// The session or connection is to be ended.
+const FLAG_CLOSE: u32 = 4;
+
+/// What the facade and the drivers of one engine share.
+pub(crate) struct Core {
+    pub(crate) engine: Engine,
+    connections: Vec<Option<Connection>>,
+    request: Vec<u8>,
+    /// Set by `reserve` for one request that is too large for `request`.
+    large_request: Option<Vec<u8>>,
+    reply: Vec<u8>,
+}
+
+/// One engine.
+#[wasm_bindgen]
+pub struct Lodis {
+    core: Rc<RefCell<Core>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LodisOptions {
+    databases: Option<u32>,
+    now_ms: f64,
+}
+
+#[wasm_bindgen]
+impl Lodis {
+    /// An engine with an empty keyspace: `{ databases?: number, nowMs: number }`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: JsValue) -> Result<Lodis, JsError> {
+        let options: LodisOptions = serde_wasm_bindgen::from_value(options)?;
+        let seed = getrandom::u64().map_err(|error| JsError::new(&error.to_string()))?;
+        let engine = Engine::new(&Options {
+            seed,
+            now_us: micros(options.now_ms),
+            databases: options.databases.unwrap_or(16).clamp(1, 16_384) as usize,
+        });
+        let core = Core {
+            engine,
+            connections: Vec::new(),
+            request: vec![0; REQUEST_LEN],
+            large_request: None,
+            reply: Vec::new(),
+        };
+        Ok(Self { core: Rc::new(RefCell::new(core)) })
+    }
+
+    /// Begins a session that speaks RESP `version` (2 or 3); answers its number.
+    pub fn connect(&self, version: u32) -> u32 {
+        let mut core = self.core.borrow_mut();
+        let id = core.engine.connect();
+        if let Some(session) = core.engine.sessions.get_mut(id) {
+            session.protocol = if version == 2 { Protocol::Resp2 } else { Protocol::Resp3 };
+        }
+        id.0
+    }
+
+    /// Ends a session.
+    pub fn disconnect(&self, session: u32) {
+        self.core.borrow_mut().engine.disconnect(SessionId(session));
+    }
+
+    /// A pointer to room for a request of `bytes` bytes; 0 when there is no memory for it.
+    /// Up to 64 KiB the pointer is always the same.
+    pub fn reserve(&self, bytes: usize) -> usize {
+        let core = &mut *self.core.borrow_mut();
+        core.large_request = None;
+        if bytes <= REQUEST_LEN {
+            return core.request.as_ptr() as usize;
+        }
+        let mut large = Vec::new();
+        if large.try_reserve_exact(bytes).is_err() {
+            return 0;
+        }
+        large.resize(bytes, 0);
+        core.large_request.insert(large).as_ptr() as usize
+    }
+
+    /// Runs every command in the first `bytes` bytes of the request buffer, in order, as `session`.
+    /// A command is `u32` argc, then argc times `u32` length and bytes. Answers a reply pointer.
+    pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> usize {
+        self.core.borrow_mut().answer(bytes, now_ms, session, |engine, _, frame, reply| {
+            run_frame(engine, SessionId(session), frame, reply);
+        })
+    }
+
+    /// Begins a connection that takes raw RESP; answers its number, which is its session's.
+    #[wasm_bindgen(js_name = openConnection)]
+    pub fn open_connection(&self, address: String, now_ms: f64) -> u32 {
+        let core = &mut *self.core.borrow_mut();
+        core.engine.set_time(micros(now_ms));
+        let connection = Connection::open(&mut core.engine);
+        let id = connection.session();
+        if let Some(session) = core.engine.sessions.get_mut(id) {
+            session.address = address;
+        }
+        let slot = id.0 as usize;
+        if core.connections.len() <= slot {
+            core.connections.resize_with(slot + 1, || None);
+        }
+        core.connections[slot] = Some(connection);
+        id.0
+    }
+
+    /// Gives a connection the first `bytes` bytes of the request buffer. Answers a reply pointer.
+    pub fn receive(&self, connection: u32, bytes: usize, now_ms: f64) -> usize {
+        let slot = connection as usize;
+        self.core.borrow_mut().answer(bytes, now_ms, connection, |engine, connections, raw, reply| {
+            if let Some(Some(connection)) = connections.get_mut(slot) {
+                connection.receive(engine, raw, reply);
+            }
+        })
+    }
+
+    /// Ends a connection and its session.
+    #[wasm_bindgen(js_name = closeConnection)]
+    pub fn close_connection(&self, connection: u32) {
+        let core = &mut *self.core.borrow_mut();
+        let taken = core.connections.get_mut(connection as usize).and_then(Option::take);
+        if let Some(connection) = taken {
+            core.engine.disconnect(connection.session());
+        }
+    }
+
+    /// A reply pointer to the messages of a session that has some; 0 when none has.
+    #[wasm_bindgen(js_name = takeMessages)]
+    pub fn take_messages(&self) -> usize {
+        let core = &mut *self.core.borrow_mut();
+        let Some((id, messages)) = core.engine.sessions.take_messages() else { return 0 };
+        core.begin_reply();
+        core.reply.extend_from_slice(&messages);
+        let more = if core.engine.sessions.have_messages() { FLAG_MESSAGES } else { 0 };
+        core.end_reply(more, id.0)
+    }
+
+    /// Does what is due. Answers in how many milliseconds to call again; `Infinity` for never.
+    pub fn tick(&self, now_ms: f64) -> f64 {
+        let core = &mut *self.core.borrow_mut();
+        core.engine.set_time(micros(now_ms));
+        let now = core.engine.now_ms();
+        core.engine.tick().map_or(f64::INFINITY, |at| (at - now) as f64)
+    }
+
+    /// The byte offset after the last effect.
+    pub fn offset(&self) -> f64 {
+        self.core.borrow().engine.effects.offset() as f64
+    }
+
+    /// The command table for completion and hints:
+    /// `{ name, syntax, summary, group, since, complexity, readOnly }[]`, subcommands as `config get`.
+    pub fn hints(&self) -> Result<JsValue, JsError> {
+        let mut hints = Vec::new();
+        for command in commands() {
+            if command.handler.is_some() {
+                hints.push(Hint::new(command.name.to_owned(), command));
+            }
+            let sub = |sub: &'static Command| Hint::new(format!("{} {}", command.name, sub.name), sub);
+            hints.extend(command.subcommands.iter().map(sub));
+        }
+        Ok(serde_wasm_bindgen::to_value(&hints)?)
+    }
+}
+
+impl Lodis {
+    /// What the drivers of this engine work on.
+    pub(crate) fn core(&self) -> Rc<RefCell<Core>> {
+        Rc::clone(&self.core)
+    }
+}
+
+impl Core {
+    /// Runs `work` on the request that JavaScript has written; answers a reply pointer.
+    fn answer(
+        &mut self,
+        bytes: usize,
+        now_ms: f64,
+        session: u32,
+        work: impl FnOnce(&mut Engine, &mut [Option<Connection>], &[u8], &mut Vec<u8>),
+    ) -> usize {
+        self.engine.set_time(micros(now_ms));
+        let before = (self.engine.effects.offset(), self.engine.config.generation);
+        self.begin_reply();
+        let large = self.large_request.take();
+        let request = large.as_deref().unwrap_or(&self.request);
+        let request = request.get(..bytes).unwrap_or_default();
+        work(&mut self.engine, &mut self.connections, request, &mut self.reply);
+        let mut flags = 0;
+        if self.engine.sessions.have_messages() {
+            flags |= FLAG_MESSAGES;
+        }
+        if before != (self.engine.effects.offset(), self.engine.config.generation) {
+            flags |= FLAG_WROTE;
+        }
+        if self.is_over(session) {
+            flags |= FLAG_CLOSE;
+        }
+        self.end_reply(flags, session)
+    }
+
+    fn is_over(&self, session: u32) -> bool {
+        let connection = self.connections.get(session as usize).and_then(Option::as_ref);
+        connection.is_some_and(Connection::is_closed)
+            || self.engine.sessions.get(SessionId(session)).is_none_or(|session| session.closing)
+    }
+
+    fn begin_reply(&mut self) {
+        if self.reply.capacity() > REPLY_KEEP {
+            self.reply = Vec::new();
+        }
+        self.reply.clear();
+        self.reply.resize(HEADER_LEN, 0);
+    }
+
+    fn end_reply(&mut self, flags: u32, session: u32) -> usize {
+        let len = (self.reply.len() - HEADER_LEN) as u32;
+        for (field, value) in [len, flags, session].into_iter().enumerate() {
+            self.reply[field * 4..field * 4 + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        self.reply.as_ptr() as usize
+    }
+}
+
+/// One command of the table, for people.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hint {
+    name: String,
+    syntax: String,
+    summary: &'static str,
+    group: &'static str,
+    since: &'static str,
+    complexity: &'static str,
+    read_only: bool,
+}
+
+impl Hint {
+    fn new(name: String, command: &'static Command) -> Self {
+        Self {
+            name,
+            syntax: syntax::hint(&syntax::parse(command.syntax).unwrap_or_default()),
+            summary: command.summary,
+            group: command.group.name(),
+            since: command.since,
+            complexity: command.complexity,
+            read_only: command.has(crate::engine::table::flag::READONLY),
+        }
+    }
+}
+
+/// Runs the commands of a frame one after the other.
+fn run_frame(engine: &mut Engine, id: SessionId, mut frame: &[u8], reply: &mut Vec<u8>) {
+    let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::new();
+    while !frame.is_empty() {
+        argv.clear();
+        if read_command(&mut frame, &mut argv).is_none() {
+            return Writer::new(reply, Protocol::Resp3).error(b"ERR Protocol error: broken frame");
+        }
+        engine.call(id, &argv, reply);
+    }
+}
+
+fn read_command<'a>(frame: &mut &'a [u8], argv: &mut SmallVec<[&'a [u8]; 16]>) -> Option<()> {
+    let argc = read_u32(frame)?;
+    for _ in 0..argc {
+        let len = read_u32(frame)? as usize;
+        let (word, rest) = frame.split_at_checked(len)?;
+        argv.push(word);
+        *frame = rest;
+    }
+    Some(())
+}
+
+fn read_u32(frame: &mut &[u8]) -> Option<u32> {
+    let (bytes, rest) = frame.split_first_chunk::<4>()?;
+    *frame = rest;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+/// Milliseconds of JavaScript to microseconds; what is no time counts as 0.
+fn micros(ms: f64) -> i64 {
+    (ms * 1000.0) as i64
+}
