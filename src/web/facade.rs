@@ -133,11 +133,16 @@ impl Lodis {
     /// Gives a connection the first `bytes` bytes of the request buffer. Answers a reply pointer.
     pub fn receive(&self, connection: u32, bytes: usize, now_ms: f64) -> usize {
         let slot = connection as usize;
-        self.core.borrow_mut().answer(bytes, now_ms, connection, |engine, connections, raw, reply| {
-            if let Some(Some(connection)) = connections.get_mut(slot) {
-                connection.receive(engine, raw, reply);
-            }
-        })
+        self.core.borrow_mut().answer(
+            bytes,
+            now_ms,
+            connection,
+            |engine, connections, raw, reply| {
+                if let Some(Some(connection)) = connections.get_mut(slot) {
+                    connection.receive(engine, raw, reply);
+                }
+            },
+        )
     }
 
     /// Ends a connection and its session.
@@ -182,7 +187,8 @@ impl Lodis {
             if command.handler.is_some() {
                 hints.push(Hint::new(command.name.to_owned(), command));
             }
-            let sub = |sub: &'static Command| Hint::new(format!("{} {}", command.name, sub.name), sub);
+            let sub =
+                |sub: &'static Command| Hint::new(format!("{} {}", command.name, sub.name), sub);
             hints.extend(command.subcommands.iter().map(sub));
         }
         Ok(serde_wasm_bindgen::to_value(&hints)?)
