@@ -163,7 +163,9 @@ impl Lodis {
         core.begin_reply();
         core.reply.extend_from_slice(&messages);
         let more = if core.engine.sessions.have_messages() { FLAG_MESSAGES } else { 0 };
-        core.end_reply(more, id.0)
+        // A session that CLIENT KILL has ended may have nothing else to say.
+        let close = if core.is_over(id.0) { FLAG_CLOSE } else { 0 };
+        core.end_reply(more | close, id.0)
     }
 
     /// Does what is due. Answers in how many milliseconds to call again; `Infinity` for never.

@@ -4,5 +4,9 @@
 //! formats and decisions those of `persist` and `replication`.
 
 mod facade;
+mod indexed_db;
+mod log;
+mod timer;
 
 pub use facade::Lodis;
+pub use log::Log;
