@@ -268,3 +268,45 @@ impl<'a> Progress<'a> {
         println!("{start}  {}: {word}, {:.1} s", self.title, self.started.elapsed().as_secs_f64());
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Program {
+        program("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn a_child_is_ended_with_whatever_it_started() {
+        let file = std::env::temp_dir().join(format!("lodis-child-{}", std::process::id()));
+        let script = format!("sleep 60 & echo $! > {}; wait", file.display());
+        let mut running = sh(&script).spawn().unwrap();
+        let pid = loop {
+            let pid = fs::read_to_string(&file).unwrap_or_default();
+            if pid.ends_with('\n') {
+                break pid;
+            }
+            sleep(POLL);
+        };
+        assert!(running.status().unwrap().is_none());
+        drop(running);
+        fs::remove_file(file).unwrap();
+        // Ended, it may still wait to be reaped by whoever adopted it.
+        let state = || program("ps").args(["-o", "stat=", "-p", pid.trim()]).answer();
+        while state().is_some_and(|state| !state.starts_with('Z')) {
+            sleep(POLL);
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_failed_and_where_its_output_is() {
+        let error = sh("echo word; exit 3").step("failing on purpose").unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("failing-on-purpose.log"));
+        let log = log_file("failing on purpose").unwrap();
+        assert_eq!(fs::read_to_string(log).unwrap(), "word\n");
+        assert!(program("no-such-program-anywhere").show().is_err());
+        assert_eq!(sh("echo ' x '").answer().as_deref(), Some("x"));
+        assert_eq!(sh("exit 1").answer(), None);
+    }
+}

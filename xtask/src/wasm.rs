@@ -4,7 +4,7 @@ use crate::process::{cargo, program};
 use crate::setup::{self, Npm};
 use crate::stamp::Stamp;
 use crate::workspace::{path, target};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::fs;
 use std::path::Path;
 
@@ -68,7 +68,12 @@ fn bind(compiled: &Path, directory: &Path) -> anyhow::Result<()> {
         .step("compiling wasm-bindgen (minutes, the first time)")?;
     program(target().join("debug/lodis-bindgen"))
         .args([compiled, directory])
-        .step("writing the JavaScript glue")
+        .step("writing the JavaScript glue")?;
+    let glue = fs::read_to_string(directory.join("lodis.js")).context("read the glue")?;
+    if !glue.contains("export class Lodis ") {
+        bail!("the module has no class `Lodis`: src/web does not make the facade part of it");
+    }
+    Ok(())
 }
 
 fn optimize(module: &Path) -> anyhow::Result<()> {
