@@ -3,10 +3,14 @@
 //! The only layer that knows JavaScript. It holds no logic of its own: commands are the engine's,
 //! formats and decisions those of `persist` and `replication`.
 
+mod channel;
 mod facade;
 mod indexed_db;
+mod locks;
 mod log;
+mod tabs;
 mod timer;
 
 pub use facade::Lodis;
 pub use log::Log;
+pub use tabs::Tabs;

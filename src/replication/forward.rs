@@ -1,0 +1,196 @@
+//! Forwarding: guests send their commands to the owner of the name.
+//!
+//! The channel delivers a sender's messages in order, or not at all when a tab has gone. A request
+//! is executed at most once by one owner. When the owner changes, a request that may be repeated is
+//! sent to the new one; of any other that was sent, nobody knows whether it ran: it is lost.
+
+use super::message::{Kind, Message};
+use std::collections::BTreeMap;
+
+/// How long a guest waits for a welcome before it says hello again, in milliseconds.
+const HELLO_MS: i64 = 250;
+
+/// What the driver is to do, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send to all other tabs.
+    Send(Message),
+    /// A guest: an owner serves this tab from now on, in a new session.
+    Welcomed,
+    /// A guest: the reply to a request.
+    Reply(u64, Vec<u8>),
+    /// A guest: messages of its session.
+    Push(Vec<u8>),
+    /// A guest: whether this request ran is unknown.
+    Lost(u64),
+    /// An owner: this tab wants a session; tell when the tab is gone.
+    Connect(u64),
+    /// An owner: run a request of this tab.
+    Request(u64, u64, Vec<u8>),
+    /// An owner: this tab is gone.
+    Disconnect(u64),
+}
+
+fn message(kind: Kind, owner: u64, tab: u64, seq: u64, payload: Vec<u8>) -> Action {
+    Action::Send(Message { kind, owner, tab, seq, payload })
+}
+
+struct Pending {
+    frame: Vec<u8>,
+    repeatable: bool,
+    sent: bool,
+}
+
+/// The side of a tab that does not own the name.
+pub struct Guest {
+    tab: u64,
+    owner: Option<u64>,
+    hello_at: Option<i64>,
+    pending: BTreeMap<u64, Pending>,
+}
+
+impl Guest {
+    /// A guest with a random number of its own.
+    pub fn new(tab: u64) -> Self {
+        Self { tab, owner: None, hello_at: None, pending: BTreeMap::new() }
+    }
+
+    /// Looks for an owner.
+    pub fn start(&mut self, now_ms: i64) -> Vec<Action> {
+        self.hello_at = Some(now_ms + HELLO_MS);
+        vec![message(Kind::Hello, 0, self.tab, 0, Vec::new())]
+    }
+
+    /// When to call [`Guest::wake`].
+    pub fn wake_at(&self) -> Option<i64> {
+        self.hello_at
+    }
+
+    /// The time of [`Guest::wake_at`] has come.
+    pub fn wake(&mut self, now_ms: i64) -> Vec<Action> {
+        match self.hello_at {
+            Some(at) if at <= now_ms => self.start(now_ms),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Has commands run by the owner; waits for one if there is none. `seq` rises from request to
+    /// request; `repeatable` says that running them twice does no harm.
+    pub fn request(&mut self, seq: u64, frame: Vec<u8>, repeatable: bool) -> Vec<Action> {
+        let sent = self.owner.is_some();
+        let send = self.owner.map(|o| message(Kind::Request, o, self.tab, seq, frame.clone()));
+        self.pending.insert(seq, Pending { frame, repeatable, sent });
+        send.into_iter().collect()
+    }
+
+    /// A message arrived.
+    pub fn receive(&mut self, received: Message, now_ms: i64) -> Vec<Action> {
+        let mine = received.tab == self.tab;
+        match received.kind {
+            Kind::Serving if self.owner != Some(received.owner) => {
+                self.owner = None;
+                self.start(now_ms)
+            }
+            Kind::Welcome if mine && self.owner != Some(received.owner) => {
+                self.welcome(received.owner)
+            }
+            Kind::Reply if mine && self.owner == Some(received.owner) => {
+                let known = self.pending.remove(&received.seq).is_some();
+                let reply = Action::Reply(received.seq, received.payload);
+                if known { vec![reply] } else { Vec::new() }
+            }
+            Kind::Push if mine && self.owner == Some(received.owner) => {
+                vec![Action::Push(received.payload)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Leaves.
+    pub fn stop(&mut self) -> Vec<Action> {
+        self.hello_at = None;
+        vec![message(Kind::Bye, 0, self.tab, 0, Vec::new())]
+    }
+
+    fn welcome(&mut self, owner: u64) -> Vec<Action> {
+        self.owner = Some(owner);
+        self.hello_at = None;
+        let mut actions = Vec::new();
+        for (seq, pending) in std::mem::take(&mut self.pending) {
+            if pending.sent && !pending.repeatable {
+                actions.push(Action::Lost(seq));
+            } else {
+                actions.extend(self.request(seq, pending.frame, pending.repeatable));
+            }
+        }
+        actions.push(Action::Welcomed);
+        actions
+    }
+}
+
+/// The side of the tab that owns the name.
+pub struct Owner {
+    id: u64,
+    serving: bool,
+    /// The last request of each guest.
+    tabs: BTreeMap<u64, u64>,
+}
+
+impl Owner {
+    /// An owner with a random number for this ownership; it does not serve yet.
+    pub fn new(id: u64) -> Self {
+        Self { id, serving: false, tabs: BTreeMap::new() }
+    }
+
+    /// The store is open: guests may come.
+    pub fn serve(&mut self) -> Vec<Action> {
+        self.serving = true;
+        vec![message(Kind::Serving, self.id, 0, 0, Vec::new())]
+    }
+
+    /// A message arrived.
+    pub fn receive(&mut self, received: Message) -> Vec<Action> {
+        let Message { kind, owner, tab, seq, payload } = received;
+        match kind {
+            Kind::Hello if self.serving => self.hello(tab),
+            Kind::Request if owner == self.id => {
+                let Some(last) = self.tabs.get_mut(&tab).filter(|last| **last < seq) else {
+                    return Vec::new();
+                };
+                *last = seq;
+                vec![Action::Request(tab, seq, payload)]
+            }
+            Kind::Bye => self.gone(tab),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The reply to a request of a guest.
+    pub fn answer(&self, tab: u64, seq: u64, reply: Vec<u8>) -> Vec<Action> {
+        self.send(Kind::Reply, tab, seq, reply)
+    }
+
+    /// Messages of a guest's session.
+    pub fn push(&self, tab: u64, messages: Vec<u8>) -> Vec<Action> {
+        self.send(Kind::Push, tab, 0, messages)
+    }
+
+    /// A guest is gone.
+    pub fn gone(&mut self, tab: u64) -> Vec<Action> {
+        self.tabs.remove(&tab).map(|_| Action::Disconnect(tab)).into_iter().collect()
+    }
+
+    fn hello(&mut self, tab: u64) -> Vec<Action> {
+        let welcome = message(Kind::Welcome, self.id, tab, 0, Vec::new());
+        if self.tabs.contains_key(&tab) {
+            return vec![welcome];
+        }
+        self.tabs.insert(tab, 0);
+        vec![Action::Connect(tab), welcome]
+    }
+
+    fn send(&self, kind: Kind, tab: u64, seq: u64, payload: Vec<u8>) -> Vec<Action> {
+        let known = self.tabs.contains_key(&tab);
+        known.then(|| message(kind, self.id, tab, seq, payload)).into_iter().collect()
+    }
+}
