@@ -34,7 +34,7 @@ const TASKS: &[Task] = &[
     Task {
         usage: "setup",
         about: "add the wasm target and install the npm packages",
-        run: |args| none(args).and_then(|()| setup::everything()),
+        run: |args| none(args).and_then(|()| setup::for_builds(&setup::Npm::ALL)),
     },
     Task {
         usage: "wasm",

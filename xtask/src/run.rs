@@ -1,9 +1,9 @@
 //! `cargo xtask run`: the playground, built and served on this machine.
 
+use crate::package;
 use crate::process::interrupt_is_success;
-use crate::setup::{self, npm};
+use crate::setup::{self, Npm, npm};
 use crate::workspace::path;
-use crate::{package, setup::Npm};
 use anyhow::{Context, bail};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
@@ -36,7 +36,7 @@ pub fn port(args: &[String]) -> anyhow::Result<Option<u16>> {
 /// A step failed, the port is taken, or the server ended.
 pub fn serve(port: Option<u16>) -> anyhow::Result<()> {
     let port = free_port(port)?;
-    setup::everything()?;
+    setup::for_builds(&[Npm::Pkg, Npm::Www])?;
     package::build()?;
     println!("Playground");
     let www = path(Npm::Www.dir());

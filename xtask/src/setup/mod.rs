@@ -35,14 +35,14 @@ impl Npm {
     }
 }
 
-/// Everything that building and running needs.
+/// What builds need, and the npm packages of these directories.
 ///
 /// # Errors
 /// A tool is missing, or a step failed.
-pub fn everything() -> anyhow::Result<()> {
+pub fn for_builds(directories: &[Npm]) -> anyhow::Result<()> {
     println!("Set-up");
     wasm_target()?;
-    for npm in Npm::ALL {
+    for npm in directories.iter().copied() {
         npm_packages(npm)?;
     }
     println!("  everything is there");
@@ -94,11 +94,14 @@ pub fn npm_packages(directory: Npm) -> anyhow::Result<()> {
     let dir = path(directory.dir());
     let lock = dir.join("package-lock.json");
     let verb = if lock.exists() { "ci" } else { "install" };
+    // npm links the command of our own package only once that is built.
+    let links = directory == Npm::Tests && path("pkg/dist/cli.js").exists();
     let stamp = || {
         Stamp::new(dir.join("node_modules/.lodis-stamp"))
             .file(&dir.join("package.json"))
             .file(&dir.join("package-lock.json"))
             .file(&dir.join(".npmrc"))
+            .text(if links { "with the command" } else { "" })
     };
     if stamp().is_current() {
         return Ok(());
