@@ -18,6 +18,9 @@ pub struct Redis {
 
 impl Redis {
     /// Starts one; `None`, with a word about it, if it is not installed.
+    ///
+    /// # Panics
+    /// If it is not installed and [`is_required`].
     pub fn start() -> Option<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
         let started = Command::new("redis-server")
@@ -26,7 +29,14 @@ impl Redis {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut process) = started else {
-            eprintln!("skipped: redis-server is not installed");
+            let variable = |name| std::env::var(name).ok();
+            let (ci, require) = (variable("CI"), variable("LODIS_REQUIRE_REDIS"));
+            assert!(
+                !is_required(ci.as_deref(), require.as_deref()),
+                "redis-server is not installed, and CI or LODIS_REQUIRE_REDIS asks for it"
+            );
+            // The test harness captures what eprintln! writes, and this is to be seen.
+            let _ = writeln!(std::io::stderr(), "skipped: redis-server is not installed");
             return None;
         };
         for _ in 0..200 {
@@ -49,6 +59,11 @@ impl Redis {
     pub fn connect(&self) -> Client {
         Client::connect(self.port).expect("redis-server is running")
     }
+}
+
+/// Whether tests fail without a redis-server, given the variables `CI` and `LODIS_REQUIRE_REDIS`.
+pub fn is_required(ci: Option<&str>, require: Option<&str>) -> bool {
+    ci == Some("true") || require.is_some()
 }
 
 /// One connection.
