@@ -13,6 +13,9 @@ export const WROTE = 2;
 /** The session is to be ended. */
 export const CLOSE = 4;
 
+/** Takes a session's messages; `over` says that the session is to be ended (CLIENT KILL). */
+export type Deliver = (messages: Uint8Array<ArrayBuffer>, over: boolean) => void;
+
 const HEADER = 12;
 /** A command may have set an expiry time: look after this many milliseconds at the latest. */
 const SOON_MS = 100;
@@ -28,7 +31,7 @@ export class Engine {
   /** Called when the effect stream has advanced. */
   onWrite: () => void = () => {};
   private readonly memory: Memory;
-  private readonly routes = new Map<number, (messages: Uint8Array<ArrayBuffer>) => void>();
+  private readonly routes = new Map<number, Deliver>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerDue = Infinity;
 
@@ -39,7 +42,7 @@ export class Engine {
   }
 
   /** Begins an embedded session; its messages go to `deliver`. */
-  connect(deliver: (messages: Uint8Array<ArrayBuffer>) => void): number {
+  connect(deliver: Deliver): number {
     const session = this.lodis.connect(3);
     this.routes.set(session, deliver);
     return session;
@@ -51,7 +54,7 @@ export class Engine {
   }
 
   /** Begins a connection that speaks RESP as on the wire. */
-  openConnection(address: string, deliver: (messages: Uint8Array<ArrayBuffer>) => void): number {
+  openConnection(address: string, deliver: Deliver): number {
     const connection = this.lodis.openConnection(address, Date.now());
     this.routes.set(connection, deliver);
     return connection;
@@ -112,7 +115,7 @@ export class Engine {
       if (pointer === 0) return;
       this.open(pointer);
       const session = this.memory.view.getUint32(pointer + 8, true);
-      this.routes.get(session)?.(this.reader.rest());
+      this.routes.get(session)?.(this.reader.rest(), (this.flags & CLOSE) !== 0);
     }
   }
 

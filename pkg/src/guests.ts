@@ -27,7 +27,11 @@ export class Guests {
   private connect(tab: string): void {
     const known = this.sessions.get(tab);
     if (known !== undefined) this.engine.disconnect(known);
-    const session = this.engine.connect((messages) => this.tabs.push(tab, messages));
+    const session = this.engine.connect((messages, over) => {
+      this.tabs.push(tab, messages);
+      // A tab whose session was killed goes on in a new one.
+      if (over) this.connect(tab);
+    });
     this.sessions.set(tab, session);
   }
 

@@ -275,7 +275,10 @@ export class Host {
   }
 
   private becomeLocal(): void {
-    this.session = this.engine.connect((messages) => this.subscriptions.receive(messages));
+    this.session = this.engine.connect((messages, over) => {
+      this.subscriptions.receive(messages);
+      if (over) this.close().catch(report);
+    });
     this.state = "local";
     this.engine.schedule(0);
     this.resubscribe();

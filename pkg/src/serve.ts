@@ -50,8 +50,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
 function accept(engine: Engine, socket: Socket): void {
   const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
-  const connection = engine.openConnection(peer, (messages) => {
+  const connection = engine.openConnection(peer, (messages, over) => {
     send(socket, messages);
+    if (over) socket.end();
     if (socket.writableLength > UNSENT_MAX) socket.destroy();
   });
   /** Whether requests wait in the engine until the peer has taken its replies. */

@@ -50,6 +50,17 @@ test.each([
   other.end();
 });
 
+test("CLIENT KILL ends another's connection at once, though it sends nothing", async () => {
+  const victim = await Raw.open(server.port);
+  victim.write("CLIENT SETNAME victim\r\nCLIENT ID\r\n");
+  const id = /:(\d+)/.exec(await victim.until((text) => /:\d+\r\n/.test(text)))?.[1];
+  const killer = await Raw.open(server.port);
+  await exchange(killer, `CLIENT KILL ID ${id}\r\n`, ":1\r\n");
+  await victim.until(() => false);
+  expect(victim.closed).toBe(true);
+  killer.end();
+});
+
 test("QUIT is answered, and nothing after it is run", async () => {
   const peer = await Raw.open(server.port);
   peer.write("SET raw4 kept\r\nQUIT\r\nSET raw4 lost\r\n");
