@@ -39,6 +39,13 @@ extern "C" {
         mode: &str,
         options: &JsValue,
     ) -> Result<IdbTransaction, JsValue>;
+
+    /// `IDBTransaction` with `commit`, which web-sys calls deprecated and the standard does not.
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type CommittedTransaction;
+
+    #[wasm_bindgen(method, catch)]
+    fn commit(this: &CommittedTransaction) -> Result<(), JsValue>;
 }
 
 /// Why a store cannot be used.
@@ -231,13 +238,17 @@ impl Store {
     }
 
     /// Performs a transaction of the log manager.
+    ///
+    /// `leaving` commits without waiting for the check of the epoch, which a page that ends would
+    /// not live to see; the Web Lock that it still holds keeps other owners out.
     pub(super) fn append(
         &self,
         work: &Transaction,
         durability: Durability,
+        leaving: bool,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
     ) {
-        self.guarded(work.manifest.epoch, durability, done, |log, meta| {
+        self.guarded(work.manifest.epoch, durability, leaving, done, |log, meta| {
             if work.replace {
                 log.clear()?;
             }
@@ -259,7 +270,7 @@ impl Store {
         record: Option<&[u8]>,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
     ) {
-        self.guarded(epoch, Durability::Strict, done, |log, _| {
+        self.guarded(epoch, Durability::Strict, false, done, |log, _| {
             let from = JsValue::from_f64(repair.delete_from as f64);
             let range = IdbKeyRange::lower_bound(&from)?;
             log.delete(range.as_ref())?;
@@ -273,6 +284,7 @@ impl Store {
         &self,
         epoch: u64,
         durability: Durability,
+        leaving: bool,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
         work: impl FnOnce(&IdbObjectStore, &IdbObjectStore) -> Result<(), JsValue>,
     ) {
@@ -297,7 +309,12 @@ impl Store {
                     abort(&aborting);
                 }
             });
-            work(&log, &meta)
+            work(&log, &meta)?;
+            if leaving {
+                let ending: &CommittedTransaction = transaction.unchecked_ref();
+                ending.commit()?;
+            }
+            Ok(())
         })();
         if let Err(error) = begun {
             abort(&transaction);
@@ -305,8 +322,8 @@ impl Store {
         }
         on_transaction_end(&transaction, move |result| {
             done(match result {
+                _ if fenced.get() => Err(AppendError::Fenced),
                 Ok(()) => Ok(()),
-                Err(_) if fenced.get() => Err(AppendError::Fenced),
                 Err(reason) => Err(AppendError::Failed(reason)),
             });
         });

@@ -125,7 +125,9 @@ impl Log {
         let now = now_ms();
         self.driver.collect(now);
         self.driver.manager.borrow_mut().hidden(now);
+        self.driver.leaving.set(true);
         self.driver.pump();
+        self.driver.leaving.set(false);
     }
 
     /// Why writes are refused, while they are.
@@ -287,6 +289,8 @@ struct Driver {
     /// The generation of the settings that the manager knows.
     generation: Cell<u64>,
     closed: Cell<bool>,
+    /// The page may end before it sees another event.
+    leaving: Cell<bool>,
 }
 
 impl Driver {
@@ -310,6 +314,7 @@ impl Driver {
             waiters: RefCell::default(),
             generation: Cell::new(generation),
             closed: Cell::new(false),
+            leaving: Cell::new(false),
         })
     }
 
@@ -384,7 +389,8 @@ impl Driver {
         match action {
             Action::Store(transaction, durability) => {
                 let driver = Rc::clone(self);
-                self.store.append(&transaction, durability, move |result| {
+                let leaving = self.leaving.get();
+                self.store.append(&transaction, durability, leaving, move |result| {
                     let now = now_ms();
                     {
                         let mut manager = driver.manager.borrow_mut();
