@@ -42,6 +42,23 @@ test("replies have redis-cli's notation", async () => {
   expect(await play.type("SCAN 0")).toBe('1) "0"\n2) 1) "user:1:name"');
 });
 
+test("nested maps have redis-cli's notation, and the end of a long reply is in sight", async () => {
+  const lines = (await play.type("COMMAND INFO get")).split("\n");
+  const at = lines.findIndex((line) => line.includes('"begin_search"'));
+  expect(lines.slice(at, at + 3).map((line) => line.trimEnd())).toEqual([
+    '          2# "begin_search" =>',
+    '             1# "type" => "index"',
+    '             2# "spec" => 1# "index" => (integer) 1',
+  ]);
+  await play.page.getByText("10) (empty set)").last().waitFor();
+  await expect
+    .poll(() => play.page.locator(".line").last().evaluate((line) => {
+      const { bottom } = line.getBoundingClientRect();
+      return bottom <= document.querySelector("form")!.getBoundingClientRect().top;
+    }))
+    .toBe(true);
+});
+
 test("quotes are redis-cli's, and values are never markup", async () => {
   expect(await play.type("SET k \"a\\n\\x00\\xff\\\"b\"")).toBe("OK");
   expect(await play.type("GET k")).toBe('"a\\n\\x00\\xff\\"b"');

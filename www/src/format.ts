@@ -66,8 +66,18 @@ function* elements(
       yield* name.slice(0, -1);
       start = [...(name.at(-1) ?? []), piece("index", " => ")];
     }
-    yield* nested(items[index + step - 1]!, inner, start);
+    const item = items[index + step - 1]!;
+    if (type === "map" && hasSeveral(item)) {
+      // As in redis-cli, a value of several elements begins on a line of its own.
+      yield start;
+      start = [piece("index", inner)];
+    }
+    yield* nested(item, inner, start);
   }
+}
+
+function hasSeveral(value: Value): boolean {
+  return "items" in value && value.items.length > (value.type === "map" ? 2 : 1);
 }
 
 function single(value: Exclude<Value, { items: unknown } | { type: "verbatim" }>): Piece {

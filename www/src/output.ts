@@ -32,7 +32,10 @@ export class Output {
   }
 
   toEnd(): void {
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    const { scroller } = this;
+    scroller.scrollTop = scroller.scrollHeight;
+    // Chunks out of sight are only estimated; the true height is known once they are laid out.
+    requestAnimationFrame(() => requestAnimationFrame(() => (scroller.scrollTop = scroller.scrollHeight)));
   }
 
   private atEnd(): boolean {
