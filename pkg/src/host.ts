@@ -237,6 +237,8 @@ export class Host {
         this.requests.get(event.seq)?.reject(new LostError());
         this.requests.delete(event.seq);
         return;
+      case "failed":
+        return this.fail(event.error);
       case "push":
         return this.subscriptions.receive(event.messages);
       default:

@@ -1,8 +1,13 @@
 //! Forwarding: guests send their commands to the owner of the name.
 //!
-//! The channel delivers a sender's messages in order, or not at all when a tab has gone. A request
-//! is executed at most once by one owner. When the owner changes, a request that may be repeated is
-//! sent to the new one; of any other that was sent, nobody knows whether it ran: it is lost.
+//! The channel delivers the messages of one sender in order; those of two senders, also of an owner
+//! that has gone and of its successor, in any. A request is executed at most once by one owner. When
+//! the owner changes, a request that may be repeated is sent to the new one; of any other that was
+//! sent, nobody knows whether it ran: it is lost.
+//!
+//! A guest numbers its greetings, and greets anew whenever it hears of another owner. Only one tab
+//! can own the name, so whoever answers the newest greeting has outlived everyone heard of before;
+//! a late answer to an older greeting may come from a tab that has gone, and counts for nothing.
 
 use super::message::{Kind, Message};
 use std::collections::BTreeMap;
@@ -45,6 +50,9 @@ struct Pending {
 pub struct Guest {
     tab: u64,
     owner: Option<u64>,
+    /// The number of the newest greeting.
+    greeting: u64,
+    /// When to greet again. While this is set, new requests wait.
     hello_at: Option<i64>,
     pending: BTreeMap<u64, Pending>,
 }
@@ -52,13 +60,13 @@ pub struct Guest {
 impl Guest {
     /// A guest with a random number of its own.
     pub fn new(tab: u64) -> Self {
-        Self { tab, owner: None, hello_at: None, pending: BTreeMap::new() }
+        Self { tab, owner: None, greeting: 0, hello_at: None, pending: BTreeMap::new() }
     }
 
     /// Looks for an owner.
     pub fn start(&mut self, now_ms: i64) -> Vec<Action> {
         self.hello_at = Some(now_ms + HELLO_MS);
-        vec![message(Kind::Hello, 0, self.tab, 0, Vec::new())]
+        vec![message(Kind::Hello, 0, self.tab, self.greeting, Vec::new())]
     }
 
     /// When to call [`Guest::wake`].
@@ -77,9 +85,9 @@ impl Guest {
     /// Has commands run by the owner; waits for one if there is none. `seq` rises from request to
     /// request; `repeatable` says that running them twice does no harm.
     pub fn request(&mut self, seq: u64, frame: Vec<u8>, repeatable: bool) -> Vec<Action> {
-        let sent = self.owner.is_some();
-        let send = self.owner.map(|o| message(Kind::Request, o, self.tab, seq, frame.clone()));
-        self.pending.insert(seq, Pending { frame, repeatable, sent });
+        let owner = self.owner.filter(|_| self.hello_at.is_none());
+        let send = owner.map(|o| message(Kind::Request, o, self.tab, seq, frame.clone()));
+        self.pending.insert(seq, Pending { frame, repeatable, sent: send.is_some() });
         send.into_iter().collect()
     }
 
@@ -87,11 +95,12 @@ impl Guest {
     pub fn receive(&mut self, received: Message, now_ms: i64) -> Vec<Action> {
         let mine = received.tab == self.tab;
         match received.kind {
-            Kind::Serving if self.owner != Some(received.owner) => {
-                self.owner = None;
-                self.start(now_ms)
+            Kind::Serving if self.owner != Some(received.owner) => self.greet_anew(now_ms),
+            // Its goodbye: no reply can come any more.
+            Kind::Bye if self.owner.is_some_and(|owner| owner == received.owner) => {
+                self.greet_anew(now_ms)
             }
-            Kind::Welcome if mine && self.owner != Some(received.owner) => {
+            Kind::Welcome if mine && self.hello_at.is_some() && received.seq == self.greeting => {
                 self.welcome(received.owner)
             }
             Kind::Reply if mine && self.owner == Some(received.owner) => {
@@ -112,18 +121,25 @@ impl Guest {
         vec![message(Kind::Bye, 0, self.tab, 0, Vec::new())]
     }
 
+    fn greet_anew(&mut self, now_ms: i64) -> Vec<Action> {
+        self.greeting += 1;
+        self.start(now_ms)
+    }
+
     fn welcome(&mut self, owner: u64) -> Vec<Action> {
-        self.owner = Some(owner);
+        let same = self.owner.replace(owner) == Some(owner);
         self.hello_at = None;
         let mut actions = Vec::new();
         for (seq, pending) in std::mem::take(&mut self.pending) {
-            if pending.sent && !pending.repeatable {
+            if same && pending.sent {
+                self.pending.insert(seq, pending);
+            } else if pending.sent && !pending.repeatable {
                 actions.push(Action::Lost(seq));
             } else {
                 actions.extend(self.request(seq, pending.frame, pending.repeatable));
             }
         }
-        actions.push(Action::Welcomed);
+        actions.extend((!same).then_some(Action::Welcomed));
         actions
     }
 }
@@ -152,7 +168,7 @@ impl Owner {
     pub fn receive(&mut self, received: Message) -> Vec<Action> {
         let Message { kind, owner, tab, seq, payload } = received;
         match kind {
-            Kind::Hello if self.serving => self.hello(tab),
+            Kind::Hello if self.serving => self.hello(tab, seq),
             Kind::Request if owner == self.id => {
                 let Some(last) = self.tabs.get_mut(&tab).filter(|last| **last < seq) else {
                     return Vec::new();
@@ -180,8 +196,14 @@ impl Owner {
         self.tabs.remove(&tab).map(|_| Action::Disconnect(tab)).into_iter().collect()
     }
 
-    fn hello(&mut self, tab: u64) -> Vec<Action> {
-        let welcome = message(Kind::Welcome, self.id, tab, 0, Vec::new());
+    /// Leaves: guests need not wait for replies.
+    pub fn stop(&mut self) -> Vec<Action> {
+        self.serving = false;
+        vec![message(Kind::Bye, self.id, 0, 0, Vec::new())]
+    }
+
+    fn hello(&mut self, tab: u64, greeting: u64) -> Vec<Action> {
+        let welcome = message(Kind::Welcome, self.id, tab, greeting, Vec::new());
         if self.tabs.contains_key(&tab) {
             return vec![welcome];
         }

@@ -5,7 +5,7 @@
 //! 1   u8   kind
 //! 2   u64  owner: a random number for one ownership
 //! 10  u64  tab: a random number for one guest
-//! 18  u64  sequence number of a request of that guest
+//! 18  u64  number of a request of that guest, or of its greeting
 //! 26       payload: a frame of commands, RESP3 replies, or RESP3 push messages
 //! ```
 //!
@@ -17,11 +17,11 @@ const HEADER_LEN: usize = 26;
 /// What a message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A guest: I am here (repeated until welcomed).
+    /// A guest: I am here (repeated until welcomed; the number rises when another owner is sought).
     Hello,
     /// An owner: I have begun to serve.
     Serving,
-    /// An owner, to one guest: you have a session.
+    /// An owner, to one guest: you have a session. It answers the greeting of the same number.
     Welcome,
     /// A guest: run these commands.
     Request,
@@ -29,7 +29,7 @@ pub enum Kind {
     Reply,
     /// An owner: your session received these messages.
     Push,
-    /// A guest: I am leaving.
+    /// A guest, or an owner: I am leaving.
     Bye,
 }
 
@@ -45,7 +45,7 @@ pub struct Message {
     pub owner: u64,
     /// The guest that it is from or for; 0 where there is none.
     pub tab: u64,
-    /// The request; 0 where there is none.
+    /// The request, or the greeting; 0 where there is none.
     pub seq: u64,
     /// See the module.
     pub payload: Vec<u8>,

@@ -1,15 +1,23 @@
 //! Web Locks, in windows and workers.
 
 use js_sys::{Function, Object, Promise, Reflect};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortController;
 
 /// A lock that is held, or waited for. Dropping it lets go of it, or withdraws the request.
 pub(super) struct Lock {
-    release: Rc<RefCell<Option<Function>>>,
+    state: Rc<RefCell<State>>,
     abort: Option<AbortController>,
+}
+
+enum State {
+    Asked,
+    /// What lets go of it.
+    Held(Function),
+    /// Nobody wants it any more: if it is granted all the same, it is let go at once.
+    Dropped,
 }
 
 /// How to ask for a lock.
@@ -22,24 +30,30 @@ pub(super) enum Ask {
 }
 
 impl Lock {
-    /// Asks for the exclusive lock called `name`. `then` hears once whether it is held now; with
-    /// [`Ask::Wait`] only when it is. Fails where there are no Web Locks, or they are refused.
+    /// Asks for the exclusive lock called `name`. `then` hears once whether it is held now, with
+    /// [`Ask::Wait`] only when it is, or why the browser refuses it; a dropped request hears nothing.
+    /// Fails where there are no Web Locks.
     pub(super) fn request(
         name: &str,
         ask: Ask,
-        then: impl FnOnce(bool) + 'static,
+        then: impl FnOnce(Result<bool, JsValue>) + 'static,
     ) -> Result<Self, JsValue> {
         let locks = manager()?;
-        let release = Rc::new(RefCell::new(None));
-        let held = Rc::clone(&release);
+        let state = Rc::new(RefCell::new(State::Asked));
+        let then = Rc::new(Cell::new(Some(then)));
+        let (asked, answer) = (Rc::clone(&state), Rc::clone(&then));
         let granted = Closure::once_into_js(move |lock: JsValue| -> JsValue {
+            let Some(answer) = answer.take().filter(|_| is_asked(&asked)) else {
+                return JsValue::UNDEFINED;
+            };
             if lock.is_null() {
-                then(false);
+                answer(Ok(false));
                 return JsValue::UNDEFINED;
             }
             // Held until this promise resolves.
-            let promise = Promise::new(&mut |resolve, _| *held.borrow_mut() = Some(resolve));
-            then(true);
+            let promise =
+                Promise::new(&mut |resolve, _| *asked.borrow_mut() = State::Held(resolve));
+            answer(Ok(true));
             promise.into()
         });
         let options = Object::new();
@@ -57,22 +71,31 @@ impl Lock {
         let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
         let promise: Promise =
             request.call3(&locks, &name.into(), &options, &granted)?.dyn_into()?;
-        // A withdrawn request rejects, which is no fault.
-        let ignore = Closure::once_into_js(|_: JsValue| ());
+        let asked = Rc::clone(&state);
+        // A withdrawn request rejects too, which is no fault.
+        let rejected = Closure::once_into_js(move |error: JsValue| {
+            if let Some(answer) = then.take().filter(|_| is_asked(&asked)) {
+                answer(Err(error));
+            }
+        });
         let catch: Function = Reflect::get(&promise, &"catch".into())?.dyn_into()?;
-        catch.call1(&promise, &ignore)?;
-        Ok(Self { release, abort })
+        catch.call1(&promise, &rejected)?;
+        Ok(Self { state, abort })
     }
+}
+
+fn is_asked(state: &RefCell<State>) -> bool {
+    matches!(*state.borrow(), State::Asked)
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        match (self.release.take(), &self.abort) {
-            (Some(release), _) => {
+        match (self.state.replace(State::Dropped), &self.abort) {
+            (State::Held(release), _) => {
                 let _ = release.call0(&JsValue::UNDEFINED);
             }
-            (None, Some(abort)) => abort.abort(),
-            (None, None) => {}
+            (State::Asked, Some(abort)) => abort.abort(),
+            _ => {}
         }
     }
 }

@@ -17,7 +17,10 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** What happens between tabs; "lost": the owner went away before it answered, outcome unknown. */
+/**
+ * What happens between tabs. "lost": the owner went away before it answered, outcome unknown.
+ * "failed": the browser refuses Web Locks after all (error.code is LOCKS_UNAVAILABLE); the last event.
+ */
 export type TabsEvent =
   | { type: "own" }
   | { type: "guest" }
@@ -26,7 +29,8 @@ export type TabsEvent =
   | { type: "disconnect"; tab: string }
   | { type: "reply"; seq: number; reply: Uint8Array }
   | { type: "push"; messages: Uint8Array }
-  | { type: "lost"; seq: number };
+  | { type: "lost"; seq: number }
+  | { type: "failed"; error: Error };
 "#;
 
 /// One context's part in a name.
@@ -63,8 +67,9 @@ impl Tabs {
     /// Joins the tabs that have opened `name`. The first one is told `own`, any other `guest` once
     /// the owner serves, and `own` when its turn comes.
     ///
-    /// Throws an `Error` with `code` `LOCKS_UNAVAILABLE` where the browser refuses Web Locks or
-    /// BroadcastChannel.
+    /// Throws an `Error` with `code` `LOCKS_UNAVAILABLE` where there are no Web Locks or no
+    /// BroadcastChannel; the event `failed` has it where the browser refuses them later, as in a
+    /// sandboxed frame.
     pub fn join(
         name: String,
         #[wasm_bindgen(unchecked_param_type = "(event: TabsEvent) => void")] on_event: Function,
@@ -141,7 +146,12 @@ impl Driver {
         let _ = self.timer.set(timer);
         let this = Rc::downgrade(self);
         let own = self.tab_lock(self.tab);
-        let lock = Lock::request(&own, Ask::Wait, move |_| with(&this, Self::ask_for_name))?;
+        let lock = Lock::request(&own, Ask::Wait, move |held| {
+            with(&this, |driver| match held {
+                Ok(_) => driver.ask_for_name(),
+                Err(error) => driver.fail(error),
+            });
+        })?;
         self.locks.borrow_mut().push(lock);
         Ok(())
     }
@@ -153,23 +163,39 @@ impl Driver {
     fn ask_for_name(self: &Rc<Self>) {
         let this = Rc::downgrade(self);
         self.lock_name(Ask::IfAvailable, move |held| {
-            with(&this, |driver| if held { driver.own() } else { driver.follow() });
+            with(&this, |driver| match held {
+                Ok(true) => driver.own(),
+                Ok(false) => driver.follow(),
+                Err(error) => driver.fail(error),
+            });
         });
     }
 
-    fn lock_name(&self, ask: Ask, then: impl FnOnce(bool) + 'static) {
+    fn lock_name(self: &Rc<Self>, ask: Ask, then: impl FnOnce(Result<bool, JsValue>) + 'static) {
         if matches!(*self.role.borrow(), Role::Closed) {
             return;
         }
-        // This tab's own lock was granted a moment ago, so locks are there.
-        if let Ok(lock) = Lock::request(&self.name, ask, then) {
-            self.locks.borrow_mut().push(lock);
+        match Lock::request(&self.name, ask, then) {
+            Ok(lock) => self.locks.borrow_mut().push(lock),
+            Err(error) => self.fail(error),
         }
+    }
+
+    /// Without locks nobody can tell who owns the name.
+    fn fail(self: &Rc<Self>, cause: JsValue) {
+        self.close();
+        self.emit("failed", &[("error", unavailable(cause))]);
+        self.deliver();
     }
 
     fn follow(self: &Rc<Self>) {
         let this = Rc::downgrade(self);
-        self.lock_name(Ask::Wait, move |_| with(&this, Self::own));
+        self.lock_name(Ask::Wait, move |held| {
+            with(&this, |driver| match held {
+                Ok(_) => driver.own(),
+                Err(error) => driver.fail(error),
+            });
+        });
         self.become_guest();
         self.as_guest(Guest::start);
     }
@@ -263,7 +289,11 @@ impl Driver {
     /// Waits for the lock that a guest holds as long as it lives.
     fn watch(self: &Rc<Self>, tab: u64) {
         let this = Rc::downgrade(self);
-        let gone = move |_| with(&this, |driver| driver.as_owner(|owner| owner.gone(tab)));
+        let gone = move |held: Result<bool, JsValue>| {
+            if held.is_ok() {
+                with(&this, |driver| driver.as_owner(|owner| owner.gone(tab)));
+            }
+        };
         if let Ok(lock) = Lock::request(&self.tab_lock(tab), Ask::Wait, gone) {
             self.watches.borrow_mut().insert(tab, lock);
         }
@@ -301,6 +331,7 @@ impl Driver {
 
     fn close(self: &Rc<Self>) {
         self.as_guest(|guest, _| guest.stop());
+        self.as_owner(Owner::stop);
         *self.role.borrow_mut() = Role::Closed;
         self.events.borrow_mut().clear();
         self.set_timer(None);

@@ -60,7 +60,8 @@ export type TabsEvent =
   | { type: "disconnect"; tab: string }
   | { type: "reply"; seq: number; reply: Uint8Array }
   | { type: "push"; messages: Uint8Array }
-  | { type: "lost"; seq: number };
+  | { type: "lost"; seq: number }
+  | { type: "failed"; error: Error };
 
 /** Where the module can be loaded from. */
 export type Source = string | URL | Request | Response | BufferSource | WebAssembly.Module;
