@@ -333,6 +333,16 @@ describe("a guest", () => {
     expect(seen).toEqual(["hi"]);
   });
 
+  test("an instance whose locks are refused does not open, or ends", async () => {
+    const error = Object.assign(new Error("no locks"), { code: "LOCKS_UNAVAILABLE" });
+    await expect(join({ type: "failed", error })).rejects.toBe(error);
+    expect(tabs.at(-1)!.closed).toBe(true);
+    const guest = await join({ type: "guest" });
+    guest.tabs.emit({ type: "failed", error });
+    await expect(guest.redis.get("a")).rejects.toBe(error);
+    expect(guest.tabs.closed).toBe(true);
+  });
+
   test("a store that cannot be opened when it becomes the owner ends the instance", async () => {
     const { redis, tabs } = await join({ type: "guest" });
     refuse = new Error("corrupt");
