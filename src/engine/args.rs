@@ -1,7 +1,7 @@
 //! Reading a command's arguments.
 
 use super::error::Error;
-use super::number::parse_integer;
+use super::number::{parse_double, parse_integer};
 
 /// A cursor over the arguments after the command's name, borrowed from the request.
 ///
@@ -56,6 +56,48 @@ impl<'a> Args<'a> {
     /// `error` when it is not one.
     pub fn take_integer_or(&mut self, error: Error) -> Result<i64, Error> {
         parse_integer(self.take()?).ok_or(error)
+    }
+
+    /// The next argument as a double ([`parse_double`]).
+    ///
+    /// # Errors
+    /// [`Error::NOT_A_FLOAT`].
+    pub fn take_double(&mut self) -> Result<f64, Error> {
+        self.take_double_or(Error::NOT_A_FLOAT)
+    }
+
+    /// The next argument as a double, with an error of the caller's.
+    ///
+    /// # Errors
+    /// `error` when it is not one.
+    pub fn take_double_or(&mut self, error: Error) -> Result<f64, Error> {
+        parse_double(self.take()?).ok_or(error)
+    }
+
+    /// The next argument as an integer not below 0.
+    ///
+    /// # Errors
+    /// `value is out of range, must be positive` when it is negative or no integer.
+    pub fn take_count(&mut self) -> Result<usize, Error> {
+        let value = self.take_integer_or(Error::NOT_POSITIVE)?;
+        let value = u64::try_from(value).map_err(|_| Error::NOT_POSITIVE)?;
+        Ok(usize::try_from(value).unwrap_or(usize::MAX))
+    }
+
+    /// As many of the next arguments as the argument before them says: keys of `numkeys`.
+    ///
+    /// # Errors
+    /// `error` when the number is no integer above 0; `too_many` when there are not so many.
+    pub fn take_counted(&mut self, error: Error, too_many: Error) -> Result<&'a [&'a [u8]], Error> {
+        let count = self.take_integer_or(error.clone())?;
+        if count <= 0 {
+            return Err(error);
+        }
+        let count = usize::try_from(count).ok().filter(|count| *count <= self.len());
+        let end = self.position + count.ok_or(too_many)?;
+        let words = &self.argv[self.position..end];
+        self.position = end;
+        Ok(words)
     }
 
     /// The next argument, not consumed.

@@ -4,6 +4,7 @@
 
 use super::error::Error;
 use super::notify::{format_classes, parse_classes};
+use super::number::parse_integer;
 
 /// When a write is acknowledged with respect to the log (`appendfsync`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -15,6 +16,51 @@ pub enum AppendFsync {
     Everysec,
     /// At once; it is stored when the host finds it convenient.
     No,
+}
+
+/// Up to where values keep their compact encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `list-max-listpack-size`: entries of a listpack; -1 to -5 for 4, 8, 16, 32, 64 kB.
+    pub list_max_listpack_size: i32,
+    /// `hash-max-listpack-entries`: fields.
+    pub hash_max_listpack_entries: usize,
+    /// `hash-max-listpack-value`: bytes of the longest field or value.
+    pub hash_max_listpack_value: usize,
+    /// `set-max-intset-entries`.
+    pub set_max_intset_entries: usize,
+    /// `set-max-listpack-entries`.
+    pub set_max_listpack_entries: usize,
+    /// `set-max-listpack-value`: bytes of the longest member.
+    pub set_max_listpack_value: usize,
+    /// `zset-max-listpack-entries`.
+    pub zset_max_listpack_entries: usize,
+    /// `zset-max-listpack-value`: bytes of the longest member.
+    pub zset_max_listpack_value: usize,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_max_bytes: usize,
+    /// `stream-node-max-bytes`; 0 for no limit.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`; 0 for no limit.
+    pub stream_node_max_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            list_max_listpack_size: -2,
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+            hll_sparse_max_bytes: 3000,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
+        }
+    }
 }
 
 /// The settings in force.
@@ -30,6 +76,8 @@ pub struct Config {
     pub notify: u32,
     /// `proto-max-bulk-len` in bytes.
     pub proto_max_bulk_len: usize,
+    /// Where encodings change.
+    pub limits: Limits,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
 }
@@ -42,6 +90,7 @@ impl Default for Config {
             append_fsync: AppendFsync::Everysec,
             notify: 0,
             proto_max_bulk_len: 512 * 1024 * 1024,
+            limits: Limits::default(),
             generation: 0,
         }
     }
@@ -58,6 +107,20 @@ pub struct Parameter {
 
 /// Changes a setting; the error is the reason, for CONFIG SET to wrap.
 type Setter = fn(&mut Config, &[u8]) -> Result<(), String>;
+
+/// A parameter that is one of the [`Limits`]; `parse` reads a count or a memory size.
+macro_rules! limit {
+    ($name:literal, $field:ident, $parse:ident) => {
+        Parameter {
+            name: $name,
+            get: |config| config.limits.$field.to_string(),
+            set: Some(|config, value| {
+                config.limits.$field = $parse(value)?;
+                Ok(())
+            }),
+        }
+    };
+}
 
 /// Every parameter: those that can be changed, then facts that clients ask for.
 pub static PARAMETERS: &[Parameter] = &[
@@ -94,6 +157,22 @@ pub static PARAMETERS: &[Parameter] = &[
             Ok(())
         }),
     },
+    limit!("list-max-listpack-size", list_max_listpack_size, parse_int),
+    limit!("list-max-ziplist-size", list_max_listpack_size, parse_int),
+    limit!("hash-max-listpack-entries", hash_max_listpack_entries, parse_count),
+    limit!("hash-max-ziplist-entries", hash_max_listpack_entries, parse_count),
+    limit!("hash-max-listpack-value", hash_max_listpack_value, parse_size),
+    limit!("hash-max-ziplist-value", hash_max_listpack_value, parse_size),
+    limit!("set-max-intset-entries", set_max_intset_entries, parse_count),
+    limit!("set-max-listpack-entries", set_max_listpack_entries, parse_count),
+    limit!("set-max-listpack-value", set_max_listpack_value, parse_size),
+    limit!("zset-max-listpack-entries", zset_max_listpack_entries, parse_count),
+    limit!("zset-max-ziplist-entries", zset_max_listpack_entries, parse_count),
+    limit!("zset-max-listpack-value", zset_max_listpack_value, parse_size),
+    limit!("zset-max-ziplist-value", zset_max_listpack_value, parse_size),
+    limit!("hll-sparse-max-bytes", hll_sparse_max_bytes, parse_size),
+    limit!("stream-node-max-bytes", stream_node_max_bytes, parse_size),
+    limit!("stream-node-max-entries", stream_node_max_entries, parse_count),
     Parameter { name: "databases", get: |config| config.databases.to_string(), set: None },
     Parameter { name: "save", get: |_| String::new(), set: None },
     Parameter { name: "maxmemory", get: |_| "0".to_owned(), set: None },
@@ -141,6 +220,7 @@ fn parse_yes_or_no(word: &[u8]) -> Result<bool, String> {
     }
 }
 
+const NOT_A_NUMBER: &str = "argument couldn't be parsed into an integer";
 const BULK_LEN_MIN: u64 = 1024 * 1024;
 
 fn parse_bulk_len(word: &[u8]) -> Result<usize, String> {
@@ -150,6 +230,25 @@ fn parse_bulk_len(word: &[u8]) -> Result<usize, String> {
         return Err(outside());
     }
     // More than the address space holds is no limit at all.
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+fn parse_int(word: &[u8]) -> Result<i32, String> {
+    let value = parse_integer(word).ok_or(NOT_A_NUMBER)?;
+    value
+        .try_into()
+        .map_err(|_| format!("argument must be between {} and {} inclusive", i32::MIN, i32::MAX))
+}
+
+fn parse_count(word: &[u8]) -> Result<usize, String> {
+    let value = parse_integer(word).ok_or(NOT_A_NUMBER)?;
+    let value = u64::try_from(value)
+        .map_err(|_| format!("argument must be between 0 and {} inclusive", i64::MAX))?;
+    Ok(usize::try_from(value).unwrap_or(usize::MAX))
+}
+
+fn parse_size(word: &[u8]) -> Result<usize, String> {
+    let bytes = parse_memory(word).ok_or("argument must be a memory value")?;
     Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 

@@ -38,17 +38,25 @@ impl Connection {
         self.closed
     }
 
+    /// Whether the session waits for the end of a blocking command.
+    pub fn is_blocked(&self, engine: &Engine) -> bool {
+        engine.sessions.get(self.session).is_some_and(|session| session.blocked.is_some())
+    }
+
     /// Runs every command that `bytes` completes, and appends replies, and messages to this
     /// session, to `out`. After QUIT or a protocol error nothing more is read.
     ///
     /// A few bytes may ask for gigabytes of replies. So it stops when `out` has grown to 1 MiB; the
     /// host sends what there is, and calls again (with no bytes) until less comes.
+    ///
+    /// It also stops at a command that blocks. Once that has been answered, which the session's
+    /// messages bring, the host calls again.
     pub fn receive(&mut self, engine: &mut Engine, bytes: &[u8], out: &mut Vec<u8>) {
         if self.closed {
             return;
         }
         self.buffer.extend_from_slice(bytes);
-        loop {
+        while !self.is_blocked(engine) {
             self.parser.set_bulk_limit(engine.config.proto_max_bulk_len);
             match self.parser.next(&self.buffer) {
                 Ok(Some(request)) => self.run(engine, &request, out),

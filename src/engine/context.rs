@@ -1,13 +1,16 @@
 //! What a handler works with.
 
 use super::Engine;
+use super::blocking::Parked;
+use super::config::Limits;
 use super::dict::Slot;
 use super::error::Error;
 use super::keyspace::{Db, Object};
 use super::notify::class;
 use super::pubsub::Space;
+use super::rng::Rng;
 use super::session::{Session, SessionId};
-use super::types::{StringValue, Value};
+use super::types::{DataType, StringValue, Value};
 
 /// The engine as one command of one session sees it.
 ///
@@ -21,11 +24,13 @@ pub struct Ctx<'a> {
     pub session_id: SessionId,
     pub(super) dirty: bool,
     pub(super) rewritten: bool,
+    /// Set by [`Ctx::block`].
+    pub(super) parked: Option<Parked>,
 }
 
 impl<'a> Ctx<'a> {
     pub(super) fn new(engine: &'a mut Engine, session_id: SessionId) -> Self {
-        Self { engine, session_id, dirty: false, rewritten: false }
+        Self { engine, session_id, dirty: false, rewritten: false, parked: None }
     }
 
     /// The session that runs the command.
@@ -104,6 +109,73 @@ impl<'a> Ctx<'a> {
     pub fn string_mut(&mut self, key: &[u8]) -> Result<Option<&mut StringValue>, Error> {
         let Some(slot) = self.locate(key) else { return Ok(None) };
         self.db().value_at(slot).as_string_mut().map(Some).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// The collection at `key`, counted as a hit or miss.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn read_as<T: DataType>(&mut self, key: &[u8]) -> Result<Option<&T>, Error> {
+        let Some(object) = self.read(key) else { return Ok(None) };
+        T::of(&object.value).map(Some).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// The collection at `key`, to be changed in place. Once it has changed, [`Ctx::modified`]
+    /// must be called, and [`Ctx::remove_if_empty`] if something was taken out of it.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn get_mut<T: DataType>(&mut self, key: &[u8]) -> Result<Option<&mut T>, Error> {
+        let Some(slot) = self.locate(key) else { return Ok(None) };
+        T::of_mut(self.db().value_at(slot)).map(Some).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// As [`Ctx::get_mut`], with the source of random choices.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn get_mut_rng<T: DataType>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<(&mut T, &mut Rng)>, Error> {
+        let Some(slot) = self.locate(key) else { return Ok(None) };
+        let db = self.db_index();
+        let Engine { keyspace, rng, .. } = &mut *self.engine;
+        let value = T::of_mut(keyspace.db_mut(db).value_at(slot)).ok_or(Error::WRONG_TYPE)?;
+        Ok(Some((value, rng)))
+    }
+
+    /// The collection at `key`, to be changed in place, an empty one if the key was not there;
+    /// that logs the `new` event. The caller puts something into it: nothing may fail any more.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn get_or_create<T: DataType>(&mut self, key: &[u8]) -> Result<&mut T, Error> {
+        let slot = match self.locate(key) {
+            Some(slot) => slot,
+            None => {
+                let slot = self.db().create(key, T::default().into());
+                self.notify(class::NEW, "new", key);
+                slot
+            }
+        };
+        T::of_mut(self.db().value_at(slot)).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// Removes `key` if it holds a collection in which nothing is left, and publishes `del`;
+    /// whether it did. Logs nothing: the effect that emptied it does the same when replayed.
+    pub fn remove_if_empty(&mut self, key: &[u8]) -> bool {
+        let spent = self.db().get(key).is_some_and(|object| object.value.is_spent());
+        if spent {
+            self.db().remove(key);
+            self.notify(class::GENERIC, "del", key);
+        }
+        spent
+    }
+
+    /// Where encodings change.
+    pub fn limits(&self) -> Limits {
+        self.engine.config.limits
     }
 
     /// Sets what `key` of the selected database holds, its expiry time included, and logs the

@@ -56,12 +56,20 @@ pub(super) fn acl_categories(command: &Command) -> Vec<&'static str> {
     let flag = |flags| command.has(flags);
     let acl = |bit| command.acl & bit != 0;
     let is_container = command.handler.is_none();
+    let group = |group| command.group == group && !is_container;
     let categories = [
         (acl(acl::KEYSPACE), "keyspace"),
         (flag(flag::READONLY) && !acl(acl::SCRIPTING), "read"),
         (flag(flag::WRITE), "write"),
-        (acl(acl::STRING) || (command.group == Group::String && !is_container), "string"),
-        (acl(acl::BITMAP), "bitmap"),
+        (group(Group::Set), "set"),
+        (group(Group::SortedSet), "sortedset"),
+        (group(Group::List), "list"),
+        (group(Group::Hash), "hash"),
+        (acl(acl::STRING) || group(Group::String), "string"),
+        (acl(acl::BITMAP) || group(Group::Bitmap), "bitmap"),
+        (group(Group::Hyperloglog), "hyperloglog"),
+        (group(Group::Geo), "geo"),
+        (group(Group::Stream), "stream"),
         (flag(flag::PUBSUB), "pubsub"),
         (flag(flag::ADMIN) || acl(acl::ADMIN), "admin"),
         (flag(flag::FAST), "fast"),

@@ -132,6 +132,11 @@ impl<V> Dict<V> {
         &mut self.entry_mut(index).value
     }
 
+    /// Adds `key`, which is not there; answers where it is.
+    pub fn add(&mut self, key: &[u8], value: V) -> Slot {
+        Slot(self.push(self.hash(key), key.into(), value))
+    }
+
     /// Removes `key`; answers what was there.
     pub fn remove(&mut self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);

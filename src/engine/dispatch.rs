@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::args::Args;
+use super::blocking::Parked;
 use super::context::Ctx;
 use super::error::Error;
 use super::registry::subcommand;
@@ -38,11 +39,12 @@ impl Engine {
     /// Runs one command of a session and appends its reply to `out`.
     ///
     /// `argv` is the command's name and arguments; an empty one is ignored. Messages to this and
-    /// other sessions stay in their outboxes.
+    /// other sessions stay in their outboxes. A command that blocks appends nothing: its reply comes
+    /// as a message, and until then the session must be given no other command.
     pub fn call(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Vec<u8>) {
         let now_ms = self.now_ms();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if argv.is_empty() || session.closing {
+        if argv.is_empty() || session.closing || session.blocked.is_some() {
             return;
         }
         session.active_ms = now_ms;
@@ -53,7 +55,13 @@ impl Engine {
         self.effects.end_unit();
         if self.suppresses_reply(id) {
             writer.truncate(start);
+            if let Some(session) = self.sessions.get_mut(id)
+                && let Some(blocked) = &mut session.blocked
+            {
+                blocked.muted = true;
+            }
         }
+        self.serve_blocked();
     }
 
     fn process(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Writer<'_>) {
@@ -161,13 +169,27 @@ impl Engine {
         argv: &[&[u8]],
         out: &mut Writer<'_>,
     ) {
-        let Some(handler) = resolved.command.handler else { return };
+        if let Some(parked) = self.run_or_park(id, resolved, argv, out) {
+            self.park(id, parked, argv);
+        }
+    }
+
+    /// Runs a command that has been admitted; answers what it asks to wait for, if it does.
+    pub(super) fn run_or_park(
+        &mut self,
+        id: SessionId,
+        resolved: Resolved,
+        argv: &[&[u8]],
+        out: &mut Writer<'_>,
+    ) -> Option<Parked> {
+        let handler = resolved.command.handler?;
         let start = out.position();
         let db = self.sessions.get(id).map_or(0, |session| session.db);
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
         let mut context = Ctx::new(self, id);
         let result = handler(&mut context, &mut args, out);
         let word_for_word = context.dirty && !context.rewritten;
+        let parked = context.parked.take();
         debug_assert!(
             result.is_ok() || !context.dirty,
             "{}: an error after a change",
@@ -177,11 +199,13 @@ impl Engine {
         if let Err(error) = result {
             self.stats.count_error(error.code());
             out.truncate(start);
-            return out.error(error.as_bytes());
+            out.error(error.as_bytes());
+            return None;
         }
         if word_for_word {
             self.effects.append(db, argv);
         }
+        parked
     }
 
     /// Leaves MULTI, and lets go of watched keys.

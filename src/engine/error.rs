@@ -18,6 +18,8 @@ impl Error {
     pub const NOT_AN_INTEGER: Self = Self::fixed("ERR value is not an integer or out of range");
     /// An argument is not a number.
     pub const NOT_A_FLOAT: Self = Self::fixed("ERR value is not a valid float");
+    /// An argument must not be negative.
+    pub const NOT_POSITIVE: Self = Self::fixed("ERR value is out of range, must be positive");
     /// The result of an increment does not fit 64 bits.
     pub const OVERFLOW: Self = Self::fixed("ERR increment or decrement would overflow");
     /// The key does not exist where it must.

@@ -69,7 +69,7 @@ fn server(engine: &Engine, text: &mut String) {
 fn clients(engine: &Engine, text: &mut String) {
     let sessions = || engine.sessions.iter().map(|(_, s)| s).filter(|s| !s.closing);
     field(text, "connected_clients", sessions().count());
-    field(text, "blocked_clients", 0);
+    field(text, "blocked_clients", engine.blocked_len());
     field(text, "tracking_clients", 0);
     field(text, "pubsub_clients", sessions().filter(|s| s.is_subscriber()).count());
     field(text, "watching_clients", sessions().filter(|s| !s.watched.is_empty()).count());

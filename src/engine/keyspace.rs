@@ -1,7 +1,9 @@
 //! The databases: keys, values, expiry times, and who watches which key.
 
 use super::dict::{Dict, Slot};
+use super::key::Key;
 use super::rng::Rng;
+use super::session::SessionId;
 use super::types::Value;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,11 +34,17 @@ pub struct Db {
     deadlines: BinaryHeap<Reverse<(i64, u32)>>,
     /// Keys that some session watches.
     watched: Dict<Watch>,
+    /// Keys that have changed while sessions wait for them, in that order.
+    ready: Vec<Key>,
 }
 
 struct Watch {
     watchers: usize,
     version: u64,
+    /// Sessions that wait for a change, in the order in which they came.
+    waiters: Vec<SessionId>,
+    /// Whether the key is in `ready`.
+    ready: bool,
 }
 
 impl Db {
@@ -46,6 +54,7 @@ impl Db {
             volatile: 0,
             deadlines: BinaryHeap::new(),
             watched: Dict::new(seed),
+            ready: Vec::new(),
         }
     }
 
@@ -101,6 +110,11 @@ impl Db {
         self.note_deadline(key, had_deadline, expires_at);
         self.touch(key);
         old
+    }
+
+    /// Adds `key`, which is not there, without an expiry time; answers where it is.
+    pub fn create(&mut self, key: &[u8], value: Value) -> Slot {
+        self.dict.add(key, Object { value, expires_at: None })
     }
 
     /// Sets or takes away the expiry time of `key`; whether the key is there.
@@ -159,12 +173,63 @@ impl Db {
             && let Some(watch) = self.watched.get_mut(key)
         {
             watch.version += 1;
+            if !watch.waiters.is_empty() && !watch.ready {
+                watch.ready = true;
+                self.ready.push(key.into());
+            }
+        }
+    }
+
+    /// Makes a session wait for changes of `key`.
+    pub fn wait(&mut self, key: &[u8], id: SessionId) {
+        self.watch_entry(key).waiters.push(id);
+    }
+
+    /// Ends one [`Db::wait`].
+    pub fn unwait(&mut self, key: &[u8], id: SessionId) {
+        let Some(watch) = self.watched.get_mut(key) else { return };
+        watch.waiters.retain(|other| *other != id);
+        self.drop_watch_if_unused(key);
+    }
+
+    /// The key that was first to change among those that sessions wait for, with its waiters in
+    /// the order in which they came; it counts as looked at.
+    pub fn next_ready(&mut self) -> Option<(Key, Vec<SessionId>)> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let key = self.ready.remove(0);
+        let waiters = self.watched.get_mut(&key).map(|watch| {
+            watch.ready = false;
+            watch.waiters.clone()
+        });
+        Some((key, waiters.unwrap_or_default()))
+    }
+
+    /// How many keys sessions wait for.
+    pub fn awaited_len(&self) -> usize {
+        self.watched.iter().filter(|(_, watch)| !watch.waiters.is_empty()).count()
+    }
+
+    fn watch_entry(&mut self, key: &[u8]) -> &mut Watch {
+        self.watched.get_or_insert_with(key, || Watch {
+            watchers: 0,
+            version: 0,
+            waiters: Vec::new(),
+            ready: false,
+        })
+    }
+
+    fn drop_watch_if_unused(&mut self, key: &[u8]) {
+        let unused = |watch: &Watch| watch.watchers == 0 && watch.waiters.is_empty();
+        if self.watched.get(key).is_some_and(unused) {
+            self.watched.remove(key);
         }
     }
 
     /// Begins to watch `key`; the version to compare with at EXEC.
     pub fn watch(&mut self, key: &[u8]) -> u64 {
-        let watch = self.watched.get_or_insert_with(key, || Watch { watchers: 0, version: 0 });
+        let watch = self.watch_entry(key);
         watch.watchers += 1;
         watch.version
     }
@@ -178,9 +243,7 @@ impl Db {
     pub fn unwatch(&mut self, key: &[u8]) {
         let Some(watch) = self.watched.get_mut(key) else { return };
         watch.watchers -= 1;
-        if watch.watchers == 0 {
-            self.watched.remove(key);
-        }
+        self.drop_watch_if_unused(key);
     }
 
     /// Touches every watched key that exists (FLUSHDB, SWAPDB).
@@ -247,6 +310,14 @@ impl Keyspace {
         &mut self.dbs[index]
     }
 
+    /// The next key that has changed while sessions wait for it, with its database and them.
+    pub fn next_ready(&mut self) -> Option<(usize, Key, Vec<SessionId>)> {
+        let ready = |(index, db): (usize, &mut Db)| {
+            db.next_ready().map(|(key, waiters)| (index, key, waiters))
+        };
+        self.dbs.iter_mut().enumerate().find_map(ready)
+    }
+
     /// All databases, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Db> {
         self.dbs.iter()
@@ -265,5 +336,6 @@ impl Keyspace {
         other.touch_existing(|dict, key| dict.contains(key) || one.dict.contains(key));
         std::mem::swap(one, other);
         std::mem::swap(&mut one.watched, &mut other.watched);
+        std::mem::swap(&mut one.ready, &mut other.ready);
     }
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod blocking;
 pub mod commands;
 pub mod config;
 mod connection;
@@ -39,6 +40,7 @@ pub mod types;
 
 pub use connection::Connection;
 
+use blocking::Waiting;
 use config::Config;
 use effects::Effects;
 use keyspace::{Keyspace, Object};
@@ -96,6 +98,7 @@ pub struct Engine {
     /// When the engine was made: Unix time in microseconds.
     pub started_us: i64,
     registry: Registry,
+    waiting: Waiting,
     now_us: i64,
     loading: bool,
 }
@@ -118,6 +121,7 @@ impl Engine {
             run_id,
             started_us: options.now_us,
             registry: Registry::new(),
+            waiting: Waiting::default(),
             now_us: options.now_us,
             loading: false,
         }
@@ -151,6 +155,7 @@ impl Engine {
 
     /// Ends a session: its watches and subscriptions go with it.
     pub fn disconnect(&mut self, id: SessionId) {
+        self.unpark(id);
         self.discard(id);
         self.drop_subscriptions(id);
         self.sessions.close(id);
@@ -159,6 +164,7 @@ impl Engine {
     /// Marks a session for closing by its host (`CLIENT KILL`). It runs nothing any more and holds
     /// neither watches nor subscriptions; the host finds it among those with messages.
     pub fn kill(&mut self, id: SessionId) {
+        self.unpark(id);
         self.discard(id);
         self.drop_subscriptions(id);
         self.sessions.kill(id);
@@ -199,6 +205,9 @@ impl Engine {
             let due = if resizing { Some(now) } else { self.keyspace.db(index).next_deadline() };
             next = [next, due].into_iter().flatten().min();
         }
+        self.serve_blocked();
+        self.time_out_blocked();
+        next = [next, self.next_timeout()].into_iter().flatten().min();
         next.map(|at| at.max(now))
     }
 

@@ -1,5 +1,6 @@
 //! Sessions: what Redis calls clients.
 
+use super::blocking::Blocked;
 use super::key::Key;
 use crate::resp::Protocol;
 
@@ -68,6 +69,9 @@ pub struct Session {
     pub queue: Option<Queue>,
     /// Whether EXEC is running what was queued.
     pub executing: bool,
+    /// The command that waits, if the session is blocked: until it has been answered, the session
+    /// runs nothing else.
+    pub blocked: Option<Box<Blocked>>,
     /// Keys under WATCH.
     pub watched: Vec<WatchedKey>,
     /// Subscribed channels.
@@ -103,6 +107,7 @@ impl Session {
             last_command: "NULL".to_owned(),
             queue: None,
             executing: false,
+            blocked: None,
             watched: Vec::new(),
             channels: Vec::new(),
             patterns: Vec::new(),

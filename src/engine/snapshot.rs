@@ -50,5 +50,11 @@ fn write_object(buffer: &mut Vec<u8>, key: &[u8], object: &Object) {
                 write_command(buffer, &[b"SET", key, bytes, b"PXAT", digits.format(at).as_bytes()]);
             }
         }),
+        // No command makes these yet.
+        Value::List(_)
+        | Value::Hash(_)
+        | Value::Set(_)
+        | Value::SortedSet(_)
+        | Value::Stream(_) => {}
     }
 }

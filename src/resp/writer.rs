@@ -1,5 +1,7 @@
 //! Writing replies and commands.
 
+use super::double::write_double;
+
 /// The protocol version that a session has chosen with `HELLO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
@@ -119,6 +121,20 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A double; a bulk string in RESP2.
+    pub fn double(&mut self, value: f64) {
+        let mut text = Vec::with_capacity(25);
+        write_double(value, &mut text);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(&text),
+            Protocol::Resp3 => {
+                self.buffer.push(b',');
+                self.buffer.extend_from_slice(&text);
+                self.crlf();
+            }
+        }
+    }
+
     /// Text with a format of three letters (`txt`, `mkd`); a bulk string in RESP2.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
         debug_assert_eq!(format.len(), 3);
@@ -207,6 +223,7 @@ mod tests {
             w.null();
             w.null_array();
             w.boolean(true);
+            w.double(1.5);
             w.verbatim("txt", b"hi");
             w.map(1);
             w.set(2);
@@ -214,11 +231,11 @@ mod tests {
         };
         assert_eq!(
             written(Protocol::Resp2, all),
-            "+OK\r\n-ERR a  b\r\n:-7\r\n$2\r\nhi\r\n$-1\r\n*-1\r\n:1\r\n$2\r\nhi\r\n*2\r\n*2\r\n*3\r\n"
+            "+OK\r\n-ERR a  b\r\n:-7\r\n$2\r\nhi\r\n$-1\r\n*-1\r\n:1\r\n$3\r\n1.5\r\n$2\r\nhi\r\n*2\r\n*2\r\n*3\r\n"
         );
         assert_eq!(
             written(Protocol::Resp3, all),
-            "+OK\r\n-ERR a  b\r\n:-7\r\n$2\r\nhi\r\n_\r\n_\r\n#t\r\n=6\r\ntxt:hi\r\n%1\r\n~2\r\n>3\r\n"
+            "+OK\r\n-ERR a  b\r\n:-7\r\n$2\r\nhi\r\n_\r\n_\r\n#t\r\n,1.5\r\n=6\r\ntxt:hi\r\n%1\r\n~2\r\n>3\r\n"
         );
     }
 

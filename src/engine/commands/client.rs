@@ -2,6 +2,7 @@
 
 use super::help;
 use crate::engine::args::Args;
+use crate::engine::blocking::Unblock;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::session::{ReplyMode, Session, SessionId};
@@ -299,6 +300,7 @@ fn flags_of(session: &Session) -> String {
         (session.is_subscriber(), 'P'),
         (session.queue.is_some() || session.executing, 'x'),
         (session.closing, 'c'),
+        (session.blocked.is_some(), 'b'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),
     ];
@@ -458,17 +460,23 @@ fn reply(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     Ok(())
 }
 
-/// No command blocks, so that there is never anybody to unblock.
-fn unblock(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+fn unblock(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     if args.len() > 2 {
         return Err(help::wrong_subcommand(args));
     }
     let id = args.take()?;
-    if !args.is_empty() && !args.accept("TIMEOUT") && !args.accept("ERROR") {
+    let why = if args.is_empty() || args.accept("TIMEOUT") {
+        Unblock::Timeout
+    } else if args.accept("ERROR") {
+        Unblock::Error
+    } else {
         return Err(Error::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
-    }
-    crate::engine::number::parse_integer(id).ok_or(Error::NOT_AN_INTEGER)?;
-    out.integer(0);
+    };
+    let client = crate::engine::number::parse_integer(id).ok_or(Error::NOT_AN_INTEGER)?;
+    let client = u64::try_from(client).ok();
+    let found = alive(c).find(|(_, session)| Some(session.client_id) == client);
+    let unblocked = found.map(|(id, _)| id).is_some_and(|id| c.engine.unblock(id, why));
+    out.integer(i64::from(unblocked));
     Ok(())
 }
 

@@ -56,6 +56,23 @@ impl Extended {
         Some(Self { negative, magnitude })
     }
 
+    /// A thousand times the number, rounded up; `None` outside the range of a 64-bit integer.
+    pub fn thousandfold_ceiled(self) -> Option<i64> {
+        let Magnitude::Finite(significand, exponent) = self.magnitude else { return None };
+        let product = u128::from(significand) * 1000;
+        let magnitude = if exponent >= 0 {
+            let shifted = product.checked_shl(exponent.unsigned_abs())?;
+            (shifted >> exponent.unsigned_abs() == product).then_some(shifted)?
+        } else {
+            let shift = exponent.unsigned_abs();
+            let whole = product.checked_shr(shift).unwrap_or(0);
+            let exact = whole.checked_shl(shift).unwrap_or(0) == product;
+            whole + u128::from(!exact && !self.negative)
+        };
+        let magnitude = i64::try_from(magnitude).ok()?;
+        Some(if self.negative { -magnitude } else { magnitude })
+    }
+
     /// Whether the number is infinite.
     pub fn is_infinite(self) -> bool {
         self.magnitude == Magnitude::Infinite

@@ -1,7 +1,10 @@
 //! Numbers as Redis reads and writes them.
 
+mod double;
 mod extended;
 
+pub use crate::resp::write_double;
+pub use double::{parse_bound, parse_double};
 pub use extended::Extended;
 
 /// Reads a canonical signed 64-bit integer: no sign but `-`, no leading zeros, no spaces.

@@ -1,7 +1,19 @@
 //! Value types: data and algorithms, no replies.
 
+mod hash;
+mod list;
+pub mod listpack;
+mod set;
+mod sorted_set;
+mod stream;
 mod string;
 
+pub use hash::Hash;
+pub use list::List;
+pub use listpack::{Item, Listpack};
+pub use set::Set;
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
 pub use string::StringValue;
 
 /// What a key holds.
@@ -9,6 +21,25 @@ pub use string::StringValue;
 pub enum Value {
     /// A binary-safe string, or an integer.
     String(StringValue),
+    /// Strings in the order in which they were put.
+    List(List),
+    /// Fields with values.
+    Hash(Hash),
+    /// Different strings.
+    Set(Set),
+    /// Different strings, ordered by score.
+    SortedSet(SortedSet),
+    /// An append-only log of entries, with its consumer groups.
+    Stream(Box<Stream>),
+}
+
+/// A collection that a key can hold. A key whose collection has become empty ceases to exist,
+/// streams excepted.
+pub trait DataType: Default + Into<Value> {
+    /// The collection, if `value` is of this type.
+    fn of(value: &Value) -> Option<&Self>;
+    /// The collection, if `value` is of this type, to be changed.
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
 }
 
 impl Value {
@@ -16,6 +47,34 @@ impl Value {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::String(_) => "string",
+            Self::List(_) => "list",
+            Self::Hash(_) => "hash",
+            Self::Set(_) => "set",
+            Self::SortedSet(_) => "zset",
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// The name that `OBJECT ENCODING` answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::String(string) => string.encoding(),
+            Self::List(list) => list.encoding(),
+            Self::Hash(hash) => hash.encoding(),
+            Self::Set(set) => set.encoding(),
+            Self::SortedSet(sorted_set) => sorted_set.encoding(),
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// Whether it is a collection that has nothing left to hold its key: never a string or stream.
+    pub fn is_spent(&self) -> bool {
+        match self {
+            Self::String(_) | Self::Stream(_) => false,
+            Self::List(list) => list.is_empty(),
+            Self::Hash(hash) => hash.is_empty(),
+            Self::Set(set) => set.is_empty(),
+            Self::SortedSet(sorted_set) => sorted_set.is_empty(),
         }
     }
 
@@ -23,6 +82,7 @@ impl Value {
     pub fn as_string(&self) -> Option<&StringValue> {
         match self {
             Self::String(string) => Some(string),
+            _ => None,
         }
     }
 
@@ -30,6 +90,7 @@ impl Value {
     pub fn as_string_mut(&mut self) -> Option<&mut StringValue> {
         match self {
             Self::String(string) => Some(string),
+            _ => None,
         }
     }
 }
@@ -37,5 +98,65 @@ impl Value {
 impl From<StringValue> for Value {
     fn from(string: StringValue) -> Self {
         Self::String(string)
+    }
+}
+
+impl From<Stream> for Value {
+    fn from(stream: Stream) -> Self {
+        Self::Stream(Box::new(stream))
+    }
+}
+
+macro_rules! data_type {
+    ($($kind:ident),*) => {$(
+        impl From<$kind> for Value {
+            fn from(value: $kind) -> Self {
+                Self::$kind(value)
+            }
+        }
+
+        impl DataType for $kind {
+            fn of(value: &Value) -> Option<&Self> {
+                match value {
+                    Value::$kind(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                match value {
+                    Value::$kind(value) => Some(value),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+data_type!(List, Hash, Set, SortedSet);
+
+impl DataType for Stream {
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::Stream(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::Stream(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_takes_no_more_than_four_words() {
+        assert!(size_of::<Value>() <= 4 * size_of::<u64>());
     }
 }

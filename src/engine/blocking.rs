@@ -1,0 +1,319 @@
+//! Blocked sessions: BLPOP and its kin.
+//!
+//! A blocking handler that finds nothing ends with [`Ctx::block`]: the session is parked with its
+//! command, and waits for changes of keys. When one of them has changed and holds what the command
+//! wants, the same command runs again, after the command (or whole transaction) that changed it;
+//! who came first is served first. The reply goes to the session's outbox.
+
+use super::Engine;
+use super::context::Ctx;
+use super::error::Error;
+use super::key::Key;
+use super::number::{Extended, parse_integer};
+use super::session::SessionId;
+use super::types::Value;
+use crate::resp::Writer;
+use std::collections::BTreeSet;
+
+/// What a blocked command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockOn {
+    /// A list at one of the keys.
+    List,
+    /// A sorted set at one of the keys.
+    SortedSet,
+    /// A stream at one of the keys.
+    Stream,
+    /// Any change of a key: a stream with entries, or the end of the stream or its group.
+    StreamGroup,
+    /// The effect stream being durable up to a byte offset (`WAITAOF`).
+    Durable(u64),
+    /// Nothing but the timeout (`WAIT` for replicas that nobody has).
+    Timeout,
+}
+
+impl BlockOn {
+    /// Whether the command may get on, now that a key holds `value`.
+    fn wants(self, value: Option<&Value>) -> bool {
+        match self {
+            Self::List => matches!(value, Some(Value::List(_))),
+            Self::SortedSet => matches!(value, Some(Value::SortedSet(_))),
+            Self::Stream => matches!(value, Some(Value::Stream(_))),
+            Self::StreamGroup => true,
+            Self::Durable(_) | Self::Timeout => false,
+        }
+    }
+}
+
+/// The reply when time has run out, or when blocking is not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// Where a string was asked for.
+    Null,
+    /// Where an array was asked for.
+    NullArray,
+    /// How many replicas have acknowledged: none.
+    Replicas,
+    /// Whether the log here, and how many replicas, have stored up to a byte offset.
+    Stored(u64),
+}
+
+/// How long a command may block: when it gives up, in Unix milliseconds, or `None` for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(pub Option<i64>);
+
+impl Timeout {
+    /// Reads seconds, which may have a fraction; 0 is for ever.
+    ///
+    /// # Errors
+    /// Redis's own when it is no number, negative, or too large.
+    pub fn seconds(word: &[u8], now_ms: i64) -> Result<Self, Error> {
+        let error = Error::fixed("ERR timeout is not a float or out of range");
+        let parsed = Extended::parse(word).ok_or(error)?;
+        let ms = parsed.thousandfold_ceiled().ok_or(OUT_OF_RANGE)?;
+        Self::after(ms, now_ms)
+    }
+
+    /// Reads milliseconds; 0 is for ever.
+    ///
+    /// # Errors
+    /// Redis's own when it is no integer, negative, or too large.
+    pub fn milliseconds(word: &[u8], now_ms: i64) -> Result<Self, Error> {
+        let error = Error::fixed("ERR timeout is not an integer or out of range");
+        Self::after(parse_integer(word).ok_or(error)?, now_ms)
+    }
+
+    fn after(ms: i64, now_ms: i64) -> Result<Self, Error> {
+        if ms < 0 {
+            return Err(Error::fixed("ERR timeout is negative"));
+        }
+        let at = now_ms.checked_add(ms).ok_or(OUT_OF_RANGE)?;
+        Ok(Self((ms > 0).then_some(at)))
+    }
+}
+
+const OUT_OF_RANGE: Error = Error::fixed("ERR timeout is out of range");
+
+/// What a handler asks for with [`Ctx::block`].
+pub(super) struct Parked {
+    keys: Vec<Key>,
+    on: BlockOn,
+    timeout: Timeout,
+    nothing: Nothing,
+}
+
+/// A session's blocked command.
+#[derive(Debug)]
+pub struct Blocked {
+    /// The database in which it waits.
+    pub db: usize,
+    /// The keys it waits for.
+    pub keys: Vec<Key>,
+    /// What it waits for.
+    pub on: BlockOn,
+    /// When it gives up: Unix milliseconds.
+    pub deadline: Option<i64>,
+    nothing: Nothing,
+    argv: Vec<Box<[u8]>>,
+    /// Its reply is not sent (CLIENT REPLY).
+    pub(super) muted: bool,
+}
+
+/// All blocked sessions.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    sessions: BTreeSet<SessionId>,
+    deadlines: BTreeSet<(i64, SessionId)>,
+}
+
+/// Why a blocked command ends without what it waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if its time had run out.
+    Timeout,
+    /// With an error, as `CLIENT UNBLOCK … ERROR` asks for.
+    Error,
+}
+
+impl Ctx<'_> {
+    /// Parks the session until one of `keys` changes and holds what `on` says; the command then
+    /// runs again from the beginning. In a transaction it answers `nothing` at once.
+    ///
+    /// The last thing a handler does, when it has changed and written nothing.
+    pub fn block(
+        &mut self,
+        keys: &[&[u8]],
+        on: BlockOn,
+        timeout: Timeout,
+        nothing: Nothing,
+        out: &mut Writer<'_>,
+    ) -> Result<(), Error> {
+        if self.session().executing || self.engine.is_loading() {
+            self.engine.write_nothing(nothing, out);
+            return Ok(());
+        }
+        let mut unique: Vec<Key> = Vec::with_capacity(keys.len());
+        for key in keys {
+            if !unique.iter().any(|known| **known == **key) {
+                unique.push((*key).into());
+            }
+        }
+        self.parked = Some(Parked { keys: unique, on, timeout, nothing });
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// How many sessions are blocked.
+    pub fn blocked_len(&self) -> usize {
+        self.waiting.sessions.len()
+    }
+
+    /// When the first blocked session gives up.
+    pub(super) fn next_timeout(&self) -> Option<i64> {
+        self.waiting.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Parks a session whose handler has asked for it.
+    pub(super) fn park(&mut self, id: SessionId, parked: Parked, argv: &[&[u8]]) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Parked { keys, on, timeout, nothing } = parked;
+        let db = session.db;
+        for key in &keys {
+            self.keyspace.db_mut(db).wait(key, id);
+        }
+        self.waiting.sessions.insert(id);
+        if let Some(at) = timeout.0 {
+            self.waiting.deadlines.insert((at, id));
+        }
+        session.blocked = Some(Box::new(Blocked {
+            db,
+            keys,
+            on,
+            deadline: timeout.0,
+            nothing,
+            argv: argv.iter().map(|word| Box::from(*word)).collect(),
+            muted: false,
+        }));
+    }
+
+    /// Takes a session out of the waiting ones; answers what it waited with.
+    pub(super) fn unpark(&mut self, id: SessionId) -> Option<Box<Blocked>> {
+        let blocked = self.sessions.get_mut(id)?.blocked.take()?;
+        for key in &blocked.keys {
+            self.keyspace.db_mut(blocked.db).unwait(key, id);
+        }
+        self.waiting.sessions.remove(&id);
+        if let Some(at) = blocked.deadline {
+            self.waiting.deadlines.remove(&(at, id));
+        }
+        Some(blocked)
+    }
+
+    /// Ends a session's blocked command without what it waited for; whether it was blocked.
+    pub fn unblock(&mut self, id: SessionId, why: Unblock) -> bool {
+        let Some(blocked) = self.unpark(id) else { return false };
+        let Some(session) = self.sessions.get(id) else { return true };
+        let mut reply = Vec::new();
+        let mut out = Writer::new(&mut reply, session.protocol);
+        match why {
+            Unblock::Timeout => self.write_nothing(blocked.nothing, &mut out),
+            Unblock::Error => {
+                out.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            }
+        }
+        self.deliver_reply(id, &blocked, &reply);
+        true
+    }
+
+    /// Lets blocked sessions get on for which something has changed. Called when a command, or a
+    /// whole transaction, is done.
+    pub(super) fn serve_blocked(&mut self) {
+        if self.waiting.sessions.is_empty() {
+            return;
+        }
+        while let Some((db, key, waiters)) = self.keyspace.next_ready() {
+            for id in waiters {
+                if self.may_serve(id, db, &key) {
+                    self.serve(id);
+                }
+            }
+        }
+    }
+
+    /// Lets those get on that wait for the log, which is now stored further than it was.
+    pub fn serve_durable(&mut self) {
+        let durable = self.persistence.durable_offset;
+        let waiting: Vec<SessionId> = self.waiting.sessions.iter().copied().collect();
+        for id in waiting {
+            let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
+            if let Some(BlockOn::Durable(offset)) = blocked.map(|blocked| blocked.on)
+                && offset <= durable
+            {
+                self.serve(id);
+            }
+        }
+    }
+
+    /// Ends the blocked commands whose time has run out.
+    pub(super) fn time_out_blocked(&mut self) {
+        while let Some((at, id)) = self.waiting.deadlines.first().copied() {
+            if at > self.now_ms() {
+                return;
+            }
+            self.unblock(id, Unblock::Timeout);
+        }
+    }
+
+    fn may_serve(&self, id: SessionId, db: usize, key: &[u8]) -> bool {
+        let Some(session) = self.sessions.get(id) else { return false };
+        let Some(blocked) = &session.blocked else { return false };
+        let object = self.keyspace.db(db).get(key).filter(|object| !self.is_due(object));
+        blocked.on.wants(object.map(|object| &object.value))
+    }
+
+    /// Runs a blocked command again; the session stays where it is if that finds nothing.
+    fn serve(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(blocked) = session.blocked.take() else { return };
+        let selected = std::mem::replace(&mut session.db, blocked.db);
+        let protocol = session.protocol;
+        let argv: Vec<&[u8]> = blocked.argv.iter().map(|word| &**word).collect();
+        let mut reply = Vec::new();
+        self.effects.begin_unit();
+        let parked = match self.resolve(&argv) {
+            Ok(resolved) => {
+                self.run_or_park(id, resolved, &argv, &mut Writer::new(&mut reply, protocol))
+            }
+            Err(_) => None,
+        };
+        self.effects.end_unit();
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.db = selected;
+        session.blocked = Some(blocked);
+        if parked.is_none()
+            && let Some(blocked) = self.unpark(id)
+        {
+            self.deliver_reply(id, &blocked, &reply);
+        }
+    }
+
+    fn deliver_reply(&mut self, id: SessionId, blocked: &Blocked, reply: &[u8]) {
+        let muted = if blocked.muted { &[][..] } else { reply };
+        self.sessions.deliver(id, |out| out.raw(muted));
+    }
+
+    pub(super) fn write_nothing(&self, nothing: Nothing, out: &mut Writer<'_>) {
+        match nothing {
+            Nothing::Null => out.null(),
+            Nothing::NullArray => out.null_array(),
+            Nothing::Replicas => out.integer(0),
+            Nothing::Stored(offset) => {
+                out.array(2);
+                let stored = self.config.append_only && self.persistence.durable_offset >= offset;
+                out.integer(i64::from(stored));
+                out.integer(0);
+            }
+        }
+    }
+}
