@@ -28,6 +28,9 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("quit", "replaced_by", "deprecated by 7.2"),
     ("sunsubscribe", "complexity", "reworded in 7.2"),
     ("unsubscribe", "complexity", "reworded in 7.2"),
+    ("wait", "acl", "blocking by its flags since 7.2"),
+    ("wait", "flags", "blocking, and not noscript, since 7.2"),
+    ("waitaof", "command", "since 7.2"),
 ];
 
 /// A reply in a form that compares: sets and maps are ordered.

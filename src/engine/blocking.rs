@@ -136,8 +136,17 @@ pub enum Unblock {
 }
 
 impl Ctx<'_> {
+    /// The byte offset that `WAITAOF` waited for before it was run again.
+    pub fn durable_goal(&self) -> Option<u64> {
+        match self.resumed? {
+            BlockOn::Durable(offset) => Some(offset),
+            _ => None,
+        }
+    }
+
     /// Parks the session until one of `keys` changes and holds what `on` says; the command then
-    /// runs again from the beginning. In a transaction it answers `nothing` at once.
+    /// runs again from the beginning. Where blocking is not allowed, as in a transaction, it answers
+    /// `nothing` at once.
     ///
     /// The last thing a handler does, when it has changed and written nothing.
     pub fn block(
@@ -148,7 +157,8 @@ impl Ctx<'_> {
         nothing: Nothing,
         out: &mut Writer<'_>,
     ) -> Result<(), Error> {
-        if self.session().executing || self.engine.is_loading() {
+        let session = self.session();
+        if session.executing || session.deny_blocking || self.engine.is_loading() {
             self.engine.write_nothing(nothing, out);
             return Ok(());
         }
@@ -283,7 +293,8 @@ impl Engine {
         self.effects.begin_unit();
         let parked = match self.resolve(&argv) {
             Ok(resolved) => {
-                self.run_or_park(id, resolved, &argv, &mut Writer::new(&mut reply, protocol))
+                let mut out = Writer::new(&mut reply, protocol);
+                self.run_or_park(id, resolved, &argv, Some(blocked.on), &mut out)
             }
             Err(_) => None,
         };

@@ -1,7 +1,7 @@
 //! What a handler works with.
 
 use super::Engine;
-use super::blocking::Parked;
+use super::blocking::{BlockOn, Parked};
 use super::config::Limits;
 use super::dict::Slot;
 use super::error::Error;
@@ -26,11 +26,17 @@ pub struct Ctx<'a> {
     pub(super) rewritten: bool,
     /// Set by [`Ctx::block`].
     pub(super) parked: Option<Parked>,
+    /// What the command has waited for, when it is run again.
+    pub(super) resumed: Option<BlockOn>,
 }
 
 impl<'a> Ctx<'a> {
-    pub(super) fn new(engine: &'a mut Engine, session_id: SessionId) -> Self {
-        Self { engine, session_id, dirty: false, rewritten: false, parked: None }
+    pub(super) fn new(
+        engine: &'a mut Engine,
+        session_id: SessionId,
+        resumed: Option<BlockOn>,
+    ) -> Self {
+        Self { engine, session_id, dirty: false, rewritten: false, parked: None, resumed }
     }
 
     /// The session that runs the command.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::args::Args;
-use super::blocking::Parked;
+use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
 use super::registry::subcommand;
@@ -66,7 +66,7 @@ impl Engine {
 
     fn process(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Writer<'_>) {
         let admitted = self.resolve(argv).and_then(|resolved| {
-            self.admit(id, resolved)?;
+            self.admit(id, resolved, argv)?;
             Ok(resolved)
         });
         let resolved = match admitted {
@@ -101,9 +101,12 @@ impl Engine {
     }
 
     /// Whether the session may run the command now.
-    fn admit(&self, id: SessionId, resolved: Resolved) -> Result<(), Error> {
+    fn admit(&self, id: SessionId, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Error> {
         let command = resolved.command;
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
+        if command.has(flag::DENYOOM) && !is_room_for(argv) {
+            return Err(Error::OUT_OF_MEMORY);
+        }
         if session.queue.is_some() && command.has(flag::NO_MULTI) {
             return Err(Error::fixed("ERR Command not allowed inside a transaction"));
         }
@@ -169,24 +172,26 @@ impl Engine {
         argv: &[&[u8]],
         out: &mut Writer<'_>,
     ) {
-        if let Some(parked) = self.run_or_park(id, resolved, argv, out) {
+        if let Some(parked) = self.run_or_park(id, resolved, argv, None, out) {
             self.park(id, parked, argv);
         }
     }
 
     /// Runs a command that has been admitted; answers what it asks to wait for, if it does.
+    /// `resumed` is what it has waited for already, if it has.
     pub(super) fn run_or_park(
         &mut self,
         id: SessionId,
         resolved: Resolved,
         argv: &[&[u8]],
+        resumed: Option<BlockOn>,
         out: &mut Writer<'_>,
     ) -> Option<Parked> {
         let handler = resolved.command.handler?;
         let start = out.position();
         let db = self.sessions.get(id).map_or(0, |session| session.db);
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
-        let mut context = Ctx::new(self, id);
+        let mut context = Ctx::new(self, id, resumed);
         let result = handler(&mut context, &mut args, out);
         let word_for_word = context.dirty && !context.rewritten;
         let parked = context.parked.take();
@@ -234,6 +239,16 @@ impl Engine {
         }
         mode != ReplyMode::On
     }
+}
+
+/// Arguments up to this many bytes are not asked about.
+const ROOM_UNASKED: usize = 64 * 1024;
+
+/// Whether the allocator has room for another copy of the arguments with what belongs to it: where
+/// it has not, storing them would end the program.
+fn is_room_for(argv: &[&[u8]]) -> bool {
+    let bytes = argv.iter().map(|word| word.len() + 64).sum::<usize>();
+    bytes <= ROOM_UNASKED || Vec::<u8>::new().try_reserve_exact(bytes.saturating_mul(2)).is_ok()
 }
 
 fn is_queued(command: &Command) -> bool {

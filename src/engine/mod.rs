@@ -153,6 +153,17 @@ impl Engine {
         self.sessions.open(self.now_ms())
     }
 
+    /// Begins a session in the database, with the protocol and the name of session `like`.
+    pub fn fork(&mut self, like: SessionId) -> SessionId {
+        let id = self.connect();
+        let Some(session) = self.sessions.get(like) else { return id };
+        let (db, protocol, name) = (session.db, session.protocol, session.name.clone());
+        if let Some(session) = self.sessions.get_mut(id) {
+            (session.db, session.protocol, session.name) = (db, protocol, name);
+        }
+        id
+    }
+
     /// Ends a session: its watches and subscriptions go with it.
     pub fn disconnect(&mut self, id: SessionId) {
         self.unpark(id);

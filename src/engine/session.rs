@@ -72,6 +72,8 @@ pub struct Session {
     /// The command that waits, if the session is blocked: until it has been answered, the session
     /// runs nothing else.
     pub blocked: Option<Box<Blocked>>,
+    /// Whether commands that would block answer that they found nothing, as in a transaction.
+    pub deny_blocking: bool,
     /// Keys under WATCH.
     pub watched: Vec<WatchedKey>,
     /// Subscribed channels.
@@ -108,6 +110,7 @@ impl Session {
             queue: None,
             executing: false,
             blocked: None,
+            deny_blocking: false,
             watched: Vec::new(),
             channels: Vec::new(),
             patterns: Vec::new(),

@@ -4,6 +4,7 @@
 //! header of three little-endian `u32`: its length in bytes, flags, and the session it is for.
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
+use crate::engine::blocking::Unblock;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
 use crate::engine::table::Command;
@@ -12,6 +13,7 @@ use crate::resp::{Protocol, Writer};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -27,11 +29,15 @@ const FLAG_MESSAGES: u32 = 1;
 const FLAG_WROTE: u32 = 2;
 /// The session or connection is to be ended.
 const FLAG_CLOSE: u32 = 4;
+/// The session waits for the end of a blocking command; its other replies come as messages.
+const FLAG_BLOCKED: u32 = 8;
 
 /// What the facade and the drivers of one engine share.
 pub(crate) struct Core {
     pub(crate) engine: Engine,
     connections: Vec<Option<Connection>>,
+    /// Commands after one that blocks, by session.
+    unfinished: BTreeMap<u32, Vec<u8>>,
     request: Vec<u8>,
     /// Set by `reserve` for one request that is too large for `request`.
     large_request: Option<Vec<u8>>,
@@ -66,6 +72,7 @@ impl Lodis {
         let core = Core {
             engine,
             connections: Vec::new(),
+            unfinished: BTreeMap::new(),
             request: vec![0; REQUEST_LEN],
             large_request: None,
             reply: Vec::new(),
@@ -73,19 +80,36 @@ impl Lodis {
         Ok(Self { core: Rc::new(RefCell::new(core)) })
     }
 
-    /// Begins a session that speaks RESP `version` (2 or 3); answers its number.
+    /// Begins a session that speaks RESP `version` (2 or 3); answers its number. A command that
+    /// would block answers there that it found nothing: `fork` a session for it.
     pub fn connect(&self, version: u32) -> u32 {
         let mut core = self.core.borrow_mut();
         let id = core.engine.connect();
         if let Some(session) = core.engine.sessions.get_mut(id) {
             session.protocol = if version == 2 { Protocol::Resp2 } else { Protocol::Resp3 };
+            session.deny_blocking = true;
         }
         id.0
     }
 
+    /// Begins a session that may block, in the database and with the protocol and the name of
+    /// another one; answers its number. When `exec` answers the flag 8, the replies that are missing
+    /// come through `takeMessages`, the last of them without that flag.
+    pub fn fork(&self, session: u32) -> u32 {
+        self.core.borrow_mut().engine.fork(SessionId(session)).0
+    }
+
+    /// Ends a session's blocking command with the error `UNBLOCKED`, which comes through
+    /// `takeMessages`; whether there was one.
+    pub fn unblock(&self, session: u32) -> bool {
+        self.core.borrow_mut().engine.unblock(SessionId(session), Unblock::Error)
+    }
+
     /// Ends a session.
     pub fn disconnect(&self, session: u32) {
-        self.core.borrow_mut().engine.disconnect(SessionId(session));
+        let core = &mut *self.core.borrow_mut();
+        core.unfinished.remove(&session);
+        core.engine.disconnect(SessionId(session));
     }
 
     /// A pointer to room for a request of `bytes` bytes; 0 when there is no memory for it.
@@ -107,8 +131,8 @@ impl Lodis {
     /// Runs every command in the first `bytes` bytes of the request buffer, in order, as `session`.
     /// A command is `u32` argc, then argc times `u32` length and bytes. Answers a reply pointer.
     pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> usize {
-        self.core.borrow_mut().answer(bytes, now_ms, session, |engine, _, frame, reply| {
-            run_frame(engine, SessionId(session), frame, reply);
+        self.core.borrow_mut().answer(bytes, now_ms, session, |core, frame| {
+            core.run_frame(session, frame);
         })
     }
 
@@ -133,16 +157,11 @@ impl Lodis {
     /// Gives a connection the first `bytes` bytes of the request buffer. Answers a reply pointer.
     pub fn receive(&self, connection: u32, bytes: usize, now_ms: f64) -> usize {
         let slot = connection as usize;
-        self.core.borrow_mut().answer(
-            bytes,
-            now_ms,
-            connection,
-            |engine, connections, raw, reply| {
-                if let Some(Some(connection)) = connections.get_mut(slot) {
-                    connection.receive(engine, raw, reply);
-                }
-            },
-        )
+        self.core.borrow_mut().answer(bytes, now_ms, connection, |core, raw| {
+            if let Some(Some(connection)) = core.connections.get_mut(slot) {
+                connection.receive(&mut core.engine, raw, &mut core.reply);
+            }
+        })
     }
 
     /// Ends a connection and its session.
@@ -155,17 +174,18 @@ impl Lodis {
         }
     }
 
-    /// A reply pointer to the messages of a session that has some; 0 when none has.
+    /// A reply pointer to the messages of a session that has some; 0 when none has. What the session
+    /// was sent while it was blocked runs then.
     #[wasm_bindgen(js_name = takeMessages)]
     pub fn take_messages(&self) -> usize {
         let core = &mut *self.core.borrow_mut();
         let Some((id, messages)) = core.engine.sessions.take_messages() else { return 0 };
+        let before = core.progress();
         core.begin_reply();
         core.reply.extend_from_slice(&messages);
-        let more = if core.engine.sessions.have_messages() { FLAG_MESSAGES } else { 0 };
-        // A session that CLIENT KILL has ended may have nothing else to say.
-        let close = if core.is_over(id.0) { FLAG_CLOSE } else { 0 };
-        core.end_reply(more | close, id.0)
+        core.go_on(id.0);
+        let flags = core.flags(id.0, before);
+        core.end_reply(flags, id.0)
     }
 
     /// Does what is due. Answers in how many milliseconds to call again; `Infinity` for never.
@@ -211,26 +231,68 @@ impl Core {
         bytes: usize,
         now_ms: f64,
         session: u32,
-        work: impl FnOnce(&mut Engine, &mut [Option<Connection>], &[u8], &mut Vec<u8>),
+        work: impl FnOnce(&mut Self, &[u8]),
     ) -> usize {
         self.engine.set_time(micros(now_ms));
-        let before = (self.engine.effects.offset(), self.engine.config.generation);
+        let before = self.progress();
         self.begin_reply();
+        // The buffer stays where it is: JavaScript holds on to its address.
+        let request = std::mem::take(&mut self.request);
         let large = self.large_request.take();
-        let request = large.as_deref().unwrap_or(&self.request);
-        let request = request.get(..bytes).unwrap_or_default();
-        work(&mut self.engine, &mut self.connections, request, &mut self.reply);
-        let mut flags = 0;
-        if self.engine.sessions.have_messages() {
-            flags |= FLAG_MESSAGES;
-        }
-        if before != (self.engine.effects.offset(), self.engine.config.generation) {
-            flags |= FLAG_WROTE;
-        }
-        if self.is_over(session) {
-            flags |= FLAG_CLOSE;
-        }
+        work(self, large.as_deref().unwrap_or(&request).get(..bytes).unwrap_or_default());
+        self.request = request;
+        let flags = self.flags(session, before);
         self.end_reply(flags, session)
+    }
+
+    /// What changes when something was written, or set.
+    fn progress(&self) -> (u64, u64) {
+        (self.engine.effects.offset(), self.engine.config.generation)
+    }
+
+    fn flags(&self, session: u32, before: (u64, u64)) -> u32 {
+        let flags = [
+            (self.engine.sessions.have_messages(), FLAG_MESSAGES),
+            (before != self.progress(), FLAG_WROTE),
+            // A session that CLIENT KILL has ended may have nothing else to say.
+            (self.is_over(session), FLAG_CLOSE),
+            (self.is_blocked(session), FLAG_BLOCKED),
+        ];
+        flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).sum()
+    }
+
+    fn is_blocked(&self, session: u32) -> bool {
+        self.engine.sessions.get(SessionId(session)).is_some_and(|s| s.blocked.is_some())
+    }
+
+    /// Runs the commands of a frame one after the other, up to one that blocks.
+    fn run_frame(&mut self, session: u32, mut frame: &[u8]) {
+        let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::new();
+        while !frame.is_empty() {
+            argv.clear();
+            if read_command(&mut frame, &mut argv).is_none() {
+                let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
+                return out.error(b"ERR Protocol error: broken frame");
+            }
+            self.engine.call(SessionId(session), &argv, &mut self.reply);
+            if !frame.is_empty() && self.is_blocked(session) {
+                self.unfinished.insert(session, frame.to_vec());
+                return;
+            }
+        }
+    }
+
+    /// Runs what came after a blocking command that has been answered.
+    fn go_on(&mut self, session: u32) {
+        if self.is_blocked(session) {
+            return;
+        }
+        if let Some(frame) = self.unfinished.remove(&session) {
+            self.run_frame(session, &frame);
+        }
+        if let Some(Some(connection)) = self.connections.get_mut(session as usize) {
+            connection.receive(&mut self.engine, &[], &mut self.reply);
+        }
     }
 
     fn is_over(&self, session: u32) -> bool {
@@ -280,18 +342,6 @@ impl Hint {
             complexity: command.complexity,
             read_only: command.has(crate::engine::table::flag::READONLY),
         }
-    }
-}
-
-/// Runs the commands of a frame one after the other.
-fn run_frame(engine: &mut Engine, id: SessionId, mut frame: &[u8], reply: &mut Vec<u8>) {
-    let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::new();
-    while !frame.is_empty() {
-        argv.clear();
-        if read_command(&mut frame, &mut argv).is_none() {
-            return Writer::new(reply, Protocol::Resp3).error(b"ERR Protocol error: broken frame");
-        }
-        engine.call(id, &argv, reply);
     }
 }
 

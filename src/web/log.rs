@@ -372,7 +372,9 @@ impl Driver {
                 let mut manager = self.manager.borrow_mut();
                 let action = manager.next_action();
                 if !self.closed.get() {
-                    manager.report(&mut self.core.borrow_mut().engine.persistence);
+                    let engine = &mut self.core.borrow_mut().engine;
+                    manager.report(&mut engine.persistence);
+                    engine.serve_durable();
                 }
                 action
             };

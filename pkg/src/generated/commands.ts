@@ -1056,6 +1056,28 @@ export interface Commands<W> {
    */
   unwatch(): Result<W, "OK">;
   /**
+   * `WAIT`: Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.
+   *
+   * `WAIT numreplicas timeout`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.0.0.
+   */
+  wait(numreplicas: Argument, timeout: Argument): Result<W, number>;
+  /**
+   * `WAITAOF`: Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.
+   *
+   * `WAITAOF numlocal numreplicas timeout`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.2.0.
+   */
+  waitAof(numlocal: Argument, numreplicas: Argument, timeout: Argument): Result<W, [number, number]>;
+  /** `WAITAOF`: Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas. */
+  waitaof: Commands<W>["waitAof"];
+  /**
    * `WATCH`: Monitors changes to keys to determine the execution of a transaction.
    *
    * `WATCH key [key ...]`
@@ -1166,5 +1188,7 @@ export const TABLE: readonly Row[] = [
   ["type", "type", "r"],
   ["unlink", "unlink", "w"],
   ["unwatch", "unwatch", ""],
+  ["wait", "wait", ""],
+  ["waitaof", "waitAof", ""],
   ["watch", "watch", ""],
 ];

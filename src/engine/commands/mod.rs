@@ -15,11 +15,13 @@ mod server;
 mod string;
 mod string_numeric;
 mod transactions;
+mod wait;
 
 /// The command table.
 pub static FAMILIES: &[&[Command]] = &[
     generic::COMMANDS,
     expire::COMMANDS,
+    wait::COMMANDS,
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,
