@@ -75,10 +75,14 @@ struct World {
     /// The ownership in force: its tab and number.
     owner: Option<(u64, u64)>,
     sessions: BTreeMap<u64, BTreeSet<u64>>,
+    /// Requests that block: ownership, guest and number.
+    blocked: BTreeSet<(u64, u64, u64)>,
     /// Per guest and sequence number: the ownerships that ran it.
     runs: BTreeMap<(u64, u64), Vec<u64>>,
     lost: usize,
     replies: usize,
+    /// Taken back before they were sent.
+    cancelled: usize,
 }
 
 impl World {
@@ -93,9 +97,11 @@ impl World {
             queue: VecDeque::new(),
             owner: None,
             sessions: BTreeMap::new(),
+            blocked: BTreeSet::new(),
             runs: BTreeMap::new(),
             lost: 0,
             replies: 0,
+            cancelled: 0,
         }
     }
 
@@ -157,14 +163,35 @@ impl World {
     }
 
     fn request(&mut self, tab: u64) {
-        let repeatable = self.dice.one_in(2);
+        let blocking = self.dice.one_in(4);
+        let repeatable = !blocking && self.dice.one_in(2);
         let state = self.tabs.get_mut(&tab).unwrap();
         let Role::Guest(guest) = &mut state.role else { return };
         let seq = state.next_seq;
         state.next_seq += 1;
         state.requests.insert(seq, (repeatable, Vec::new()));
-        let actions = guest.request(seq, frame(tab, seq), repeatable);
+        let actions = if blocking {
+            guest.block(seq, frame(tab, seq))
+        } else {
+            guest.request(seq, frame(tab, seq), repeatable)
+        };
         self.perform(tab, actions);
+    }
+
+    /// Takes any request back, whether it blocks or not.
+    fn cancel(&mut self, tab: u64) {
+        let seq = self.dice.below(self.tabs[&tab].next_seq);
+        let Role::Guest(guest) = &mut self.tabs.get_mut(&tab).unwrap().role else { return };
+        let actions = guest.cancel(seq);
+        self.perform(tab, actions);
+    }
+
+    /// What blocks is served, or its time runs out.
+    fn unblock(&mut self, id: u64, guest: u64, seq: u64) {
+        let Some((tab, _)) = self.owner.filter(|(_, owner)| *owner == id) else { return };
+        if self.blocked.remove(&(id, guest, seq)) {
+            self.soon(Event::Answer { tab, id, guest, seq });
+        }
     }
 
     fn push(&mut self) {
@@ -226,7 +253,7 @@ impl World {
     }
 
     fn send(&mut self, from: u64, message: &Message) {
-        if message.kind == Kind::Request {
+        if matches!(message.kind, Kind::Request | Kind::Block) {
             let tab = self.tabs.get_mut(&from).unwrap();
             tab.requests.get_mut(&message.seq).unwrap().1.push(message.owner);
         }
@@ -259,7 +286,18 @@ impl World {
                         self.soon(Event::Gone { tab, id, guest });
                     }
                 }
-                Action::Request(guest, seq, bytes) => self.run(tab, guest, seq, &bytes),
+                Action::Request(guest, seq, bytes) => {
+                    let id = self.run(guest, seq, &bytes);
+                    self.soon(Event::Answer { tab, id, guest, seq });
+                }
+                Action::Block(guest, seq, bytes) => {
+                    let id = self.run(guest, seq, &bytes);
+                    self.blocked.insert((id, guest, seq));
+                }
+                Action::Cancel(guest, seq) => {
+                    let id = self.owner.unwrap().1;
+                    self.unblock(id, guest, seq);
+                }
                 Action::Disconnect(guest) => {
                     let id = self.owner.unwrap().1;
                     assert!(self.sessions.entry(id).or_default().remove(&guest), "no session");
@@ -275,7 +313,8 @@ impl World {
         self.tabs.get_mut(&tab).unwrap().session = serving.map(|(_, id)| id);
     }
 
-    fn run(&mut self, tab: u64, guest: u64, seq: u64, bytes: &[u8]) {
+    /// Runs a request; answers the ownership.
+    fn run(&mut self, guest: u64, seq: u64, bytes: &[u8]) -> u64 {
         let id = self.owner.unwrap().1;
         assert!(self.sessions[&id].contains(&guest), "a request without a session");
         assert_eq!(bytes, frame(guest, seq));
@@ -288,12 +327,18 @@ impl World {
         if let Some(state) = self.tabs.get(&guest) {
             assert!(state.requests[&seq].0 || runs == 1, "a write was run twice");
         }
-        self.soon(Event::Answer { tab, id, guest, seq });
+        id
     }
 
     fn replied(&mut self, tab: u64, seq: u64, reply: &[u8]) {
-        assert_eq!(reply, frame(tab, seq), "the reply of another request");
-        assert!(self.runs.contains_key(&(tab, seq)), "a reply to what was not run");
+        let sent = !self.tabs[&tab].requests[&seq].1.is_empty();
+        if sent {
+            assert_eq!(reply, frame(tab, seq), "the reply of another request");
+            assert!(self.runs.contains_key(&(tab, seq)), "a reply to what was not run");
+        } else {
+            assert!(reply.starts_with(b"-UNBLOCKED "), "a reply to what was not sent");
+            self.cancelled += 1;
+        }
         self.settle(tab, seq);
         self.replies += 1;
     }
@@ -353,6 +398,13 @@ impl World {
             }
             (1, _) | (_, None) if living.len() < 5 => self.join(),
             (2..=4, _) => self.push(),
+            (5, Some(tab)) => self.cancel(tab),
+            (6, _) => {
+                if let Some((id, guest, seq)) = self.blocked.first().copied() {
+                    self.unblock(id, guest, seq);
+                    self.blocked.remove(&(id, guest, seq));
+                }
+            }
             (_, Some(tab)) => self.request(tab),
             _ => {}
         }
@@ -366,13 +418,17 @@ fn frame(tab: u64, seq: u64) -> Vec<u8> {
     [tab, seq].iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// One run; answers how many requests were lost and answered.
-fn simulate(seed: u64) -> (usize, usize) {
+/// One run; answers how many requests were lost, answered, and taken back before they were sent.
+fn simulate(seed: u64) -> [usize; 3] {
     let mut world = World::new(seed);
     for _ in 0..STEPS {
         world.step();
     }
     // Nobody dies any more: everything must come to an end.
+    world.pass(world.now + 60_000);
+    for (id, guest, seq) in world.blocked.clone() {
+        world.unblock(id, guest, seq);
+    }
     world.pass(world.now + 60_000);
     let owner = world.owner.map(|(_, id)| id);
     assert_eq!(owner.is_some(), !world.tabs.is_empty());
@@ -385,7 +441,7 @@ fn simulate(seed: u64) -> (usize, usize) {
         }
     }
     assert!(world.events.is_empty(), "still busy");
-    (world.lost, world.replies)
+    [world.lost, world.replies, world.cancelled]
 }
 
 #[test]
@@ -394,17 +450,19 @@ fn every_request_runs_once_or_is_given_up() {
         simulate(seed.parse().expect("LODIS_SEED is a number"));
         return;
     }
-    let (mut lost, mut replies) = (0, 0);
+    let [mut lost, mut replies, mut cancelled] = [0; 3];
     for seed in 0..RUNS {
         let run = std::panic::catch_unwind(|| simulate(seed));
         let Ok(counts) = run else {
             panic!("run it alone: LODIS_SEED={seed} cargo test --test forward_simulation");
         };
-        lost += counts.0;
-        replies += counts.1;
+        lost += counts[0];
+        replies += counts[1];
+        cancelled += counts[2];
     }
     // The runs do reach what they are for.
     assert!(lost > 1000 && replies > 100_000, "{lost} lost, {replies} answered");
+    assert!(cancelled > 100, "{cancelled} cancelled");
 }
 
 #[test]
@@ -413,7 +471,7 @@ fn any_bytes_are_a_message_or_are_refused() {
     let mut messages = 0;
     for _ in 0..200_000 {
         let mut bytes: Vec<u8> = (0..dice.below(40)).map(|_| dice.next() as u8).collect();
-        let shape = [1, dice.below(9) as u8];
+        let shape = [1, dice.below(11) as u8];
         for (byte, value) in bytes.iter_mut().zip(shape).take(dice.below(3) as usize) {
             *byte = value;
         }
@@ -424,7 +482,7 @@ fn any_bytes_are_a_message_or_are_refused() {
             }
             Err(MessageError::Version(version)) => assert!(version != 1 && bytes[0] == version),
             Err(MessageError::Malformed) => {
-                assert!(bytes.len() < 26 || usize::from(bytes[1]) > Kind::Bye as usize);
+                assert!(bytes.len() < 26 || usize::from(bytes[1]) > Kind::Cancel as usize);
             }
         }
     }

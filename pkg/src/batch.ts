@@ -1,5 +1,5 @@
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, find, flatten, headOf, install } from "./commands.js";
+import { type Command, find, flatten, headOf, install, mayBlock } from "./commands.js";
 import type { Engine } from "./engine.js";
 import { ReplyError } from "./errors.js";
 import type { Commands } from "./generated/commands.js";
@@ -57,6 +57,7 @@ export class Pipeline extends Batch {
       (engine) => writeAll(engine, queue),
       (reader) => queue.map(() => reader.next(this.binary)),
       queue.every(({ command }) => command.readOnly),
+      queue.some(({ command, args }) => mayBlock(command, args)),
     );
   }
 
@@ -136,5 +137,5 @@ function readTransaction(reader: ReplyReader, commands: number, binary: boolean)
 }
 
 function fixed(name: string): Command {
-  return { name, head: headOf([name]), words: 1, readOnly: false, data: false };
+  return { name, head: headOf([name]), words: 1, readOnly: false, data: false, blocking: false };
 }

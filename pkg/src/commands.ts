@@ -12,6 +12,8 @@ export interface Command {
   readonly readOnly: boolean;
   /** Takes objects of names and values (`MSET`). */
   readonly data: boolean;
+  /** May wait for what it asks for. */
+  readonly blocking: boolean;
 }
 
 /** Adds a method for every command, in camel case and in lower case; `Commands` types them. */
@@ -78,6 +80,7 @@ function described(row: Row, words = row[0].split(" ")): Command {
     words: words.length,
     readOnly: flags.includes("r"),
     data: flags.includes("d"),
+    blocking: flags.includes("b"),
   };
 }
 
@@ -96,6 +99,25 @@ export function headOf(words: readonly string[]): Uint8Array {
 /** Whether an input is one word as it stands. */
 export function isArgument(input: unknown): input is Argument {
   return typeof input !== "object" || input instanceof Uint8Array;
+}
+
+/** Whether the command, with these flat arguments, may wait. */
+export function mayBlock(command: Command, args: readonly Argument[]): boolean {
+  if (!command.blocking) return false;
+  // XREAD and XREADGROUP block only if they say so.
+  const conditional = command.name.startsWith("xread");
+  return !conditional || args.some((word) => String(word).toLowerCase() === "block");
+}
+
+/** Takes the `signal` out of a trailing options object. */
+export function splitSignal(inputs: ArrayLike<Input>): [ArrayLike<Input>, AbortSignal | undefined] {
+  const last = inputs[inputs.length - 1];
+  if (!isPlain(last) || !("signal" in last)) return [inputs, undefined];
+  const { signal, ...options } = last;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("signal is an AbortSignal");
+  }
+  return [[...Array.from(inputs).slice(0, -1), options as Input], signal];
 }
 
 /** Deeper lists are taken for cyclic ones. */

@@ -12,9 +12,18 @@ export const MESSAGES = 1;
 export const WROTE = 2;
 /** The session is to be ended. */
 export const CLOSE = 4;
+/** The session waits for the end of a blocking command. */
+export const BLOCKED = 8;
 
-/** Takes a session's messages; `over` says that the session is to be ended (CLIENT KILL). */
-export type Deliver = (messages: Uint8Array<ArrayBuffer>, over: boolean) => void;
+/**
+ * Takes a session's messages; `over` says that the session is to be ended (CLIENT KILL), `blocked`
+ * that it waits for the end of a blocking command.
+ */
+export type Deliver = (
+  messages: Uint8Array<ArrayBuffer>,
+  over: boolean,
+  blocked: boolean,
+) => void;
 
 const HEADER = 12;
 /** A command may have set an expiry time: look after this many milliseconds at the latest. */
@@ -46,6 +55,19 @@ export class Engine {
     const session = this.lodis.connect(3);
     this.routes.set(session, deliver);
     return session;
+  }
+
+  /** Begins a session for commands that may block, in the database of session `like`. */
+  fork(like: number, deliver: Deliver): number {
+    const session = this.lodis.fork(like);
+    this.routes.set(session, deliver);
+    return session;
+  }
+
+  /** Ends the blocking of a session: its command answers the error `UNBLOCKED`. */
+  unblock(session: number): void {
+    this.lodis.unblock(session);
+    this.drain();
   }
 
   /** Ends an embedded session, if it and the engine have not ended. */
@@ -115,7 +137,10 @@ export class Engine {
       if (pointer === 0) return;
       this.open(pointer);
       const session = this.memory.view.getUint32(pointer + 8, true);
-      this.routes.get(session)?.(this.reader.rest(), (this.flags & CLOSE) !== 0);
+      const { flags } = this;
+      if (flags & WROTE) this.onWrite();
+      const messages = this.reader.rest();
+      this.routes.get(session)?.(messages, (flags & CLOSE) !== 0, (flags & BLOCKED) !== 0);
     }
   }
 

@@ -14,4 +14,5 @@ export type {
   Input,
   Repeated,
   Reply,
+  Waiting,
 } from "./types.js";

@@ -1,15 +1,20 @@
+import type { Blocking, BlockingCall } from "./blocking.js";
 import type { Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { Engine } from "./engine.js";
 import { WROTE } from "./engine.js";
 
-type GuestEvent = Extract<TabsEvent, { type: "connect" | "request" | "disconnect" }>;
+type GuestEvent = Extract<TabsEvent, { tab: string }>;
+type RequestEvent = Extract<TabsEvent, { type: "request" | "block" }>;
 
 /** The owner's side of forwarding: a session per guest tab. */
 export class Guests {
   private readonly sessions = new Map<string, number>();
+  /** Requests that may block, by tab and number. */
+  private readonly calls = new Map<string, Map<number, BlockingCall>>();
 
   constructor(
     private readonly engine: Engine,
+    private readonly blocking: Blocking,
     private readonly tabs: Tabs,
     private readonly stored: () => Promise<void> | undefined,
   ) {}
@@ -19,9 +24,19 @@ export class Guests {
     if (event.type === "connect") return this.connect(tab);
     const session = this.sessions.get(tab);
     if (session === undefined) return;
-    if (event.type === "request") return this.run(session, event);
-    this.sessions.delete(tab);
-    this.engine.disconnect(session);
+    switch (event.type) {
+      case "request":
+        return this.run(session, event);
+      case "block":
+        return this.block(session, event);
+      case "cancel":
+        return this.calls.get(tab)?.get(event.seq)?.cancel();
+      case "disconnect":
+        this.sessions.delete(tab);
+        this.engine.disconnect(session);
+        for (const call of this.calls.get(tab)?.values() ?? []) call.drop();
+        this.calls.delete(tab);
+    }
   }
 
   private connect(tab: string): void {
@@ -35,14 +50,36 @@ export class Guests {
     this.sessions.set(tab, session);
   }
 
-  private run(session: number, { tab, seq, frame }: GuestEvent & { type: "request" }): void {
+  private run(session: number, event: RequestEvent): void {
     const { engine } = this;
-    engine.writer.load(frame);
+    engine.writer.load(event.frame);
     engine.run(session);
     const reply = engine.reader.rest();
     const wrote = engine.flags & WROTE;
     engine.settle();
-    const stored = wrote ? this.stored() : undefined;
+    this.answer(event, reply, wrote ? this.stored() : undefined);
+  }
+
+  private block(session: number, event: RequestEvent): void {
+    const { tab, seq, frame } = event;
+    this.engine.writer.load(frame);
+    const call = this.blocking.run(session);
+    const calls = this.calls.get(tab) ?? new Map<number, BlockingCall>();
+    this.calls.set(tab, calls.set(seq, call));
+    call.replies.then(
+      (reply) => {
+        calls.delete(seq);
+        this.answer(event, reply, this.stored());
+      },
+      (error: Error) => {
+        calls.delete(seq);
+        this.tabs.answer(tab, seq, refusal(frame, error.message));
+      },
+    );
+  }
+
+  private answer(event: RequestEvent, reply: Uint8Array, stored: Promise<void> | undefined): void {
+    const { tab, seq, frame } = event;
     if (!stored) return this.tabs.answer(tab, seq, reply);
     stored.then(
       () => this.tabs.answer(tab, seq, reply),

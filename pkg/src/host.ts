@@ -1,6 +1,7 @@
+import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, headOf } from "./commands.js";
+import { type Command, flatten, headOf, mayBlock, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError } from "./errors.js";
@@ -27,6 +28,9 @@ interface Request {
   readonly frame: Uint8Array<ArrayBuffer>;
   /** Whether running it twice is the same as running it once. */
   readonly repeatable: boolean;
+  /** Whether it may block, and so runs in a session of its own. */
+  readonly blocking: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly read: (reader: ReplyReader) => unknown;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -47,6 +51,7 @@ export class Host {
   private durability: Durability | undefined;
   private tabs: Tabs | undefined;
   private guests: Guests | undefined;
+  private readonly blocking: Blocking;
   private readonly requests = new Map<number, Request>();
   private nextSeq = 1;
   private failure: Error | undefined;
@@ -63,6 +68,7 @@ export class Host {
   ) {
     this.engine = new Engine(loaded, settings.databases);
     this.engine.onWrite = () => this.durability?.written();
+    this.blocking = new Blocking(this.engine);
   }
 
   /** Opens the store, or finds the tab that has it. */
@@ -98,6 +104,7 @@ export class Host {
   call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     try {
       if (this.state === "closed") throw this.closedError();
+      if (command.blocking) return this.callBlocking(command, inputs, binary);
       this.engine.write(command, inputs);
       if (this.state !== "local") {
         const read = (reader: ReplyReader) => orThrow(reader.next(binary));
@@ -112,6 +119,20 @@ export class Host {
     }
   }
 
+  /** Runs one command that may wait; an aborted `signal` in its options ends that. */
+  private callBlocking(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
+    const [words, signal] = splitSignal(inputs);
+    signal?.throwIfAborted();
+    const args = flatten(command, words);
+    return this.batch(
+      (engine) => engine.writeFlat(command, args),
+      (reader) => orThrow(reader.next(binary)),
+      command.readOnly,
+      mayBlock(command, args),
+      signal,
+    );
+  }
+
   /** Runs a request that `write` writes, and reads its replies with `read`, now. */
   batchSync<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): T {
     this.mustBeLocal();
@@ -122,18 +143,22 @@ export class Host {
 
   /**
    * Runs a request of several commands: one crossing, one message to another tab. A `repeatable`
-   * one is run again if the tab that had it went away.
+   * one is run again if the tab that had it went away. A `blocking` one runs in a session of its
+   * own, so that nothing else waits for it.
    */
   batch<T>(
     write: (engine: Engine) => void,
     read: (reader: ReplyReader) => T,
     repeatable: boolean,
+    blocking = false,
+    signal?: AbortSignal,
   ): Promise<T> {
     try {
       if (this.state === "closed") throw this.closedError();
       this.engine.writer.begin();
       write(this.engine);
-      if (this.state !== "local") return this.forward(repeatable, read);
+      if (this.state !== "local") return this.forward(repeatable, read, blocking, signal);
+      if (blocking) return this.wait(read, signal);
       const result = this.runAll(read);
       const stored = this.flushed();
       return stored ? stored.then(() => result) : Promise.resolve(result);
@@ -153,6 +178,7 @@ export class Host {
     this.state = "closed";
     this.opened?.reject(this.closedError());
     for (const request of this.requests.values()) request.reject(this.closedError());
+    this.blocking.close(this.closedError());
     this.requests.clear();
     this.subscriptions.clear();
     this.listen("removeEventListener");
@@ -211,15 +237,55 @@ export class Host {
     return this.engine.flags & WROTE ? this.durability?.pending() : undefined;
   }
 
-  private forward<T>(repeatable: boolean, read: (reader: ReplyReader) => T): Promise<T> {
+  /** Runs the request in the writer in a session of its own, until all of it has been answered. */
+  private async wait<T>(read: (reader: ReplyReader) => T, signal?: AbortSignal): Promise<T> {
+    const call = this.blocking.run(this.session);
+    const bytes = await whileNotAborted(call.replies, signal, call.cancel);
+    const { reader } = this.engine;
+    reader.begin(bytes, 0, bytes.length);
+    const result = readUnlessAborted(read, signal)(reader);
+    await this.durability?.pending();
+    return result;
+  }
+
+  private forward<T>(
+    repeatable: boolean,
+    read: (reader: ReplyReader) => T,
+    blocking = false,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const frame = this.engine.writer.copy();
-    return new Promise<T>((resolve, reject) => {
-      const seq = this.nextSeq++;
-      const request = { frame, repeatable, read, resolve: resolve as (value: unknown) => void, reject };
-      const sent = this.state === "guest";
-      this.requests.set(seq, { ...request, sent });
-      if (sent) this.tabs?.request(seq, frame, repeatable);
+    const seq = this.nextSeq++;
+    const reply = new Promise<T>((resolve, reject) => {
+      const request: Request = {
+        frame,
+        repeatable: repeatable && !blocking,
+        blocking,
+        signal,
+        read: readUnlessAborted(read, signal),
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        sent: false,
+      };
+      this.requests.set(seq, request);
+      if (this.state === "guest") this.send(seq, request);
     });
+    return whileNotAborted(reply, signal, () => this.cancel(seq));
+  }
+
+  private send(seq: number, request: Request): void {
+    request.sent = true;
+    if (request.blocking) this.tabs?.block(seq, request.frame);
+    else this.tabs?.request(seq, request.frame, request.repeatable);
+  }
+
+  /** The owner answers what was sent to it; what was not is rejected here. */
+  private cancel(seq: number): void {
+    const request = this.requests.get(seq);
+    if (!request) return;
+    if (request.sent) return void this.tabs?.cancel(seq);
+    this.requests.delete(seq);
+    request.reject(request.signal?.reason);
   }
 
   private onTabs(event: TabsEvent): void {
@@ -266,7 +332,7 @@ export class Host {
     this.durability = new Durability(lodis, log, (state) => this.events.emit(state.state as "saved", state));
     this.listen("addEventListener");
     this.becomeLocal();
-    this.guests = new Guests(this.engine, this.tabs!, () => this.durability?.pending());
+    this.guests = new Guests(this.engine, this.blocking, this.tabs!, () => this.durability?.pending());
     this.setRole("owner");
     this.tabs?.serve();
     this.opened?.resolve();
@@ -295,6 +361,7 @@ export class Host {
   private runRequest(request: Request): void {
     settleWith(request, () => {
       this.engine.writer.load(request.frame);
+      if (request.blocking) return this.wait(request.read, request.signal);
       const result = this.runAll(request.read);
       const stored = this.flushed();
       return stored ? stored.then(() => result) : result;
@@ -305,9 +372,7 @@ export class Host {
     this.state = "guest";
     this.resubscribe();
     for (const [seq, request] of this.requests) {
-      if (request.sent) continue;
-      request.sent = true;
-      this.tabs?.request(seq, request.frame, request.repeatable);
+      if (!request.sent) this.send(seq, request);
     }
     this.setRole("guest");
     this.opened?.resolve();
@@ -331,7 +396,10 @@ export class Host {
   private onLog(type: LogEvent, value: number | string): void {
     if (type === "failed") this.durability?.failed(String(value));
     else if (type === "fenced") this.fail(new Error("Another tab has taken over the data."));
-    else if (type !== "progress") this.durability?.durable();
+    else if (type !== "progress") {
+      this.durability?.durable();
+      this.engine.drain();
+    }
   }
 
   /** The instance cannot go on: open() rejects, or every later call does. */
@@ -358,6 +426,36 @@ function orThrow(reply: Reply): Reply {
   return reply;
 }
 
+/** Calls `cancel` if `signal` is aborted before `promise` has settled. */
+async function whileNotAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  cancel: () => void,
+): Promise<T> {
+  if (!signal) return promise;
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** Throws the reason of an aborted `signal` in place of the error that came of it. */
+function readUnlessAborted<T>(
+  read: (reader: ReplyReader) => T,
+  signal: AbortSignal | undefined,
+): (reader: ReplyReader) => T {
+  return (reader) => {
+    try {
+      return read(reader);
+    } catch (error) {
+      const unblocked = error instanceof ReplyError && error.code === "UNBLOCKED";
+      throw unblocked && signal?.aborted ? signal.reason : error;
+    }
+  };
+}
+
 function settleWith(request: Request, work: () => unknown): void {
   try {
     request.resolve(work());
@@ -372,7 +470,7 @@ async function closeLate(log: LogClass): Promise<void> {
 }
 
 function plain(name: string): Command {
-  return { name, head: headOf([name]), words: 1, readOnly: false, data: false };
+  return { name, head: headOf([name]), words: 1, readOnly: false, data: false, blocking: false };
 }
 
 const SUBSCRIPTIONS: Record<Space, readonly [Command, Command]> = {

@@ -1,6 +1,6 @@
 import type { Hint } from "./boundary/wasm.js";
 import { Multi, Pipeline } from "./batch.js";
-import { find, flatten, install } from "./commands.js";
+import { find, flatten, install, mayBlock } from "./commands.js";
 import type { Persistence } from "./durability.js";
 import type { Commands } from "./generated/commands.js";
 import type { Host, InstanceEvents, Role } from "./host.js";
@@ -194,6 +194,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
       (engine) => engine.writeFlat(command, args),
       (reader) => reader.rest(),
       command.readOnly,
+      mayBlock(command, args),
     );
   }
 

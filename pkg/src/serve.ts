@@ -53,6 +53,8 @@ function accept(engine: Engine, socket: Socket): void {
   const connection = engine.openConnection(peer, (messages, over) => {
     send(socket, messages);
     if (over) socket.end();
+    // What came after a blocking command may be answered with more than can be sent at once.
+    if (messages.length > REPLY_PAUSE) queueMicrotask(() => feed(NOTHING));
     if (socket.writableLength > UNSENT_MAX) socket.destroy();
   });
   /** Whether requests wait in the engine until the peer has taken its replies. */

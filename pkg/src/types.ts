@@ -18,8 +18,16 @@ export type CommandOptions = {
   readonly [token: string]: Repeated | boolean | null | undefined;
 };
 
+/**
+ * The last argument of a command that waits: when `signal` is aborted, the wait ends and the promise
+ * is rejected with its reason, unless the command has been answered before.
+ */
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Anything a method takes. */
-export type Input = Repeated | Data | CommandOptions | undefined;
+export type Input = Repeated | Data | CommandOptions | Waiting | undefined;
 
 /** A reply of any command. */
 export type Reply =

@@ -8,6 +8,9 @@ use smallvec::SmallVec;
 /// Once this many bytes of replies wait, the rest of the requests stays where it is.
 const REPLY_PAUSE: usize = 1024 * 1024;
 
+/// A peer that sends more than this while it is blocked is disconnected.
+const QUERY_BUFFER_MAX: usize = 32 * 1024 * 1024;
+
 /// One peer's connection: its session, and what of a request has arrived so far.
 pub struct Connection {
     session: SessionId,
@@ -53,6 +56,10 @@ impl Connection {
     /// messages bring, the host calls again.
     pub fn receive(&mut self, engine: &mut Engine, bytes: &[u8], out: &mut Vec<u8>) {
         if self.closed {
+            return;
+        }
+        if self.is_blocked(engine) && self.buffer.len() + bytes.len() > QUERY_BUFFER_MAX {
+            self.closed = true;
             return;
         }
         self.buffer.extend_from_slice(bytes);

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// How long a guest waits for a welcome before it says hello again, in milliseconds.
 const HELLO_MS: i64 = 250;
+/// The reply to what was cancelled before it was sent.
+const UNBLOCKED: &[u8] = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
 
 /// What the driver is to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,10 @@ pub enum Action {
     Connect(u64),
     /// An owner: run a request of this tab.
     Request(u64, u64, Vec<u8>),
+    /// An owner: run a request of this tab that may block, in a session of its own.
+    Block(u64, u64, Vec<u8>),
+    /// An owner: end the blocking of a request of this tab, if it still blocks.
+    Cancel(u64, u64),
     /// An owner: this tab is gone.
     Disconnect(u64),
 }
@@ -41,6 +47,7 @@ fn message(kind: Kind, owner: u64, tab: u64, seq: u64, payload: Vec<u8>) -> Acti
 }
 
 struct Pending {
+    kind: Kind,
     frame: Vec<u8>,
     repeatable: bool,
     sent: bool,
@@ -85,9 +92,31 @@ impl Guest {
     /// Has commands run by the owner; waits for one if there is none. `seq` rises from request to
     /// request; `repeatable` says that running them twice does no harm.
     pub fn request(&mut self, seq: u64, frame: Vec<u8>, repeatable: bool) -> Vec<Action> {
+        self.ask(seq, Pending { kind: Kind::Request, frame, repeatable, sent: false })
+    }
+
+    /// As [`Guest::request`], for commands that may block, in a session of their own. They are not
+    /// repeated.
+    pub fn block(&mut self, seq: u64, frame: Vec<u8>) -> Vec<Action> {
+        self.ask(seq, Pending { kind: Kind::Block, frame, repeatable: false, sent: false })
+    }
+
+    /// Ends the blocking of a request: it will be replied to soon, whatever it comes to.
+    pub fn cancel(&mut self, seq: u64) -> Vec<Action> {
+        let Some(pending) = self.pending.get(&seq) else { return Vec::new() };
+        if !pending.sent {
+            self.pending.remove(&seq);
+            return vec![Action::Reply(seq, UNBLOCKED.to_vec())];
+        }
+        // An owner that has gone cannot be told; the request is lost, and that is said then.
         let owner = self.owner.filter(|_| self.hello_at.is_none());
-        let send = owner.map(|o| message(Kind::Request, o, self.tab, seq, frame.clone()));
-        self.pending.insert(seq, Pending { frame, repeatable, sent: send.is_some() });
+        owner.map(|o| message(Kind::Cancel, o, self.tab, seq, Vec::new())).into_iter().collect()
+    }
+
+    fn ask(&mut self, seq: u64, pending: Pending) -> Vec<Action> {
+        let owner = self.owner.filter(|_| self.hello_at.is_none());
+        let send = owner.map(|o| message(pending.kind, o, self.tab, seq, pending.frame.clone()));
+        self.pending.insert(seq, Pending { sent: send.is_some(), ..pending });
         send.into_iter().collect()
     }
 
@@ -136,7 +165,7 @@ impl Guest {
             } else if pending.sent && !pending.repeatable {
                 actions.push(Action::Lost(seq));
             } else {
-                actions.extend(self.request(seq, pending.frame, pending.repeatable));
+                actions.extend(self.ask(seq, pending));
             }
         }
         actions.extend((!same).then_some(Action::Welcomed));
@@ -169,12 +198,16 @@ impl Owner {
         let Message { kind, owner, tab, seq, payload } = received;
         match kind {
             Kind::Hello if self.serving => self.hello(tab, seq),
-            Kind::Request if owner == self.id => {
+            Kind::Request | Kind::Block if owner == self.id => {
                 let Some(last) = self.tabs.get_mut(&tab).filter(|last| **last < seq) else {
                     return Vec::new();
                 };
                 *last = seq;
-                vec![Action::Request(tab, seq, payload)]
+                let action = if kind == Kind::Block { Action::Block } else { Action::Request };
+                vec![action(tab, seq, payload)]
+            }
+            Kind::Cancel if owner == self.id && self.tabs.contains_key(&tab) => {
+                vec![Action::Cancel(tab, seq)]
             }
             Kind::Bye => self.gone(tab),
             _ => Vec::new(),

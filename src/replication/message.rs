@@ -31,10 +31,23 @@ pub enum Kind {
     Push,
     /// A guest, or an owner: I am leaving.
     Bye,
+    /// A guest: run these commands, which may block, in a session of their own.
+    Block,
+    /// A guest: let the commands of this number block no longer.
+    Cancel,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Hello, Kind::Serving, Kind::Welcome, Kind::Request, Kind::Reply, Kind::Push, Kind::Bye];
+const KINDS: [Kind; 9] = [
+    Kind::Hello,
+    Kind::Serving,
+    Kind::Welcome,
+    Kind::Request,
+    Kind::Reply,
+    Kind::Push,
+    Kind::Bye,
+    Kind::Block,
+    Kind::Cancel,
+];
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,6 +26,8 @@ export type TabsEvent =
   | { type: "guest" }
   | { type: "connect"; tab: string }
   | { type: "request"; tab: string; seq: number; frame: Uint8Array }
+  | { type: "block"; tab: string; seq: number; frame: Uint8Array }
+  | { type: "cancel"; tab: string; seq: number }
   | { type: "disconnect"; tab: string }
   | { type: "reply"; seq: number; reply: Uint8Array }
   | { type: "push"; messages: Uint8Array }
@@ -110,6 +112,16 @@ impl Tabs {
     /// Guest: has the commands of `frame` (see `Lodis.exec`) run. `seq` must rise.
     pub fn request(&self, seq: f64, frame: Vec<u8>, read_only: bool) {
         self.driver.as_guest(|guest, _| guest.request(seq as u64, frame, read_only));
+    }
+
+    /// Guest: as `request`, for commands that may block, in a session of their own.
+    pub fn block(&self, seq: f64, frame: Vec<u8>) {
+        self.driver.as_guest(|guest, _| guest.block(seq as u64, frame));
+    }
+
+    /// Guest: ends the blocking of a request, which is then replied to.
+    pub fn cancel(&self, seq: f64) {
+        self.driver.as_guest(|guest, _| guest.cancel(seq as u64));
     }
 
     /// What this context is now.
@@ -272,6 +284,13 @@ impl Driver {
                     "request",
                     &[("tab", tab_name(tab)), ("seq", number(seq)), ("frame", bytes(&frame))],
                 ),
+                Action::Block(tab, seq, frame) => self.emit(
+                    "block",
+                    &[("tab", tab_name(tab)), ("seq", number(seq)), ("frame", bytes(&frame))],
+                ),
+                Action::Cancel(tab, seq) => {
+                    self.emit("cancel", &[("tab", tab_name(tab)), ("seq", number(seq))]);
+                }
                 Action::Disconnect(tab) => {
                     self.watches.borrow_mut().remove(&tab);
                     self.emit("disconnect", &[("tab", tab_name(tab))]);

@@ -1,6 +1,8 @@
 /** One engine. */
 export interface Lodis {
   connect(resp: number): number;
+  fork(session: number): number;
+  unblock(session: number): boolean;
   disconnect(session: number): void;
   reserve(bytes: number): number;
   exec(session: number, bytes: number, nowMs: number): number;
@@ -46,6 +48,8 @@ export interface Tabs {
   answer(tab: string, seq: number, reply: Uint8Array): void;
   push(tab: string, messages: Uint8Array): void;
   request(seq: number, frame: Uint8Array, readOnly: boolean): void;
+  block(seq: number, frame: Uint8Array): void;
+  cancel(seq: number): void;
   role(): "joining" | "owner" | "guest";
   close(): void;
   free(): void;
@@ -57,6 +61,8 @@ export type TabsEvent =
   | { type: "guest" }
   | { type: "connect"; tab: string }
   | { type: "request"; tab: string; seq: number; frame: Uint8Array }
+  | { type: "block"; tab: string; seq: number; frame: Uint8Array }
+  | { type: "cancel"; tab: string; seq: number }
   | { type: "disconnect"; tab: string }
   | { type: "reply"; seq: number; reply: Uint8Array }
   | { type: "push"; messages: Uint8Array }
