@@ -184,6 +184,8 @@ export class Engine {
     memory.refresh();
     const { view } = memory;
     this.flags = view.getUint32(pointer + 4, true);
+    // Its time may run out sooner than the timer is due.
+    if (this.flags & BLOCKED) this.schedule(0);
     const start = pointer + HEADER;
     this.reader.begin(memory.bytes, start, start + view.getUint32(pointer, true));
   }

@@ -76,6 +76,8 @@ class FakeTabs implements Tabs {
   served = false;
   closed = false;
   requests: { seq: number; frame: Uint8Array; readOnly: boolean }[] = [];
+  blocks: { seq: number; frame: Uint8Array }[] = [];
+  cancels: number[] = [];
   answers: { tab: string; seq: number; reply: Uint8Array }[] = [];
   pushes: { tab: string; messages: Uint8Array }[] = [];
   constructor(readonly emit: (event: TabsEvent) => void) {}
@@ -90,6 +92,12 @@ class FakeTabs implements Tabs {
   }
   request(seq: number, frame: Uint8Array, readOnly: boolean): void {
     this.requests.push({ seq, frame, readOnly });
+  }
+  block(seq: number, frame: Uint8Array): void {
+    this.blocks.push({ seq, frame });
+  }
+  cancel(seq: number): void {
+    this.cancels.push(seq);
   }
   role(): "joining" | "owner" | "guest" {
     return "joining";
@@ -249,6 +257,27 @@ describe("an owner", () => {
     expect(tabs.answers).toHaveLength(2);
   });
 
+  test("runs what may block for other tabs, each in a session of its own", async () => {
+    const { redis, tabs } = await join({ type: "own" });
+    const guest = await join({ type: "guest" });
+    guest.redis.wait(1, 0).catch(() => {});
+    guest.redis.pipeline().incr("n").wait(1, 0).incr("n").exec().catch(() => {});
+    tabs.emit({ type: "connect", tab: "g" });
+    guest.tabs.blocks.forEach(({ frame }, seq) => tabs.emit({ type: "block", tab: "g", seq, frame }));
+    await turn();
+    expect([tabs.answers, await redis.get("n")]).toEqual([[], "1"]);
+    tabs.emit({ type: "cancel", tab: "g", seq: 1 });
+    await turn();
+    const unblocked = "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
+    expect(tabs.answers).toEqual([{ tab: "g", seq: 1, reply: reply(`:1\r\n${unblocked}:2\r\n`) }]);
+    expect(await redis.info("clients")).toContain("blocked_clients:1");
+    tabs.emit({ type: "disconnect", tab: "g" });
+    tabs.emit({ type: "cancel", tab: "g", seq: 0 });
+    await turn();
+    expect(await redis.info("clients")).toContain("blocked_clients:0");
+    expect(tabs.answers).toHaveLength(1);
+  });
+
   test("pushes messages to the tab whose session subscribed", async () => {
     const { redis, tabs } = await join({ type: "own" });
     const guest = await join({ type: "guest" });
@@ -285,6 +314,30 @@ describe("a guest", () => {
     const { redis } = await join({ type: "guest" });
     expect(() => redis.sync.get("a")).toThrow(expect.objectContaining({ code: "READONLY" }));
     expect(() => redis.sync.multi().get("a").execSync()).toThrow(/^READONLY/);
+  });
+
+  test("forwards what may block; an AbortSignal takes it back", async () => {
+    const { redis, tabs } = await join({ type: "guest" });
+    const abort = new AbortController();
+    const served = redis.wait(1, 0, { signal: abort.signal });
+    const aborted = redis.wait(1, 0, { signal: abort.signal });
+    const [first, second] = tabs.blocks.map(({ seq }) => seq);
+    expect(tabs.requests).toHaveLength(0);
+    tabs.emit({ type: "reply", seq: first!, reply: reply(":1\r\n") });
+    expect(await served).toBe(1);
+    abort.abort(new Error("enough"));
+    expect(tabs.cancels).toEqual([second]);
+    tabs.emit({ type: "reply", seq: second!, reply: reply("-UNBLOCKED gone\r\n") });
+    await expect(aborted).rejects.toThrow("enough");
+  });
+
+  test("what was answered before it was aborted counts", async () => {
+    const { redis, tabs } = await join({ type: "guest" });
+    const abort = new AbortController();
+    const served = redis.wait(1, 0, { signal: abort.signal });
+    abort.abort();
+    tabs.emit({ type: "reply", seq: tabs.blocks[0]!.seq, reply: reply(":1\r\n") });
+    expect(await served).toBe(1);
   });
 
   test("a write whose owner went away is lost, and says so", async () => {

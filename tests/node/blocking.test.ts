@@ -1,0 +1,90 @@
+// Commands that wait, with the memory store.
+import { open, type Redis } from "lodis";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+let redis: Redis;
+beforeEach(async () => {
+  redis = await open("blocking");
+});
+afterEach(() => redis.close());
+
+const blocked = async (): Promise<number> =>
+  Number(/blocked_clients:(\d+)/.exec(await redis.info("clients"))![1]);
+
+test("a command that waits holds up nothing else", async () => {
+  const waiting = redis.wait(1, 30);
+  expect(await redis.set("a", 1)).toBe("OK");
+  expect(redis.sync.get("a")).toBe("1");
+  expect(await blocked()).toBe(1);
+  expect(await waiting).toBe(0);
+  expect(await blocked()).toBe(0);
+});
+
+test("it waits in the selected database, under the same name", async () => {
+  await redis.select(3);
+  await redis.clientSetName("worker");
+  const waiting = redis.wait(1, 20);
+  expect(await redis.clientList()).toMatch(/name=worker .* flags=b db=3 .* cmd=wait /);
+  await waiting;
+});
+
+test("an AbortSignal ends the wait", async () => {
+  const abort = new AbortController();
+  const waiting = redis.wait(1, 0, { signal: abort.signal });
+  const other = redis.wait(1, 20, { signal: abort.signal });
+  expect(await blocked()).toBe(2);
+  expect(await other).toBe(0);
+  abort.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  expect(await blocked()).toBe(0);
+  await expect(redis.wait(1, 0, { signal: abort.signal })).rejects.toThrow("enough");
+  await expect(redis.call("WAIT", 1, 0, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    name: "AbortError",
+  });
+  expect(await blocked()).toBe(0);
+});
+
+test("a signal is an AbortSignal, and only for commands that wait", async () => {
+  const signal = new AbortController().signal;
+  await expect(redis.wait(1, 0, { signal: 5 as never })).rejects.toThrow("signal is an AbortSignal");
+  await expect(redis.get("a", { signal } as never)).rejects.toThrow(TypeError);
+  expect(await redis.wait(0, 0, { signal: undefined })).toBe(0);
+  expect(await redis.wait(0, 0, undefined as never)).toBe(0);
+});
+
+test("CLIENT UNBLOCK and CLIENT KILL reach it", async () => {
+  const waiting = redis.wait(1, 0);
+  const [, id] = /id=(\d+) [^\n]* flags=b /.exec(await redis.clientList())!;
+  expect(await redis.clientUnblock(id!)).toBe(1);
+  expect(await waiting).toBe(0);
+  const refused = expect(redis.wait(1, 0)).rejects.toMatchObject({ code: "UNBLOCKED" });
+  const [, next] = /id=(\d+) [^\n]* flags=b /.exec(await redis.clientList())!;
+  expect(await redis.clientUnblock(next!, "ERROR")).toBe(1);
+  await refused;
+  const killed = expect(redis.wait(1, 0)).rejects.toThrow("CLIENT KILL");
+  const [, last] = /id=(\d+) [^\n]* flags=b /.exec(await redis.clientList())!;
+  expect(await redis.clientKill("ID", last!)).toBe(1);
+  await killed;
+  expect(await redis.set("a", 1)).toBe("OK");
+});
+
+test("where nothing can wait it answers at once", async () => {
+  expect(redis.sync.wait(1, 0)).toBe(0);
+  expect(await redis.multi().wait(1, 0).set("a", 1).exec()).toEqual([0, "OK"]);
+});
+
+test("what comes after it in a pipeline waits for it", async () => {
+  const replies = redis.pipeline().set("a", 1).wait(1, 30).incr("a").wait(1, 5).incr("a").exec();
+  expect(await redis.get("a")).toBe("1");
+  expect(await replies).toEqual(["OK", 0, 2, 0, 3]);
+});
+
+test("raw replies come as they are", async () => {
+  expect(new TextDecoder().decode(await redis.raw("wait", 1, 5))).toBe(":0\r\n");
+});
+
+test("close ends it", async () => {
+  const waiting = redis.wait(1, 0);
+  await redis.close();
+  await expect(waiting).rejects.toMatchObject({ code: "CLOSED" });
+});
