@@ -1,6 +1,6 @@
 import type { Hint } from "./boundary/wasm.js";
 import { Multi, Pipeline } from "./batch.js";
-import { find, flatten, install, mayBlock } from "./commands.js";
+import { find, flatten, install, mayBlock, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
 import type { Commands } from "./generated/commands.js";
 import type { Host, InstanceEvents, Role } from "./host.js";
@@ -185,16 +185,19 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
 
   /**
    * Runs any command and answers its reply as RESP3 bytes, in which nothing of its type is lost.
-   * An error that the command answers is such a reply too: it does not reject.
+   * An error that the command answers is such a reply too: it does not reject. A last argument
+   * `{ signal }` ends the wait of a command that waits; the reply is then the error `UNBLOCKED`.
    */
   async raw(name: string, ...input: Input[]): Promise<Uint8Array> {
     const command = find(name, input[0]);
-    const args = flatten(command, input);
+    const [words, signal] = splitSignal(input);
+    const args = flatten(command, words);
     return this.host.batch(
       (engine) => engine.writeFlat(command, args),
       (reader) => reader.rest(),
       command.readOnly,
       mayBlock(command, args),
+      signal,
     );
   }
 

@@ -99,6 +99,13 @@ impl Lodis {
         self.core.borrow_mut().engine.fork(SessionId(session)).0
     }
 
+    /// Whether the session is between MULTI and EXEC.
+    #[wasm_bindgen(js_name = inTransaction)]
+    pub fn in_transaction(&self, session: u32) -> bool {
+        let core = self.core.borrow();
+        core.engine.sessions.get(SessionId(session)).is_some_and(|s| s.queue.is_some())
+    }
+
     /// Ends a session's blocking command with the error `UNBLOCKED`, which comes through
     /// `takeMessages`; whether there was one.
     pub fn unblock(&self, session: u32) -> bool {

@@ -73,6 +73,12 @@ test("where nothing can wait it answers at once", async () => {
   expect(await redis.multi().wait(1, 0).set("a", 1).exec()).toEqual([0, "OK"]);
 });
 
+test("a transaction on the wire queues it", async () => {
+  await redis.call("MULTI");
+  expect(await redis.wait(1, 0)).toBe("QUEUED");
+  expect(await redis.call("EXEC")).toEqual([0]);
+});
+
 test("what comes after it in a pipeline waits for it", async () => {
   const replies = redis.pipeline().set("a", 1).wait(1, 30).incr("a").wait(1, 5).incr("a").exec();
   expect(await redis.get("a")).toBe("1");

@@ -40,15 +40,18 @@ export class Session {
     return `lodis${db}${transaction}${this.subscribed ? "(subscribed)" : ""}>`;
   }
 
-  /** Runs a command; what it answers may be several replies (SUBSCRIBE to two channels). */
-  async run(words: readonly Uint8Array[]): Promise<Value[]> {
+  /**
+   * Runs a command; what it answers may be several replies (SUBSCRIBE to two channels). `signal`
+   * ends the wait of a command that blocks.
+   */
+  async run(words: readonly Uint8Array[], signal: AbortSignal): Promise<Value[]> {
     const [first, ...args] = words;
     const name = this.decoder.decode(first).toLowerCase();
     const undo = UNDO.get(name);
     // Inside MULTI the engine has the say: it queues or refuses.
     if (name in SPACES && args.length > 0) return this.subscribe(name as Subscribe, args);
     if (undo !== undefined) return this.unsubscribe(undo, name, args);
-    const replies = parse(await this.redis.raw(this.decoder.decode(first), ...args));
+    const replies = parse(await this.redis.raw(this.decoder.decode(first), ...args, { signal }));
     for (const reply of replies) this.follow(name, args, reply);
     return replies;
   }

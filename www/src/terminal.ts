@@ -7,11 +7,17 @@ import { Table } from "./table.js";
 
 const NOTE = "Type a command. Tab completes, ↑ and ↓ walk the history, help <command> explains, clear empties the screen.";
 
+const WAITING = "Waiting. Ctrl+C ends it.";
+/** What takes longer than this is waiting for something. */
+const WAITING_MS = 700;
+
 /** Runs lines one after the other and shows what they answer. */
 export class Terminal {
   private session: Session | undefined;
   private table = new Table([]);
   private queue: Promise<void> = Promise.resolve();
+  /** Ends the wait of the command that runs. */
+  private running: AbortController | undefined;
 
   constructor(
     private readonly output: Output,
@@ -40,9 +46,10 @@ export class Terminal {
     this.output.clear();
   }
 
-  /** Shows a line that was typed and given up. */
+  /** Ends the wait of a command that blocks; else shows a line that was typed and given up. */
   cancel(text: string): void {
-    this.echo(`${text}^C`);
+    if (this.running) this.running.abort();
+    else this.echo(`${text}^C`);
   }
 
   note(text: string): void {
@@ -63,10 +70,17 @@ export class Terminal {
     if (own === "clear" && names.length === 1) return this.output.clear();
     if (own === "help" || own === "?") return this.help(names.slice(1));
     if (!this.session) return this.output.add([line("error", "There is no open store.")]);
+    const running = new AbortController();
+    this.running = running;
+    const slow = setTimeout(() => this.note(WAITING), WAITING_MS);
     try {
-      for (const reply of await this.session.run(words)) this.output.add(linesOf(reply), "reply");
+      const replies = await this.session.run(words, running.signal);
+      for (const reply of replies) this.output.add(linesOf(reply), "reply");
     } catch (error) {
       this.output.add([line("error", `(error) ${(error as Error).message}`)], "reply");
+    } finally {
+      clearTimeout(slow);
+      this.running = undefined;
     }
     this.showPrompt();
   }

@@ -3,6 +3,7 @@ export interface Lodis {
   connect(resp: number): number;
   fork(session: number): number;
   unblock(session: number): boolean;
+  inTransaction(session: number): boolean;
   disconnect(session: number): void;
   reserve(bytes: number): number;
   exec(session: number, bytes: number, nowMs: number): number;
