@@ -6,6 +6,7 @@
 //! | line | |
 //! | --- | --- |
 //! | `> COMMAND` | a command, with redis-cli's quoting; the lines under it are its reply as redis-cli shows it in a terminal |
+//! | `>> COMMAND` | a command that blocks: its reply comes later, as a message |
 //! | `<` | the next message that was pushed to the client (also the second and further replies of SUBSCRIBE); the lines under it are the message |
 //! | `~ PATTERN` | a line of a reply that varies: `*` stands for anything |
 //! | `@client NAME` | this client speaks from here on; the first is called `A` |
@@ -34,6 +35,8 @@ mod transcript;
 trait Target {
     /// Sends a command as a client, which is new if its name is.
     fn send(&mut self, client: &str, argv: &[&[u8]]);
+    /// Sends a command that is not answered now.
+    fn block(&mut self, client: &str, argv: &[&[u8]]) -> Result<(), String>;
     /// Takes the next reply or message of a client.
     fn read(&mut self, client: &str) -> Result<String, String>;
     fn advance(&mut self, ms: u64);
@@ -54,6 +57,12 @@ impl Native {
         let options = Options { now_us: 1_700_000_000_000_000, ..Options::default() };
         Self { engine: Engine::new(&options), clients: BTreeMap::new() }
     }
+
+    fn collect(&mut self) {
+        for (session, unread) in self.clients.values_mut() {
+            unread.extend(self.engine.sessions.take_messages_of(*session));
+        }
+    }
 }
 
 impl Target for Native {
@@ -63,8 +72,14 @@ impl Target for Native {
             .entry(client.to_owned())
             .or_insert_with(|| (self.engine.connect(), Vec::new()));
         self.engine.call(*session, argv, unread);
-        for (session, unread) in self.clients.values_mut() {
-            unread.extend(self.engine.sessions.take_messages_of(*session));
+        self.collect();
+    }
+
+    fn block(&mut self, client: &str, argv: &[&[u8]]) -> Result<(), String> {
+        self.send(client, argv);
+        match &self.clients[client].1[..] {
+            [] => Ok(()),
+            answered => Err(format!("answered at once: {:?}", String::from_utf8_lossy(answered))),
         }
     }
 
@@ -78,6 +93,7 @@ impl Target for Native {
     fn advance(&mut self, ms: u64) {
         self.engine.set_time(self.engine.now_us() + i64::try_from(ms).unwrap() * 1000);
         self.engine.tick();
+        self.collect();
     }
 
     fn has(&self, _: (u32, u32)) -> bool {
@@ -119,6 +135,24 @@ impl Target for Real {
     fn send(&mut self, client: &str, argv: &[&[u8]]) {
         let new = || self.redis.connect();
         self.clients.entry(client.to_owned()).or_insert_with(new).send(argv);
+    }
+
+    fn block(&mut self, client: &str, argv: &[&[u8]]) -> Result<(), String> {
+        let blocked = |info: &[u8]| {
+            let info = String::from_utf8_lossy(info).into_owned();
+            let field = info.lines().find_map(|line| line.strip_prefix("blocked_clients:"));
+            field.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0)
+        };
+        let before = blocked(&self.redis.call(&[b"INFO", b"clients"]));
+        self.send(client, argv);
+        // What other clients do next must come after it.
+        for _ in 0..200 {
+            if blocked(&self.redis.call(&[b"INFO", b"clients"])) > before {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err("it does not block".to_owned())
     }
 
     fn read(&mut self, client: &str) -> Result<String, String> {
@@ -171,6 +205,14 @@ fn run(name: &str, steps: &[Step], target: &mut dyn Target) -> Outcome {
             }
             Action::Advance(ms) => {
                 target.advance(*ms);
+                continue;
+            }
+            Action::Block { text, argv } => {
+                let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+                outcome.run += 1;
+                if let Err(error) = target.block(client, &argv) {
+                    outcome.failures.push(format!("{name}:{}: {text}\n{error}\n", step.line));
+                }
                 continue;
             }
             Action::Call { text, argv, expected } => {
@@ -254,6 +296,7 @@ fn a_wrong_expectation_fails() {
         "> SET k v PX 10\nOK\n@advance 9\n> EXISTS k\n(integer) 0\n",
         "> SET k v PX 10\nOK\n@advance 10\n> EXISTS k\n(integer) 1\n",
         "@since 99.0\n> PING\nPANG\n@end\n",
+        ">> WAIT 1 0\n@client B\n> PING\nPANG\n",
         "> SELECT 1\nOK\n> SET k v\nOK\n@client B\n> GET k\n\"v\"\n",
     ] {
         assert_eq!(failures(wrong, &mut Native::new()).len(), 1, "{wrong}");

@@ -52,6 +52,9 @@ pub enum Nothing {
     Null,
     /// Where an array was asked for.
     NullArray,
+    /// Where a string was asked for, but as a null array when time has run out: so does Redis
+    /// answer BLMOVE.
+    Element,
     /// How many replicas have acknowledged: none.
     Replicas,
     /// Whether the log here, and how many replicas, have stored up to a byte offset.
@@ -227,6 +230,7 @@ impl Engine {
         let mut reply = Vec::new();
         let mut out = Writer::new(&mut reply, session.protocol);
         match why {
+            Unblock::Timeout if blocked.nothing == Nothing::Element => out.null_array(),
             Unblock::Timeout => self.write_nothing(blocked.nothing, &mut out),
             Unblock::Error => {
                 out.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -316,7 +320,7 @@ impl Engine {
 
     pub(super) fn write_nothing(&self, nothing: Nothing, out: &mut Writer<'_>) {
         match nothing {
-            Nothing::Null => out.null(),
+            Nothing::Null | Nothing::Element => out.null(),
             Nothing::NullArray => out.null_array(),
             Nothing::Replicas => out.integer(0),
             Nothing::Stored(offset) => {

@@ -12,6 +12,8 @@ pub struct Step {
 pub enum Action {
     /// A command, its text, and the lines that its reply is.
     Call { text: String, argv: Vec<Vec<u8>>, expected: Vec<String> },
+    /// A command that is not answered now.
+    Block { text: String, argv: Vec<Vec<u8>> },
     /// A message that was pushed to the client: the lines that it is.
     Message { expected: Vec<String> },
     /// From here on this client speaks, in RESP2 until it says HELLO 3.
@@ -53,6 +55,11 @@ pub fn parse(text: &str) -> Result<Vec<Step>, String> {
             let action = Action::Call { text: text.to_owned(), argv, expected: Vec::new() };
             steps.push(Step { line, action, since });
             replying = true;
+        } else if let Some(text) = content.strip_prefix(">> ") {
+            let argv = lodis::resp::split_words(text.as_bytes()).map_err(|_| wrong("quotes"))?;
+            let action = Action::Block { text: text.to_owned(), argv };
+            steps.push(Step { line, action, since });
+            replying = false;
         } else if content == "<" {
             steps.push(Step { line, action: Action::Message { expected: Vec::new() }, since });
             replying = true;

@@ -37,6 +37,63 @@ export interface Commands<W> {
   /** `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk. */
   bgrewriteaof: Commands<W>["bgRewriteAof"];
   /**
+   * `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.
+   *
+   * `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  blMove(source: Argument, destination: Argument, wherefrom: "LEFT" | "left" | "RIGHT" | "right", whereto: "LEFT" | "left" | "RIGHT" | "right", timeout: Argument, options?: Waiting): Result<W, string | null>;
+  /** `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved. */
+  blmove: Commands<W>["blMove"];
+  /**
+   * `BLMPOP`: Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
+   *
+   * Cost: O(N+M) where N is the number of provided keys and M is the number of elements returned.
+   *
+   * Since Redis 7.0.0.
+   */
+  blmpop(timeout: Argument, numkeys: Argument, ...rest: (Repeated | Waiting)[]): Result<W, [key: string, elements: string[]] | null>;
+  /**
+   * `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BLPOP key [key ...] timeout`
+   *
+   * Cost: O(N) where N is the number of provided keys.
+   *
+   * Since Redis 2.0.0.
+   */
+  blPop(...rest: (Repeated | Waiting)[]): Result<W, [key: string, element: string] | null>;
+  /** `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  blpop: Commands<W>["blPop"];
+  /**
+   * `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BRPOP key [key ...] timeout`
+   *
+   * Cost: O(N) where N is the number of provided keys.
+   *
+   * Since Redis 2.0.0.
+   */
+  brPop(...rest: (Repeated | Waiting)[]): Result<W, [key: string, element: string] | null>;
+  /** `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  brpop: Commands<W>["brPop"];
+  /**
+   * `BRPOPLPUSH`: Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BRPOPLPUSH source destination timeout`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   * @deprecated since Redis 6.2.0: `BLMOVE` with the `RIGHT` and `LEFT` arguments
+   */
+  brpoplpush(source: Argument, destination: Argument, timeout: Argument, options?: Waiting): Result<W, string | null>;
+  /**
    * `CLIENT`: A container for client connection commands.
    *
    * `CLIENT`
@@ -621,6 +678,159 @@ export interface Commands<W> {
   lcs(key1: Argument, key2: Argument, options?: { LEN?: boolean | null; IDX?: boolean | null; MINMATCHLEN?: Argument | null; WITHMATCHLEN?: boolean | null }): Result<W, string | number | { matches: ([number, number] | number)[][]; len: number }>;
   lcs(key1: Argument, key2: Argument, ...rest: Repeated[]): Result<W, string | number | { matches: ([number, number] | number)[][]; len: number }>;
   /**
+   * `LINDEX`: Returns an element from a list by its index.
+   *
+   * `LINDEX key index`
+   *
+   * Cost: O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).
+   *
+   * Since Redis 1.0.0.
+   */
+  lIndex(key: Argument, index: Argument): Result<W, string | null>;
+  /** `LINDEX`: Returns an element from a list by its index. */
+  lindex: Commands<W>["lIndex"];
+  /**
+   * `LINSERT`: Inserts an element before or after another element in a list.
+   *
+   * `LINSERT key <BEFORE | AFTER> pivot element`
+   *
+   * Cost: O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).
+   *
+   * Since Redis 2.2.0.
+   */
+  lInsert(key: Argument, where: "BEFORE" | "before" | "AFTER" | "after", pivot: Argument, element: Argument): Result<W, number>;
+  /** `LINSERT`: Inserts an element before or after another element in a list. */
+  linsert: Commands<W>["lInsert"];
+  /**
+   * `LLEN`: Returns the length of a list.
+   *
+   * `LLEN key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  lLen(key: Argument): Result<W, number>;
+  /** `LLEN`: Returns the length of a list. */
+  llen: Commands<W>["lLen"];
+  /**
+   * `LMOVE`: Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.
+   *
+   * `LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  lMove(source: Argument, destination: Argument, wherefrom: "LEFT" | "left" | "RIGHT" | "right", whereto: "LEFT" | "left" | "RIGHT" | "right"): Result<W, string | null>;
+  /** `LMOVE`: Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved. */
+  lmove: Commands<W>["lMove"];
+  /**
+   * `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.
+   *
+   * `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
+   *
+   * Cost: O(N+M) where N is the number of provided keys and M is the number of elements returned.
+   *
+   * Since Redis 7.0.0.
+   */
+  lmpop(numkeys: Argument, ...rest: Repeated[]): Result<W, [key: string, elements: string[]] | null>;
+  /**
+   * `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped.
+   *
+   * `LPOP key [count]`
+   *
+   * Cost: O(N) where N is the number of elements returned
+   *
+   * Since Redis 1.0.0.
+   */
+  lPop(key: Argument, count?: Argument): Result<W, string | string[] | null>;
+  /** `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped. */
+  lpop: Commands<W>["lPop"];
+  /**
+   * `LPOS`: Returns the index of matching elements in a list.
+   *
+   * `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`
+   *
+   * Cost: O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.
+   *
+   * Since Redis 6.0.6.
+   */
+  lPos(key: Argument, element: Argument, options?: { RANK?: Argument | null; COUNT?: Argument | null; MAXLEN?: Argument | null }): Result<W, number | number[] | null>;
+  lPos(key: Argument, element: Argument, ...rest: Repeated[]): Result<W, number | number[] | null>;
+  /** `LPOS`: Returns the index of matching elements in a list. */
+  lpos: Commands<W>["lPos"];
+  /**
+   * `LPUSH`: Prepends one or more elements to a list. Creates the key if it doesn't exist.
+   *
+   * `LPUSH key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 1.0.0.
+   */
+  lPush(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `LPUSH`: Prepends one or more elements to a list. Creates the key if it doesn't exist. */
+  lpush: Commands<W>["lPush"];
+  /**
+   * `LPUSHX`: Prepends one or more elements to a list only when the list exists.
+   *
+   * `LPUSHX key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 2.2.0.
+   */
+  lpushx(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /**
+   * `LRANGE`: Returns a range of elements from a list.
+   *
+   * `LRANGE key start stop`
+   *
+   * Cost: O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.
+   *
+   * Since Redis 1.0.0.
+   */
+  lRange(key: Argument, start: Argument, stop: Argument): Result<W, string[]>;
+  /** `LRANGE`: Returns a range of elements from a list. */
+  lrange: Commands<W>["lRange"];
+  /**
+   * `LREM`: Removes elements from a list. Deletes the list if the last element was removed.
+   *
+   * `LREM key count element`
+   *
+   * Cost: O(N+M) where N is the length of the list and M is the number of elements removed.
+   *
+   * Since Redis 1.0.0.
+   */
+  lRem(key: Argument, count: Argument, element: Argument): Result<W, number>;
+  /** `LREM`: Removes elements from a list. Deletes the list if the last element was removed. */
+  lrem: Commands<W>["lRem"];
+  /**
+   * `LSET`: Sets the value of an element in a list by its index.
+   *
+   * `LSET key index element`
+   *
+   * Cost: O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).
+   *
+   * Since Redis 1.0.0.
+   */
+  lSet(key: Argument, index: Argument, element: Argument): Result<W, "OK">;
+  /** `LSET`: Sets the value of an element in a list by its index. */
+  lset: Commands<W>["lSet"];
+  /**
+   * `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed.
+   *
+   * `LTRIM key start stop`
+   *
+   * Cost: O(N) where N is the number of elements to be removed by the operation.
+   *
+   * Since Redis 1.0.0.
+   */
+  lTrim(key: Argument, start: Argument, stop: Argument): Result<W, "OK">;
+  /** `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed. */
+  ltrim: Commands<W>["lTrim"];
+  /**
    * `MGET`: Atomically returns the string values of one or more keys.
    *
    * `MGET key [key ...]`
@@ -879,6 +1089,51 @@ export interface Commands<W> {
   /** `RENAMENX`: Renames a key only when the target key name doesn't exist. */
   renamenx: Commands<W>["renameNX"];
   /**
+   * `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped.
+   *
+   * `RPOP key [count]`
+   *
+   * Cost: O(N) where N is the number of elements returned
+   *
+   * Since Redis 1.0.0.
+   */
+  rPop(key: Argument, count?: Argument): Result<W, string | string[] | null>;
+  /** `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped. */
+  rpop: Commands<W>["rPop"];
+  /**
+   * `RPOPLPUSH`: Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.
+   *
+   * `RPOPLPUSH source destination`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.2.0.
+   * @deprecated since Redis 6.2.0: `LMOVE` with the `RIGHT` and `LEFT` arguments
+   */
+  rpoplpush(source: Argument, destination: Argument): Result<W, string | null>;
+  /**
+   * `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist.
+   *
+   * `RPUSH key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 1.0.0.
+   */
+  rPush(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist. */
+  rpush: Commands<W>["rPush"];
+  /**
+   * `RPUSHX`: Appends one or more elements to a list only when the list exists.
+   *
+   * `RPUSHX key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 2.2.0.
+   */
+  rpushx(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /**
    * `SCAN`: Iterates over the key names in the database.
    *
    * `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`
@@ -1100,6 +1355,11 @@ export const TABLE: readonly Row[] = [
   ["append", "append", "w"],
   ["auth", "auth", ""],
   ["bgrewriteaof", "bgRewriteAof", ""],
+  ["blmove", "blMove", "wb"],
+  ["blmpop", "blmpop", "wb"],
+  ["blpop", "blPop", "wb"],
+  ["brpop", "brPop", "wb"],
+  ["brpoplpush", "brpoplpush", "wb"],
   ["client", "client", ""],
   ["client getname", "clientGetName", ""],
   ["client getredir", "clientGetRedir", ""],
@@ -1150,6 +1410,19 @@ export const TABLE: readonly Row[] = [
   ["keys", "keys", "r"],
   ["lastsave", "lastSave", ""],
   ["lcs", "lcs", "r"],
+  ["lindex", "lIndex", "r"],
+  ["linsert", "lInsert", "w"],
+  ["llen", "lLen", "r"],
+  ["lmove", "lMove", "w"],
+  ["lmpop", "lmpop", "w"],
+  ["lpop", "lPop", "w"],
+  ["lpos", "lPos", "r"],
+  ["lpush", "lPush", "w"],
+  ["lpushx", "lpushx", "w"],
+  ["lrange", "lRange", "r"],
+  ["lrem", "lRem", "w"],
+  ["lset", "lSet", "w"],
+  ["ltrim", "lTrim", "w"],
   ["mget", "mGet", "r"],
   ["move", "move", "w"],
   ["mset", "mSet", "wd"],
@@ -1172,6 +1445,10 @@ export const TABLE: readonly Row[] = [
   ["randomkey", "randomKey", "r"],
   ["rename", "rename", "w"],
   ["renamenx", "renameNX", "w"],
+  ["rpop", "rPop", "w"],
+  ["rpoplpush", "rpoplpush", "w"],
+  ["rpush", "rPush", "w"],
+  ["rpushx", "rpushx", "w"],
   ["scan", "scan", "r"],
   ["select", "select", ""],
   ["set", "set", "w"],

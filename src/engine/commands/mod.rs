@@ -10,6 +10,8 @@ mod expire;
 mod generic;
 mod help;
 mod lcs;
+mod list;
+mod list_move;
 mod pubsub;
 mod server;
 mod string;
@@ -25,6 +27,8 @@ pub static FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,
+    list::COMMANDS,
+    list_move::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     transactions::COMMANDS,

@@ -290,6 +290,24 @@ impl Listpack {
         Iter { listpack: self, front: HEADER_LEN, back: self.0.len() - 1 }
     }
 
+    /// The entries from `position` on.
+    pub fn iter_from(&self, position: Position) -> Iter<'_> {
+        Iter { listpack: self, front: position.0, back: self.0.len() - 1 }
+    }
+
+    /// The entries before `position` and the one there, to be read backwards.
+    pub fn iter_up_to(&self, position: Position) -> Iter<'_> {
+        let back = self.end_of(position).unwrap_or(HEADER_LEN);
+        Iter { listpack: self, front: HEADER_LEN, back }
+    }
+
+    /// Cuts off the entries from `position` on; answers them.
+    pub fn split_off(&mut self, position: Position) -> Self {
+        let tail: Self = self.iter_from(position).collect();
+        self.remove_some(position, usize::MAX);
+        tail
+    }
+
     /// The first entry, looked for from `from` on and `skip` entries after each miss, whose text
     /// is `word`.
     pub fn find(&self, from: Option<Position>, word: &[u8], skip: usize) -> Option<Position> {

@@ -1,7 +1,7 @@
 //! Value types: data and algorithms, no replies.
 
 mod hash;
-mod list;
+pub mod list;
 pub mod listpack;
 mod set;
 mod sorted_set;
