@@ -22,6 +22,7 @@ const MOVES_PER_CHANGE: usize = 4;
 const SPARSE: usize = 8;
 
 /// Maps binary-safe keys to values.
+#[derive(Clone)]
 pub struct Dict<V> {
     heads: Vec<u32>,
     /// Empty unless the dictionary is being resized; then the old heads, of which those before
@@ -38,6 +39,7 @@ pub struct Dict<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
+#[derive(Clone)]
 struct Entry<V> {
     hash: u32,
     next: u32,
@@ -170,6 +172,12 @@ impl<V> Dict<V> {
             return None;
         }
         let entry = self.entry(rng.below(self.len) as u32);
+        Some((&entry.key, &entry.value))
+    }
+
+    /// Entry number `index`, below [`Dict::len`], in no particular order.
+    pub fn nth(&self, index: usize) -> Option<(&[u8], &V)> {
+        let entry = self.chunks.get(index / CHUNK)?.get(index % CHUNK)?;
         Some((&entry.key, &entry.value))
     }
 

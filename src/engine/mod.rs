@@ -41,7 +41,7 @@ pub mod types;
 pub use connection::Connection;
 
 use blocking::Waiting;
-use config::Config;
+use config::{Config, Limits};
 use effects::Effects;
 use keyspace::{Keyspace, Object};
 use pubsub::{PubSub, Space};
@@ -114,7 +114,11 @@ impl Engine {
             effects: Effects::default(),
             sessions: Sessions::default(),
             pubsub: PubSub::new(rng.next_u64()),
-            config: Config { databases, ..Config::default() },
+            config: Config {
+                databases,
+                limits: Limits { hash_seed: rng.next_u64(), ..Limits::default() },
+                ..Config::default()
+            },
             stats: Stats::default(),
             persistence: PersistenceStatus::default(),
             rng,

@@ -23,4 +23,51 @@ impl Rng {
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }
+
+    /// `count` different numbers in `0..bound`, in random order; all of them if there are no more.
+    pub fn sample(&mut self, bound: usize, count: usize) -> Vec<usize> {
+        if count >= bound {
+            return (0..bound).collect();
+        }
+        if count > bound / 3 {
+            let mut all: Vec<usize> = (0..bound).collect();
+            for index in 0..count {
+                let other = index + self.below(bound - index);
+                all.swap(index, other);
+            }
+            all.truncate(count);
+            return all;
+        }
+        let mut taken = std::collections::BTreeSet::new();
+        let mut sample = Vec::with_capacity(count);
+        while sample.len() < count {
+            let number = self.below(bound);
+            if taken.insert(number) {
+                sample.push(number);
+            }
+        }
+        sample
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_no_number_twice_and_every_number_a_chance() {
+        let mut rng = Rng::new(1);
+        for (bound, count) in [(0, 5), (5, 5), (5, 9), (100, 3), (100, 60), (7, 1)] {
+            let mut seen = vec![0usize; bound];
+            for _ in 0..500 {
+                let mut sample = rng.sample(bound, count);
+                assert_eq!(sample.len(), count.min(bound));
+                sample.iter().for_each(|number| seen[*number] += 1);
+                sample.sort_unstable();
+                sample.dedup();
+                assert_eq!(sample.len(), count.min(bound));
+            }
+            assert!(seen.iter().all(|times| *times > 0), "{bound} {count}");
+        }
+    }
 }

@@ -134,21 +134,6 @@ pub static COMMANDS: &[Command] = &[
         ..GENERIC
     },
     Command {
-        name: "scan",
-        handler: Some(scan),
-        arity: -2,
-        flags: flag::READONLY,
-        since: "2.8.0",
-        complexity: "O(1) for every call. O(N) for a complete iteration, including enough command \
-            calls for the cursor to return back to 0. N is the number of elements inside the \
-            collection.",
-        summary: "Iterates over the key names in the database.",
-        syntax: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
-        reply: ts("[cursor: string, keys: string[]]"),
-        tips: &["nondeterministic_output", "request_policy:special"],
-        ..GENERIC
-    },
-    Command {
         name: "touch",
         handler: Some(exists),
         arity: -2,
@@ -336,80 +321,4 @@ fn replace_name(c: &mut Ctx<'_>, from: &[u8], to: &[u8]) {
     c.notify(class::GENERIC, "rename_from", from);
     c.notify(class::GENERIC, "rename_to", to);
     c.changed();
-}
-
-struct ScanOptions<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-    type_name: Option<&'a [u8]>,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Self, Error> {
-        let mut options = Self { pattern: None, count: 10, type_name: None };
-        while !args.is_empty() {
-            if args.accept("COUNT") {
-                let count = Args::new(&[args.take()?], 0).take_integer()?;
-                if count < 1 {
-                    return Err(Error::SYNTAX);
-                }
-                options.count = usize::try_from(count).unwrap_or(usize::MAX);
-            } else if args.accept("MATCH") {
-                options.pattern = Some(args.take()?).filter(|pattern| pattern != b"*");
-            } else if args.accept("TYPE") {
-                options.type_name = Some(args.take()?);
-            } else {
-                return Err(Error::SYNTAX);
-            }
-        }
-        Ok(options)
-    }
-
-    fn want(&self, key: &[u8], type_name: &str) -> bool {
-        self.pattern.is_none_or(|pattern| glob_match(pattern, key, false))
-            && self.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name.as_bytes()))
-    }
-}
-
-fn scan(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let mut cursor = parse_cursor(args.take()?).ok_or(Error::fixed("ERR invalid cursor"))?;
-    let options = ScanOptions::parse(args)?;
-    let db = c.db_index();
-    let engine = &*c.engine;
-    let (mut found, mut due): (Vec<&[u8]>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
-    let mut visited = 0;
-    // As in Redis: a bound on the buckets too, should most of them be empty.
-    for _ in 0..options.count.saturating_mul(10) {
-        cursor = engine.keyspace.db(db).keys().scan(cursor, |key, object| {
-            visited += 1;
-            if engine.is_due(object) {
-                due.push(key.to_vec());
-            } else if options.want(key, object.value.type_name()) {
-                found.push(key);
-            }
-        });
-        if cursor == 0 || visited >= options.count {
-            break;
-        }
-    }
-    out.array(2);
-    let mut digits = itoa::Buffer::new();
-    out.bulk(digits.format(cursor).as_bytes());
-    out.array(found.len());
-    found.iter().for_each(|key| out.bulk(key));
-    for key in due {
-        c.engine.expire_if_due(db, &key);
-    }
-    Ok(())
-}
-
-/// An unsigned 64-bit number.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |value, byte| {
-        let digit = char::from(*byte).to_digit(10)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
-    })
 }

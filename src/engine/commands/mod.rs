@@ -13,6 +13,7 @@ mod lcs;
 mod list;
 mod list_move;
 mod pubsub;
+mod scan;
 mod server;
 mod string;
 mod string_numeric;
@@ -22,6 +23,7 @@ mod wait;
 /// The command table.
 pub static FAMILIES: &[&[Command]] = &[
     generic::COMMANDS,
+    scan::COMMANDS,
     expire::COMMANDS,
     wait::COMMANDS,
     string::COMMANDS,
