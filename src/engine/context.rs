@@ -81,8 +81,16 @@ impl<'a> Ctx<'a> {
     fn locate_in(&mut self, db: usize, key: &[u8]) -> Option<Slot> {
         let keys = self.engine.keyspace.db(db);
         let slot = keys.locate(key)?;
-        if keys.at(slot).expires_at.is_some() && self.engine.expire_if_due(db, key) {
+        let object = keys.at(slot);
+        if object.expires_at.is_some() && self.engine.expire_if_due(db, key) {
             return None;
+        }
+        let object = self.engine.keyspace.db(db).at(slot);
+        if object.value.next_field_expiry().is_some_and(|at| at <= self.engine.now_ms())
+            && !self.engine.is_loading()
+        {
+            self.engine.expire_fields(db, key, usize::MAX);
+            return self.engine.keyspace.db(db).locate(key);
         }
         Some(slot)
     }

@@ -61,6 +61,11 @@ impl<V> Dict<V> {
         }
     }
 
+    /// What the dictionary was made with.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.len

@@ -113,6 +113,7 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "total_connections_received", stats.connections);
     field(text, "total_commands_processed", stats.commands);
     field(text, "expired_keys", stats.expired_keys);
+    field(text, "expired_subkeys", stats.expired_fields);
     field(text, "evicted_keys", 0);
     field(text, "keyspace_hits", stats.keyspace_hits);
     field(text, "keyspace_misses", stats.keyspace_misses);

@@ -8,6 +8,9 @@ use super::types::Value;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// So many entries are not worth looking for stale ones.
+const DEADLINES_MIN: usize = 64;
+
 /// A value with what belongs to its key.
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -29,9 +32,11 @@ pub struct Db {
     dict: Dict<Object>,
     /// How many keys have an expiry time.
     volatile: usize,
-    /// Expiry times with the hashes of their keys, the soonest first. An entry whose key has since
-    /// gone or got another time is stale and skipped.
+    /// Expiry times of keys, and the soonest one of each hash's fields, with the hashes of the keys,
+    /// the soonest first. An entry whose key has since gone or got another time is stale and skipped.
     deadlines: BinaryHeap<Reverse<(i64, u32)>>,
+    /// How many entries there may be before the stale ones are dropped.
+    deadlines_max: usize,
     /// Keys that some session watches.
     watched: Dict<Watch>,
     /// Keys that have changed while sessions wait for them, in that order.
@@ -53,6 +58,7 @@ impl Db {
             dict: Dict::new(seed),
             volatile: 0,
             deadlines: BinaryHeap::new(),
+            deadlines_max: DEADLINES_MIN,
             watched: Dict::new(seed),
             ready: Vec::new(),
         }
@@ -105,9 +111,13 @@ impl Db {
 
     /// Sets what `key` holds, its expiry time included; answers what it held.
     pub fn set(&mut self, key: &[u8], value: Value, expires_at: Option<i64>) -> Option<Object> {
+        let fields_expire_at = value.next_field_expiry();
         let old = self.dict.insert(key, Object { value, expires_at });
         let had_deadline = old.as_ref().is_some_and(|old| old.expires_at.is_some());
         self.note_deadline(key, had_deadline, expires_at);
+        if let Some(at) = fields_expire_at {
+            self.push_deadline(key, at);
+        }
         self.touch(key);
         old
     }
@@ -139,16 +149,27 @@ impl Db {
         self.touch_all();
         self.dict.clear();
         self.deadlines = BinaryHeap::new();
+        self.deadlines_max = DEADLINES_MIN;
         self.volatile = 0;
     }
 
-    /// A key with a time before `now_ms`, if there is one.
+    /// Takes note of a change of the expiry times of a hash's fields.
+    pub fn note_field_expiry(&mut self, key: &[u8]) {
+        let Some(Object { value: Value::Hash(hash), .. }) = self.dict.get_mut(key) else { return };
+        if let Some(at) = hash.take_new_expiry() {
+            self.push_deadline(key, at);
+        }
+    }
+
+    /// A key with a time before `now_ms`, its own or a field's, if there is one.
     pub fn next_expired(&mut self, now_ms: i64) -> Option<Vec<u8>> {
         while let Some(Reverse((at, hash))) = self.deadlines.peek().copied() {
             if at > now_ms {
                 return None;
             }
-            let due = self.dict.find_by_hash(hash, |_, object| object.expires_at == Some(at));
+            let due = self.dict.find_by_hash(hash, |_, object| {
+                object.expires_at == Some(at) || object.value.next_field_expiry() == Some(at)
+            });
             if let Some(key) = due {
                 return Some(key.to_vec());
             }
@@ -268,19 +289,25 @@ impl Db {
         self.volatile -= usize::from(had);
         let Some(at) = expires_at else { return };
         self.volatile += 1;
+        self.push_deadline(key, at);
+    }
+
+    fn push_deadline(&mut self, key: &[u8], at: i64) {
         let hash = self.dict.hash(key);
         self.deadlines.push(Reverse((at, hash)));
-        if self.deadlines.len() > 2 * self.volatile + 64 {
+        if self.deadlines.len() > self.deadlines_max {
             self.rebuild_deadlines();
         }
     }
 
     /// Drops the stale entries.
     fn rebuild_deadlines(&mut self) {
-        let live = self.dict.iter().filter_map(|(key, object)| {
-            object.expires_at.map(|at| Reverse((at, self.dict.hash(key))))
+        let live = self.dict.iter().flat_map(|(key, object)| {
+            let times = [object.expires_at, object.value.next_field_expiry()];
+            times.into_iter().flatten().map(|at| Reverse((at, self.dict.hash(key))))
         });
         self.deadlines = live.collect::<Vec<_>>().into();
+        self.deadlines_max = 2 * self.deadlines.len() + DEADLINES_MIN;
     }
 }
 

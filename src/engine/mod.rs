@@ -50,6 +50,7 @@ use rng::Rng;
 use session::{SessionId, Sessions};
 use stats::Stats;
 use status::PersistenceStatus;
+use types::Value;
 
 /// The Redis version whose behaviour is implemented; clients read it from HELLO and INFO.
 pub const REDIS_VERSION: &str = "8.0.0";
@@ -234,9 +235,9 @@ impl Engine {
         while *left > 0 {
             let Some(key) = self.keyspace.db_mut(db).next_expired(now) else { return };
             self.effects.begin_unit();
-            self.expire_if_due(db, &key);
+            let gone = self.expire_if_due(db, &key);
+            *left -= if gone { 1 } else { self.expire_fields(db, &key, *left).max(1) };
             self.effects.end_unit();
-            *left -= 1;
         }
     }
 
@@ -248,6 +249,38 @@ impl Engine {
             self.expired(db, key);
         }
         due
+    }
+
+    /// Removes up to `most` fields of the hash at `key` whose time has come, and says so in the
+    /// stream; answers how many. The hash goes with its last field.
+    pub(crate) fn expire_fields(&mut self, db: usize, key: &[u8], most: usize) -> usize {
+        let now = self.now_ms();
+        let keys = self.keyspace.db_mut(db);
+        let Some(Value::Hash(hash)) = keys.value_mut(key) else { return 0 };
+        let mut gone: Vec<Vec<u8>> = Vec::new();
+        while gone.len() < most
+            && let Some(field) = hash.pop_expired(now)
+        {
+            gone.push(field);
+        }
+        if gone.is_empty() {
+            return 0;
+        }
+        let spent = hash.is_empty();
+        keys.note_field_expiry(key);
+        keys.touch(key);
+        if spent {
+            keys.remove(key);
+        }
+        let mut effect: Vec<&[u8]> = vec![b"HDEL", key];
+        effect.extend(gone.iter().map(Vec::as_slice));
+        self.effects.append(db, &effect);
+        self.stats.expired_fields += gone.len() as u64;
+        self.notify(notify::class::HASH, "hexpired", db, key);
+        if spent {
+            self.notify(notify::class::GENERIC, "del", db, key);
+        }
+        gone.len()
     }
 
     /// Whether what a key holds is past its time, and may be let go.

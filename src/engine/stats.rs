@@ -19,6 +19,8 @@ pub struct Stats {
     pub keyspace_misses: u64,
     /// Keys that ceased to exist because their time had come.
     pub expired_keys: u64,
+    /// Fields of hashes that ceased to exist because their time had come.
+    pub expired_fields: u64,
     /// Error replies.
     pub errors: u64,
     /// Error replies by their code (`ERR`, `WRONGTYPE`, …).

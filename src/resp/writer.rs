@@ -46,6 +46,14 @@ impl<'a> Writer<'a> {
         self.buffer.truncate(position);
     }
 
+    /// Makes room for `bytes` more.
+    ///
+    /// # Errors
+    /// When the allocator refuses.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), std::collections::TryReserveError> {
+        self.buffer.try_reserve(bytes)
+    }
+
     /// Appends bytes that are already encoded in this writer's protocol.
     pub fn raw(&mut self, encoded: &[u8]) {
         self.buffer.extend_from_slice(encoded);

@@ -601,6 +601,350 @@ export interface Commands<W> {
   /** `GETSET`: Returns the previous string value of a key after setting it to a new value. */
   getset: Commands<W>["getSet"];
   /**
+   * `HDEL`: Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.
+   *
+   * `HDEL key field [field ...]`
+   *
+   * Cost: O(N) where N is the number of fields to be removed.
+   *
+   * Since Redis 2.0.0.
+   */
+  hDel(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, number>;
+  /** `HDEL`: Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain. */
+  hdel: Commands<W>["hDel"];
+  /**
+   * `HEXISTS`: Determines whether a field exists in a hash.
+   *
+   * `HEXISTS key field`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hExists(key: Argument, field: Argument): Result<W, 0 | 1>;
+  /** `HEXISTS`: Determines whether a field exists in a hash. */
+  hexists: Commands<W>["hExists"];
+  /**
+   * `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds).
+   *
+   * `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hExpire(key: Argument, seconds: Argument, options?: { NX?: boolean | null; XX?: boolean | null; GT?: boolean | null; LT?: boolean | null; FIELDS?: Repeated | null }): Result<W, (-2 | 0 | 1 | 2)[]>;
+  hExpire(key: Argument, seconds: Argument, ...rest: Repeated[]): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds). */
+  hexpire: Commands<W>["hExpire"];
+  /**
+   * `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds).
+   *
+   * `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hExpireAt(key: Argument, unixTimeSeconds: Argument, options?: { NX?: boolean | null; XX?: boolean | null; GT?: boolean | null; LT?: boolean | null; FIELDS?: Repeated | null }): Result<W, (-2 | 0 | 1 | 2)[]>;
+  hExpireAt(key: Argument, unixTimeSeconds: Argument, ...rest: Repeated[]): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds). */
+  hexpireat: Commands<W>["hExpireAt"];
+  /**
+   * `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds.
+   *
+   * `HEXPIRETIME key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hExpireTime(key: Argument, options?: { FIELDS?: Repeated | null }): Result<W, number[]>;
+  hExpireTime(key: Argument, ...rest: Repeated[]): Result<W, number[]>;
+  /** `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds. */
+  hexpiretime: Commands<W>["hExpireTime"];
+  /**
+   * `HGET`: Returns the value of a field in a hash.
+   *
+   * `HGET key field`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hGet(key: Argument, field: Argument): Result<W, string | null>;
+  /** `HGET`: Returns the value of a field in a hash. */
+  hget: Commands<W>["hGet"];
+  /**
+   * `HGETALL`: Returns all fields and values in a hash.
+   *
+   * `HGETALL key`
+   *
+   * Cost: O(N) where N is the size of the hash.
+   *
+   * Since Redis 2.0.0.
+   */
+  hGetall(key: Argument): Result<W, { [field: string]: string }>;
+  /** `HGETALL`: Returns all fields and values in a hash. */
+  hgetall: Commands<W>["hGetall"];
+  /**
+   * `HGETDEL`: Returns the value of a field and deletes it from the hash.
+   *
+   * `HGETDEL key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 8.0.0.
+   */
+  hGetDel(key: Argument, options?: { FIELDS?: Repeated | null }): Result<W, (string | null)[]>;
+  hGetDel(key: Argument, ...rest: Repeated[]): Result<W, (string | null)[]>;
+  /** `HGETDEL`: Returns the value of a field and deletes it from the hash. */
+  hgetdel: Commands<W>["hGetDel"];
+  /**
+   * `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration.
+   *
+   * `HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 8.0.0.
+   */
+  hGetEx(key: Argument, options?: { EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; PERSIST?: boolean | null; FIELDS?: Repeated | null }): Result<W, (string | null)[]>;
+  hGetEx(key: Argument, ...rest: Repeated[]): Result<W, (string | null)[]>;
+  /** `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration. */
+  hgetex: Commands<W>["hGetEx"];
+  /**
+   * `HINCRBY`: Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist.
+   *
+   * `HINCRBY key field increment`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hIncrBy(key: Argument, field: Argument, increment: Argument): Result<W, number | bigint>;
+  /** `HINCRBY`: Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist. */
+  hincrby: Commands<W>["hIncrBy"];
+  /**
+   * `HINCRBYFLOAT`: Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.
+   *
+   * `HINCRBYFLOAT key field increment`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  hIncrByFloat(key: Argument, field: Argument, increment: Argument): Result<W, string>;
+  /** `HINCRBYFLOAT`: Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist. */
+  hincrbyfloat: Commands<W>["hIncrByFloat"];
+  /**
+   * `HKEYS`: Returns all fields in a hash.
+   *
+   * `HKEYS key`
+   *
+   * Cost: O(N) where N is the size of the hash.
+   *
+   * Since Redis 2.0.0.
+   */
+  hKeys(key: Argument): Result<W, string[]>;
+  /** `HKEYS`: Returns all fields in a hash. */
+  hkeys: Commands<W>["hKeys"];
+  /**
+   * `HLEN`: Returns the number of fields in a hash.
+   *
+   * `HLEN key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hLen(key: Argument): Result<W, number>;
+  /** `HLEN`: Returns the number of fields in a hash. */
+  hlen: Commands<W>["hLen"];
+  /**
+   * `HMGET`: Returns the values of all fields in a hash.
+   *
+   * `HMGET key field [field ...]`
+   *
+   * Cost: O(N) where N is the number of fields being requested.
+   *
+   * Since Redis 2.0.0.
+   */
+  hmget(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, (string | null)[]>;
+  /**
+   * `HMSET`: Sets the values of multiple fields.
+   *
+   * `HMSET key field value [field value ...]`
+   *
+   * Cost: O(N) where N is the number of fields being set.
+   *
+   * Since Redis 2.0.0.
+   * @deprecated since Redis 4.0.0: `HSET` with multiple field-value pairs
+   */
+  hmset(key: Argument, data: Data): Result<W, "OK">;
+  hmset(key: Argument, ...pairs: Repeated[]): Result<W, "OK">;
+  /**
+   * `HPERSIST`: Removes the expiration time for each specified field.
+   *
+   * `HPERSIST key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hPersist(key: Argument, options?: { FIELDS?: Repeated | null }): Result<W, (-2 | -1 | 1)[]>;
+  hPersist(key: Argument, ...rest: Repeated[]): Result<W, (-2 | -1 | 1)[]>;
+  /** `HPERSIST`: Removes the expiration time for each specified field. */
+  hpersist: Commands<W>["hPersist"];
+  /**
+   * `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds).
+   *
+   * `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpExpire(key: Argument, milliseconds: Argument, options?: { NX?: boolean | null; XX?: boolean | null; GT?: boolean | null; LT?: boolean | null; FIELDS?: Repeated | null }): Result<W, (-2 | 0 | 1 | 2)[]>;
+  hpExpire(key: Argument, milliseconds: Argument, ...rest: Repeated[]): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds). */
+  hpexpire: Commands<W>["hpExpire"];
+  /**
+   * `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds).
+   *
+   * `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpExpireAt(key: Argument, unixTimeMilliseconds: Argument, options?: { NX?: boolean | null; XX?: boolean | null; GT?: boolean | null; LT?: boolean | null; FIELDS?: Repeated | null }): Result<W, (-2 | 0 | 1 | 2)[]>;
+  hpExpireAt(key: Argument, unixTimeMilliseconds: Argument, ...rest: Repeated[]): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds). */
+  hpexpireat: Commands<W>["hpExpireAt"];
+  /**
+   * `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec.
+   *
+   * `HPEXPIRETIME key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpExpireTime(key: Argument, options?: { FIELDS?: Repeated | null }): Result<W, number[]>;
+  hpExpireTime(key: Argument, ...rest: Repeated[]): Result<W, number[]>;
+  /** `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec. */
+  hpexpiretime: Commands<W>["hpExpireTime"];
+  /**
+   * `HPTTL`: Returns the TTL in milliseconds of a hash field.
+   *
+   * `HPTTL key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpTTL(key: Argument, options?: { FIELDS?: Repeated | null }): Result<W, number[]>;
+  hpTTL(key: Argument, ...rest: Repeated[]): Result<W, number[]>;
+  /** `HPTTL`: Returns the TTL in milliseconds of a hash field. */
+  hpttl: Commands<W>["hpTTL"];
+  /**
+   * `HRANDFIELD`: Returns one or more random fields from a hash.
+   *
+   * `HRANDFIELD key [count [WITHVALUES]]`
+   *
+   * Cost: O(N) where N is the number of fields returned
+   *
+   * Since Redis 6.2.0.
+   */
+  hRandField(key: Argument, ...rest: Repeated[]): Result<W, string | string[] | [field: string, value: string][] | null>;
+  /** `HRANDFIELD`: Returns one or more random fields from a hash. */
+  hrandfield: Commands<W>["hRandField"];
+  /**
+   * `HSCAN`: Iterates over fields and values of a hash.
+   *
+   * `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`
+   *
+   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
+   *
+   * Since Redis 2.8.0.
+   */
+  hScan(key: Argument, cursor: Argument, options?: { MATCH?: Argument | null; COUNT?: Argument | null; NOVALUES?: boolean | null }): Result<W, [cursor: string, fieldsAndValues: string[]]>;
+  hScan(key: Argument, cursor: Argument, ...rest: Repeated[]): Result<W, [cursor: string, fieldsAndValues: string[]]>;
+  /** `HSCAN`: Iterates over fields and values of a hash. */
+  hscan: Commands<W>["hScan"];
+  /**
+   * `HSET`: Creates or modifies the value of a field in a hash.
+   *
+   * `HSET key field value [field value ...]`
+   *
+   * Cost: O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.
+   *
+   * Since Redis 2.0.0.
+   */
+  hset(key: Argument, data: Data): Result<W, number>;
+  hset(key: Argument, ...pairs: Repeated[]): Result<W, number>;
+  /**
+   * `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration.
+   *
+   * `HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`
+   *
+   * Cost: O(N) where N is the number of fields being set.
+   *
+   * Since Redis 8.0.0.
+   */
+  hsetEx(key: Argument, options?: { FNX?: boolean | null; FXX?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null; FIELDS?: Repeated | null }): Result<W, 0 | 1>;
+  hsetEx(key: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
+  /** `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration. */
+  hsetex: Commands<W>["hsetEx"];
+  /**
+   * `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist.
+   *
+   * `HSETNX key field value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hsetNX(key: Argument, field: Argument, value: Argument): Result<W, 0 | 1>;
+  /** `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist. */
+  hsetnx: Commands<W>["hsetNX"];
+  /**
+   * `HSTRLEN`: Returns the length of the value of a field.
+   *
+   * `HSTRLEN key field`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.2.0.
+   */
+  hStrLen(key: Argument, field: Argument): Result<W, number>;
+  /** `HSTRLEN`: Returns the length of the value of a field. */
+  hstrlen: Commands<W>["hStrLen"];
+  /**
+   * `HTTL`: Returns the TTL in seconds of a hash field.
+   *
+   * `HTTL key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hTTL(key: Argument, options?: { FIELDS?: Repeated | null }): Result<W, number[]>;
+  hTTL(key: Argument, ...rest: Repeated[]): Result<W, number[]>;
+  /** `HTTL`: Returns the TTL in seconds of a hash field. */
+  httl: Commands<W>["hTTL"];
+  /**
+   * `HVALS`: Returns all values in a hash.
+   *
+   * `HVALS key`
+   *
+   * Cost: O(N) where N is the size of the hash.
+   *
+   * Since Redis 2.0.0.
+   */
+  hvals(key: Argument): Result<W, string[]>;
+  /**
    * `INCR`: Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
    *
    * `INCR key`
@@ -1403,6 +1747,34 @@ export const TABLE: readonly Row[] = [
   ["getex", "getEx", "w"],
   ["getrange", "getRange", "r"],
   ["getset", "getSet", "w"],
+  ["hdel", "hDel", "w"],
+  ["hexists", "hExists", "r"],
+  ["hexpire", "hExpire", "w"],
+  ["hexpireat", "hExpireAt", "w"],
+  ["hexpiretime", "hExpireTime", "r"],
+  ["hget", "hGet", "r"],
+  ["hgetall", "hGetall", "r"],
+  ["hgetdel", "hGetDel", "w"],
+  ["hgetex", "hGetEx", "w"],
+  ["hincrby", "hIncrBy", "w"],
+  ["hincrbyfloat", "hIncrByFloat", "w"],
+  ["hkeys", "hKeys", "r"],
+  ["hlen", "hLen", "r"],
+  ["hmget", "hmget", "r"],
+  ["hmset", "hmset", "wd"],
+  ["hpersist", "hPersist", "w"],
+  ["hpexpire", "hpExpire", "w"],
+  ["hpexpireat", "hpExpireAt", "w"],
+  ["hpexpiretime", "hpExpireTime", "r"],
+  ["hpttl", "hpTTL", "r"],
+  ["hrandfield", "hRandField", "r"],
+  ["hscan", "hScan", "r"],
+  ["hset", "hset", "wd"],
+  ["hsetex", "hsetEx", "w"],
+  ["hsetnx", "hsetNX", "w"],
+  ["hstrlen", "hStrLen", "r"],
+  ["httl", "hTTL", "r"],
+  ["hvals", "hvals", "r"],
   ["incr", "incr", "w"],
   ["incrby", "incrBy", "w"],
   ["incrbyfloat", "incrByFloat", "w"],

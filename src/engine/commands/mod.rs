@@ -8,6 +8,8 @@ mod config;
 mod connection;
 mod expire;
 mod generic;
+mod hash;
+mod hash_expire;
 mod help;
 mod lcs;
 mod list;
@@ -29,6 +31,8 @@ pub static FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,
+    hash::COMMANDS,
+    hash_expire::COMMANDS,
     list::COMMANDS,
     list_move::COMMANDS,
     connection::COMMANDS,

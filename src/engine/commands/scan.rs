@@ -21,7 +21,9 @@ pub static COMMANDS: &[Command] = &[Command {
     syntax: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
     reply: ts("[cursor: string, keys: string[]]"),
     tips: &["nondeterministic_output", "request_policy:special"],
-    ..GENERIC
+    group: Group::Generic,
+    acl: acl::KEYSPACE,
+    ..Command::BASE
 }];
 
 /// What SCAN and its kin are asked for.
@@ -39,7 +41,6 @@ pub(super) struct ScanOptions<'a> {
 pub(super) enum Scanned {
     Keys,
     Fields,
-    Members,
 }
 
 impl<'a> ScanOptions<'a> {

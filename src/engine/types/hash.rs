@@ -1,19 +1,365 @@
-//! The value type behind the commands of its family.
+//! Hashes: the encodings `listpack`, `listpackex` and `hashtable`.
 
-use super::Listpack;
+use super::listpack::{Item, Listpack, Position};
+use crate::engine::config::Limits;
+use crate::engine::dict::Dict;
+use crate::engine::key::Key;
+use crate::engine::rng::Rng;
+use std::collections::BTreeSet;
 
-/// A collection in Redis's encodings.
-#[derive(Clone, Debug, Default)]
-pub struct Hash(Listpack);
+/// Fields with values; fields may have an expiry time, for which hashes without any pay nothing.
+/// A field is found in O(1), in a listpack in O(fields).
+#[derive(Clone)]
+pub struct Hash(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Plain(Fields),
+    /// Some field has, or had, an expiry time.
+    Expiring(Box<(Fields, Expiries)>),
+}
+
+#[derive(Clone)]
+enum Fields {
+    /// Field, value, field, value, …
+    Listpack(Listpack),
+    Table(Box<Dict<Key>>),
+}
+
+/// The expiry times of fields: Unix milliseconds.
+#[derive(Clone)]
+struct Expiries {
+    by_field: Dict<i64>,
+    /// The soonest first.
+    queue: BTreeSet<(i64, Box<[u8]>)>,
+    /// The soonest that the keyspace has been told.
+    noted: Option<i64>,
+}
 
 impl Hash {
-    /// Whether there is nothing in it.
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        match self.fields() {
+            Fields::Listpack(listpack) => listpack.len() / 2,
+            Fields::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// The name that `OBJECT ENCODING` answers.
     pub fn encoding(&self) -> &'static str {
-        "listpack"
+        match (&self.0, self.fields()) {
+            (_, Fields::Table(_)) => "hashtable",
+            (Repr::Plain(_), _) => "listpack",
+            (Repr::Expiring(_), _) => "listpackex",
+        }
+    }
+
+    /// The listpack of fields and values, while the hash is one.
+    pub fn as_listpack(&self) -> Option<&Listpack> {
+        match self.fields() {
+            Fields::Listpack(listpack) => Some(listpack),
+            Fields::Table(_) => None,
+        }
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<Item<'_>> {
+        match self.fields() {
+            Fields::Listpack(listpack) => {
+                Some(listpack.get(listpack.next(find(listpack, field)?)?))
+            }
+            Fields::Table(table) => table.get(field).map(|value| Item::Bytes(value)),
+        }
+    }
+
+    /// Whether there is such a field.
+    pub fn contains(&self, field: &[u8]) -> bool {
+        match self.fields() {
+            Fields::Listpack(listpack) => find(listpack, field).is_some(),
+            Fields::Table(table) => table.contains(field),
+        }
+    }
+
+    /// Sets the value of a field, its expiry time apart; whether the field is new.
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
+        let longest = field.len().max(value.len());
+        if longest > limits.hash_max_listpack_value {
+            self.make_table(limits);
+        }
+        let created = match self.fields_mut() {
+            Fields::Listpack(listpack) => set_in_listpack(listpack, field, value),
+            Fields::Table(table) => table.insert(field, value.into()).is_none(),
+        };
+        if self.len() > limits.hash_max_listpack_entries {
+            self.make_table(limits);
+        }
+        created
+    }
+
+    /// Removes a field; whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        self.set_expiry(field, None);
+        match self.fields_mut() {
+            Fields::Listpack(listpack) => match find(listpack, field) {
+                Some(position) => {
+                    listpack.remove_some(position, 2);
+                    true
+                }
+                None => false,
+            },
+            Fields::Table(table) => table.remove(field).is_some(),
+        }
+    }
+
+    /// Calls `f` with every field and value.
+    pub fn visit<'a>(&'a self, mut f: impl FnMut(Item<'a>, Item<'a>)) {
+        match self.fields() {
+            Fields::Listpack(listpack) => {
+                let mut items = listpack.iter();
+                while let (Some(field), Some(value)) = (items.next(), items.next()) {
+                    f(field, value);
+                }
+            }
+            Fields::Table(table) => {
+                table.iter().for_each(|(field, value)| f(Item::Bytes(field), Item::Bytes(value)));
+            }
+        }
+    }
+
+    /// Field and value number `index`, in no particular order. O(1), in a listpack O(fields).
+    pub fn nth(&self, index: usize) -> Option<(Item<'_>, Item<'_>)> {
+        match self.fields() {
+            Fields::Listpack(listpack) => {
+                let field = listpack.seek(i64::try_from(index).ok()?.checked_mul(2)?)?;
+                Some((listpack.get(field), listpack.get(listpack.next(field)?)))
+            }
+            Fields::Table(table) => {
+                table.nth(index).map(|(field, value)| (Item::Bytes(field), Item::Bytes(value)))
+            }
+        }
+    }
+
+    /// A field, each with the same probability.
+    pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, Item<'_>)> {
+        self.nth(rng.below(self.len()))
+    }
+
+    /// Visits the fields under `cursor` and answers the next cursor; see [`Dict::scan`]. A listpack
+    /// is visited whole.
+    pub fn scan<'a>(&'a self, cursor: u64, mut f: impl FnMut(Item<'a>, Item<'a>)) -> u64 {
+        match self.fields() {
+            Fields::Listpack(_) => {
+                self.visit(f);
+                0
+            }
+            Fields::Table(table) => {
+                table.scan(cursor, |field, value| f(Item::Bytes(field), Item::Bytes(value)))
+            }
+        }
+    }
+
+    /// When a field ceases to exist: Unix milliseconds.
+    pub fn expiry(&self, field: &[u8]) -> Option<i64> {
+        match &self.0 {
+            Repr::Plain(_) => None,
+            Repr::Expiring(expiring) => expiring.1.by_field.get(field).copied(),
+        }
+    }
+
+    /// Sets or takes away the expiry time of a field that is there.
+    pub fn set_expiry(&mut self, field: &[u8], at: Option<i64>) {
+        if let (Repr::Plain(_), None) = (&self.0, at) {
+            return;
+        }
+        let Expiries { by_field, queue, .. } = self.expiries_mut();
+        let old = match at {
+            Some(at) => by_field.insert(field, at),
+            None => by_field.remove(field),
+        };
+        if let Some(old) = old {
+            queue.remove(&(old, field.into()));
+        }
+        if let Some(at) = at {
+            queue.insert((at, field.into()));
+        }
+    }
+
+    /// When the first field ceases to exist.
+    pub fn next_expiry(&self) -> Option<i64> {
+        match &self.0 {
+            Repr::Plain(_) => None,
+            Repr::Expiring(expiring) => expiring.1.queue.first().map(|(at, _)| *at),
+        }
+    }
+
+    /// The first expiry time, if it is another one than at the last call.
+    pub fn take_new_expiry(&mut self) -> Option<i64> {
+        let Repr::Expiring(expiring) = &mut self.0 else { return None };
+        let next = expiring.1.queue.first().map(|(at, _)| *at);
+        let before = std::mem::replace(&mut expiring.1.noted, next);
+        next.filter(|_| next != before)
+    }
+
+    /// Removes the first field whose time has come by `now_ms`; answers its name.
+    pub fn pop_expired(&mut self, now_ms: i64) -> Option<Vec<u8>> {
+        let Repr::Expiring(expiring) = &mut self.0 else { return None };
+        let (at, field) = expiring.1.queue.first()?;
+        if *at > now_ms {
+            return None;
+        }
+        let field = field.to_vec();
+        self.remove(&field);
+        Some(field)
+    }
+
+    fn fields(&self) -> &Fields {
+        match &self.0 {
+            Repr::Plain(fields) => fields,
+            Repr::Expiring(expiring) => &expiring.0,
+        }
+    }
+
+    fn fields_mut(&mut self) -> &mut Fields {
+        match &mut self.0 {
+            Repr::Plain(fields) => fields,
+            Repr::Expiring(expiring) => &mut expiring.0,
+        }
+    }
+
+    fn expiries_mut(&mut self) -> &mut Expiries {
+        if let Repr::Plain(fields) = &mut self.0 {
+            let seed = match fields {
+                Fields::Listpack(_) => 0,
+                Fields::Table(table) => table.seed(),
+            };
+            let fields = std::mem::replace(fields, Fields::Listpack(Listpack::new()));
+            let expiries =
+                Expiries { by_field: Dict::new(seed), queue: BTreeSet::new(), noted: None };
+            self.0 = Repr::Expiring(Box::new((fields, expiries)));
+        }
+        match &mut self.0 {
+            Repr::Expiring(expiring) => &mut expiring.1,
+            Repr::Plain(_) => unreachable!("made expiring above"),
+        }
+    }
+
+    fn make_table(&mut self, limits: Limits) {
+        let Fields::Listpack(listpack) = self.fields() else { return };
+        let mut table = Dict::new(limits.hash_seed);
+        let mut items = listpack.iter();
+        while let (Some(field), Some(value)) = (items.next(), items.next()) {
+            field.with_bytes(|field| value.with_bytes(|value| table.insert(field, value.into())));
+        }
+        *self.fields_mut() = Fields::Table(Box::new(table));
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(Repr::Plain(Fields::Listpack(Listpack::new())))
+    }
+}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut map = f.debug_map();
+        self.visit(|field, value| {
+            map.entry(&field, &value);
+        });
+        map.finish()
+    }
+}
+
+fn find(listpack: &Listpack, field: &[u8]) -> Option<Position> {
+    listpack.find(listpack.first(), field, 1)
+}
+
+fn set_in_listpack(listpack: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
+    match find(listpack, field).and_then(|field| listpack.next(field)) {
+        Some(position) => {
+            listpack.replace(position, Item::of(value));
+            false
+        }
+        None => {
+            listpack.push_back(Item::of(field));
+            listpack.push_back(Item::of(value));
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn encodings() {
+        let limits = Limits { hash_max_listpack_entries: 3, ..Limits::default() };
+        let mut hash = Hash::default();
+        for field in ["a", "b", "c"] {
+            assert!(hash.set(field.as_bytes(), b"1", limits));
+            assert_eq!(hash.encoding(), "listpack");
+        }
+        let mut expiring = hash.clone();
+        expiring.set_expiry(b"a", Some(5));
+        assert_eq!(expiring.encoding(), "listpackex");
+        assert!(hash.set(b"d", b"1", limits) && expiring.set(b"d", b"1", limits));
+        assert_eq!((hash.encoding(), expiring.encoding()), ("hashtable", "hashtable"));
+        assert_eq!(expiring.next_expiry(), Some(5));
+        let mut long = Hash::default();
+        long.set(b"a", &[b'x'; 65], limits);
+        assert_eq!(long.encoding(), "hashtable");
+        assert!(size_of::<Hash>() <= 24);
+    }
+
+    proptest! {
+        #[test]
+        fn like_a_map(
+            steps in prop::collection::vec((0u8..6, "[a-f]|[0-9]{1,2}", "[a-c]{0,3}|[0-9]{1,3}", 0i64..20), 1..80),
+            most in prop::sample::select(vec![4usize, 100]),
+        ) {
+            let limits = Limits { hash_max_listpack_entries: most, ..Limits::default() };
+            let mut model: BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)> = BTreeMap::new();
+            let mut hash = Hash::default();
+            for (kind, field, value, at) in &steps {
+                let (field, value) = (field.as_bytes().to_vec(), value.as_bytes().to_vec());
+                match kind {
+                    0..=2 => {
+                        let created = hash.set(&field, &value, limits);
+                        prop_assert_eq!(created, !model.contains_key(&field));
+                        model.entry(field).or_insert((Vec::new(), None)).0 = value;
+                    }
+                    3 => prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some()),
+                    4 => if let Some(entry) = model.get_mut(&field) {
+                        entry.1 = (at % 4 != 0).then_some(*at);
+                        hash.set_expiry(&field, entry.1);
+                    },
+                    _ => while let Some(gone) = hash.pop_expired(*at) {
+                        let (_, due) = model.remove(&gone).unwrap();
+                        prop_assert!(due.unwrap() <= *at);
+                    },
+                }
+                prop_assert_eq!(hash.len(), model.len());
+                prop_assert_eq!(hash.next_expiry(), model.values().filter_map(|(_, at)| *at).min());
+                let mut seen = BTreeMap::new();
+                hash.visit(|field, value| { seen.insert(field.to_vec(), value.to_vec()); });
+                let expected: BTreeMap<_, _> = model.iter().map(|(f, (v, _))| (f.clone(), v.clone())).collect();
+                prop_assert_eq!(&seen, &expected);
+                for (field, (value, at)) in &model {
+                    prop_assert_eq!(hash.get(field).map(Item::to_vec), Some(value.clone()));
+                    prop_assert_eq!(hash.expiry(field), *at);
+                }
+                let mut nth: Vec<_> = (0..=hash.len()).filter_map(|n| hash.nth(n)).map(|(f, _)| f.to_vec()).collect();
+                nth.sort();
+                prop_assert_eq!(nth, model.keys().cloned().collect::<Vec<_>>());
+            }
+        }
     }
 }

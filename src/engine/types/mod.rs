@@ -67,6 +67,14 @@ impl Value {
         }
     }
 
+    /// When the first field of a hash ceases to exist: Unix milliseconds.
+    pub fn next_field_expiry(&self) -> Option<i64> {
+        match self {
+            Self::Hash(hash) => hash.next_expiry(),
+            _ => None,
+        }
+    }
+
     /// Whether it is a collection that has nothing left to hold its key: never a string or stream.
     pub fn is_spent(&self) -> bool {
         match self {
