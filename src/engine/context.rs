@@ -134,6 +134,18 @@ impl<'a> Ctx<'a> {
         T::of(&object.value).map(Some).ok_or(Error::WRONG_TYPE)
     }
 
+    /// The collections at several keys, to be read together.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`] if one of them is of another type.
+    pub fn read_many<T: DataType>(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<&T>>, Error> {
+        for key in keys {
+            self.read_as::<T>(key)?;
+        }
+        let db = self.engine.keyspace.db(self.db_index());
+        Ok(keys.iter().map(|key| db.get(key).and_then(|object| T::of(&object.value))).collect())
+    }
+
     /// The collection at `key`, to be changed in place. Once it has changed, [`Ctx::modified`]
     /// must be called, and [`Ctx::remove_if_empty`] if something was taken out of it.
     ///

@@ -1478,6 +1478,18 @@ export interface Commands<W> {
    */
   rpushx(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
   /**
+   * `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist.
+   *
+   * `SADD key member [member ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 1.0.0.
+   */
+  sAdd(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
+  /** `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist. */
+  sadd: Commands<W>["sAdd"];
+  /**
    * `SCAN`: Iterates over the key names in the database.
    *
    * `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`
@@ -1488,6 +1500,42 @@ export interface Commands<W> {
    */
   scan(cursor: Argument, options?: { MATCH?: Argument | null; COUNT?: Argument | null; TYPE?: Argument | null }): Result<W, [cursor: string, keys: string[]]>;
   scan(cursor: Argument, ...rest: Repeated[]): Result<W, [cursor: string, keys: string[]]>;
+  /**
+   * `SCARD`: Returns the number of members in a set.
+   *
+   * `SCARD key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  sCard(key: Argument): Result<W, number>;
+  /** `SCARD`: Returns the number of members in a set. */
+  scard: Commands<W>["sCard"];
+  /**
+   * `SDIFF`: Returns the difference of multiple sets.
+   *
+   * `SDIFF key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sDiff(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
+  /** `SDIFF`: Returns the difference of multiple sets. */
+  sdiff: Commands<W>["sDiff"];
+  /**
+   * `SDIFFSTORE`: Stores the difference of multiple sets in a key.
+   *
+   * `SDIFFSTORE destination key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sDiffStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `SDIFFSTORE`: Stores the difference of multiple sets in a key. */
+  sdiffstore: Commands<W>["sDiffStore"];
   /**
    * `SELECT`: Changes the selected database.
    *
@@ -1546,6 +1594,98 @@ export interface Commands<W> {
   /** `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist. */
   setrange: Commands<W>["setRange"];
   /**
+   * `SINTER`: Returns the intersect of multiple sets.
+   *
+   * `SINTER key [key ...]`
+   *
+   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sInter(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
+  /** `SINTER`: Returns the intersect of multiple sets. */
+  sinter: Commands<W>["sInter"];
+  /**
+   * `SINTERCARD`: Returns the number of members of the intersect of multiple sets.
+   *
+   * `SINTERCARD numkeys key [key ...] [LIMIT limit]`
+   *
+   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
+   *
+   * Since Redis 7.0.0.
+   */
+  sInterCard(numkeys: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `SINTERCARD`: Returns the number of members of the intersect of multiple sets. */
+  sintercard: Commands<W>["sInterCard"];
+  /**
+   * `SINTERSTORE`: Stores the intersect of multiple sets in a key.
+   *
+   * `SINTERSTORE destination key [key ...]`
+   *
+   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sInterStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `SINTERSTORE`: Stores the intersect of multiple sets in a key. */
+  sinterstore: Commands<W>["sInterStore"];
+  /**
+   * `SISMEMBER`: Determines whether a member belongs to a set.
+   *
+   * `SISMEMBER key member`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  sismember(key: Argument, member: Argument): Result<W, 0 | 1>;
+  /**
+   * `SMEMBERS`: Returns all members of a set.
+   *
+   * `SMEMBERS key`
+   *
+   * Cost: O(N) where N is the set cardinality.
+   *
+   * Since Redis 1.0.0.
+   */
+  sMembers(key: Argument): Result<W, string[]>;
+  /** `SMEMBERS`: Returns all members of a set. */
+  smembers: Commands<W>["sMembers"];
+  /**
+   * `SMISMEMBER`: Determines whether multiple members belong to a set.
+   *
+   * `SMISMEMBER key member [member ...]`
+   *
+   * Cost: O(N) where N is the number of elements being checked for membership
+   *
+   * Since Redis 6.2.0.
+   */
+  smismember(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (0 | 1)[]>;
+  /**
+   * `SMOVE`: Moves a member from one set to another.
+   *
+   * `SMOVE source destination member`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  sMove(source: Argument, destination: Argument, member: Argument): Result<W, 0 | 1>;
+  /** `SMOVE`: Moves a member from one set to another. */
+  smove: Commands<W>["sMove"];
+  /**
+   * `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.
+   *
+   * `SPOP key [count]`
+   *
+   * Cost: Without the count argument O(1), otherwise O(N) where N is the value of the passed count.
+   *
+   * Since Redis 1.0.0.
+   */
+  sPop(key: Argument, count?: Argument): Result<W, string | string[] | null>;
+  /** `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped. */
+  spop: Commands<W>["sPop"];
+  /**
    * `SPUBLISH`: Post a message to a shard channel.
    *
    * `SPUBLISH shardchannel message`
@@ -1557,6 +1697,41 @@ export interface Commands<W> {
   sPublish(shardchannel: Argument, message: Argument): Result<W, number>;
   /** `SPUBLISH`: Post a message to a shard channel. */
   spublish: Commands<W>["sPublish"];
+  /**
+   * `SRANDMEMBER`: Get one or multiple random members from a set.
+   *
+   * `SRANDMEMBER key [count]`
+   *
+   * Cost: Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.
+   *
+   * Since Redis 1.0.0.
+   */
+  srandmember(key: Argument, count?: Argument): Result<W, string | string[] | null>;
+  /**
+   * `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed.
+   *
+   * `SREM key member [member ...]`
+   *
+   * Cost: O(N) where N is the number of members to be removed.
+   *
+   * Since Redis 1.0.0.
+   */
+  sRem(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
+  /** `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed. */
+  srem: Commands<W>["sRem"];
+  /**
+   * `SSCAN`: Iterates over members of a set.
+   *
+   * `SSCAN key cursor [MATCH pattern] [COUNT count]`
+   *
+   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
+   *
+   * Since Redis 2.8.0.
+   */
+  sScan(key: Argument, cursor: Argument, options?: { MATCH?: Argument | null; COUNT?: Argument | null }): Result<W, [cursor: string, members: string[]]>;
+  sScan(key: Argument, cursor: Argument, ...rest: Repeated[]): Result<W, [cursor: string, members: string[]]>;
+  /** `SSCAN`: Iterates over members of a set. */
+  sscan: Commands<W>["sScan"];
   /**
    * `STRLEN`: Returns the length of a string value.
    *
@@ -1582,6 +1757,30 @@ export interface Commands<W> {
   subStr(key: Argument, start: Argument, end: Argument): Result<W, string>;
   /** `SUBSTR`: Returns a substring from a string value. */
   substr: Commands<W>["subStr"];
+  /**
+   * `SUNION`: Returns the union of multiple sets.
+   *
+   * `SUNION key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sUnion(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
+  /** `SUNION`: Returns the union of multiple sets. */
+  sunion: Commands<W>["sUnion"];
+  /**
+   * `SUNIONSTORE`: Stores the union of multiple sets in a key.
+   *
+   * `SUNIONSTORE destination key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sUnionStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `SUNIONSTORE`: Stores the union of multiple sets in a key. */
+  sunionstore: Commands<W>["sUnionStore"];
   /**
    * `SWAPDB`: Swaps two Redis databases.
    *
@@ -1821,15 +2020,32 @@ export const TABLE: readonly Row[] = [
   ["rpoplpush", "rpoplpush", "w"],
   ["rpush", "rPush", "w"],
   ["rpushx", "rpushx", "w"],
+  ["sadd", "sAdd", "w"],
   ["scan", "scan", "r"],
+  ["scard", "sCard", "r"],
+  ["sdiff", "sDiff", "r"],
+  ["sdiffstore", "sDiffStore", "w"],
   ["select", "select", ""],
   ["set", "set", "w"],
   ["setex", "setEx", "w"],
   ["setnx", "setNX", "w"],
   ["setrange", "setRange", "w"],
+  ["sinter", "sInter", "r"],
+  ["sintercard", "sInterCard", "r"],
+  ["sinterstore", "sInterStore", "w"],
+  ["sismember", "sismember", "r"],
+  ["smembers", "sMembers", "r"],
+  ["smismember", "smismember", "r"],
+  ["smove", "sMove", "w"],
+  ["spop", "sPop", "w"],
   ["spublish", "sPublish", ""],
+  ["srandmember", "srandmember", "r"],
+  ["srem", "sRem", "w"],
+  ["sscan", "sScan", "r"],
   ["strlen", "strLen", "r"],
   ["substr", "subStr", "r"],
+  ["sunion", "sUnion", "r"],
+  ["sunionstore", "sUnionStore", "w"],
   ["swapdb", "swapDb", "w"],
   ["time", "time", ""],
   ["touch", "touch", "r"],

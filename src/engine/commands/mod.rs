@@ -17,6 +17,8 @@ mod list_move;
 mod pubsub;
 mod scan;
 mod server;
+mod set;
+mod set_algebra;
 mod string;
 mod string_numeric;
 mod transactions;
@@ -33,6 +35,8 @@ pub static FAMILIES: &[&[Command]] = &[
     lcs::COMMANDS,
     hash::COMMANDS,
     hash_expire::COMMANDS,
+    set::COMMANDS,
+    set_algebra::COMMANDS,
     list::COMMANDS,
     list_move::COMMANDS,
     connection::COMMANDS,

@@ -41,6 +41,7 @@ pub(super) struct ScanOptions<'a> {
 pub(super) enum Scanned {
     Keys,
     Fields,
+    Members,
 }
 
 impl<'a> ScanOptions<'a> {

@@ -1,6 +1,7 @@
 //! Value types: data and algorithms, no replies.
 
 mod hash;
+mod intset;
 pub mod list;
 pub mod listpack;
 mod set;
@@ -9,6 +10,7 @@ mod stream;
 mod string;
 
 pub use hash::Hash;
+pub use intset::Intset;
 pub use list::List;
 pub use listpack::{Item, Listpack};
 pub use set::Set;

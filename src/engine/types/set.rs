@@ -1,19 +1,248 @@
-//! The value type behind the commands of its family.
+//! Sets: the encodings `intset`, `listpack` and `hashtable`.
 
-use super::Listpack;
+use super::intset::Intset;
+use super::listpack::{Item, Listpack};
+use crate::engine::config::Limits;
+use crate::engine::dict::Dict;
+use crate::engine::number::parse_integer;
+use crate::engine::rng::Rng;
 
-/// A collection in Redis's encodings.
-#[derive(Clone, Debug, Default)]
-pub struct Set(Listpack);
+/// Different strings. A member is found in O(1), in the compact encodings in O(log n) or O(n).
+#[derive(Clone)]
+pub struct Set(Encoding);
+
+#[derive(Clone)]
+enum Encoding {
+    Intset(Intset),
+    Listpack(Listpack),
+    Table(Box<Dict<()>>),
+}
 
 impl Set {
-    /// Whether there is nothing in it.
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Encoding::Intset(intset) => intset.len(),
+            Encoding::Listpack(listpack) => listpack.len(),
+            Encoding::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// The name that `OBJECT ENCODING` answers.
     pub fn encoding(&self) -> &'static str {
-        "intset"
+        match self.0 {
+            Encoding::Intset(_) => "intset",
+            Encoding::Listpack(_) => "listpack",
+            Encoding::Table(_) => "hashtable",
+        }
+    }
+
+    /// The intset, while the set is one.
+    pub fn as_intset(&self) -> Option<&Intset> {
+        match &self.0 {
+            Encoding::Intset(intset) => Some(intset),
+            _ => None,
+        }
+    }
+
+    /// Whether `word` is a member.
+    pub fn contains(&self, word: &[u8]) -> bool {
+        match &self.0 {
+            Encoding::Intset(intset) => {
+                parse_integer(word).is_some_and(|value| intset.contains(value))
+            }
+            Encoding::Listpack(listpack) => listpack.find(listpack.first(), word, 0).is_some(),
+            Encoding::Table(table) => table.contains(word),
+        }
+    }
+
+    /// Adds a member; whether it was not there.
+    pub fn add(&mut self, word: &[u8], limits: Limits) -> bool {
+        if let Encoding::Intset(intset) = &mut self.0 {
+            if let Some(value) = parse_integer(word) {
+                let added = intset.insert(value);
+                if intset.len() > limits.set_max_intset_entries {
+                    self.make_table(limits);
+                }
+                return added;
+            }
+            self.leave_intset(word.len(), limits);
+        }
+        if let Encoding::Listpack(listpack) = &mut self.0 {
+            if listpack.find(listpack.first(), word, 0).is_some() {
+                return false;
+            }
+            if listpack.len() < limits.set_max_listpack_entries
+                && word.len() <= limits.set_max_listpack_value
+            {
+                listpack.push_back(Item::of(word));
+                return true;
+            }
+            self.make_table(limits);
+        }
+        match &mut self.0 {
+            Encoding::Table(table) => table.insert(word, ()).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Removes a member; whether it was there.
+    pub fn remove(&mut self, word: &[u8]) -> bool {
+        match &mut self.0 {
+            Encoding::Intset(intset) => {
+                parse_integer(word).is_some_and(|value| intset.remove(value))
+            }
+            Encoding::Listpack(listpack) => match listpack.find(listpack.first(), word, 0) {
+                Some(position) => {
+                    listpack.remove(position);
+                    true
+                }
+                None => false,
+            },
+            Encoding::Table(table) => table.remove(word).is_some(),
+        }
+    }
+
+    /// Member number `index`, in no particular order. O(1), in a listpack O(n).
+    pub fn nth(&self, index: usize) -> Option<Item<'_>> {
+        match &self.0 {
+            Encoding::Intset(intset) => intset.get(index).map(Item::Int),
+            Encoding::Listpack(listpack) => listpack.at(i64::try_from(index).ok()?),
+            Encoding::Table(table) => table.nth(index).map(|(member, ())| Item::Bytes(member)),
+        }
+    }
+
+    /// A member, each with the same probability.
+    pub fn random(&self, rng: &mut Rng) -> Option<Item<'_>> {
+        self.nth(rng.below(self.len()))
+    }
+
+    /// Every member, up to where `f` answers false; whether it was all of them.
+    pub fn visit<'a>(&'a self, mut f: impl FnMut(Item<'a>) -> bool) -> bool {
+        match &self.0 {
+            Encoding::Intset(intset) => intset.iter().all(|value| f(Item::Int(value))),
+            Encoding::Listpack(listpack) => listpack.iter().all(f),
+            Encoding::Table(table) => table.iter().all(|(member, ())| f(Item::Bytes(member))),
+        }
+    }
+
+    /// Visits the members under `cursor` and answers the next cursor; see [`Dict::scan`]. The
+    /// compact encodings are visited whole.
+    pub fn scan<'a>(&'a self, cursor: u64, mut f: impl FnMut(Item<'a>)) -> u64 {
+        if let Encoding::Table(table) = &self.0 {
+            return table.scan(cursor, |member, ()| f(Item::Bytes(member)));
+        }
+        self.visit(|member| {
+            f(member);
+            true
+        });
+        0
+    }
+
+    /// An intset is to hold a word of `len` bytes that is no integer.
+    fn leave_intset(&mut self, len: usize, limits: Limits) {
+        let Encoding::Intset(intset) = &self.0 else { return };
+        let ends = [intset.get(0), intset.len().checked_sub(1).and_then(|last| intset.get(last))];
+        let digits = ends.into_iter().flatten().map(|value| Item::Int(value).len()).max();
+        if intset.len() < limits.set_max_listpack_entries
+            && len.max(digits.unwrap_or(0)) <= limits.set_max_listpack_value
+        {
+            self.0 = Encoding::Listpack(intset.iter().map(Item::Int).collect());
+        } else {
+            self.make_table(limits);
+        }
+    }
+
+    fn make_table(&mut self, limits: Limits) {
+        let mut table = Dict::new(limits.hash_seed);
+        self.visit(|member| {
+            member.with_bytes(|member| table.insert(member, ()));
+            true
+        });
+        self.0 = Encoding::Table(Box::new(table));
+    }
+}
+
+impl From<Intset> for Set {
+    fn from(intset: Intset) -> Self {
+        Self(Encoding::Intset(intset))
+    }
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Self(Encoding::Intset(Intset::new()))
+    }
+}
+
+impl std::fmt::Debug for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut set = f.debug_set();
+        self.visit(|member| {
+            set.entry(&member);
+            true
+        });
+        set.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn encodings() {
+        let limits = Limits {
+            set_max_intset_entries: 3,
+            set_max_listpack_entries: 4,
+            set_max_listpack_value: 5,
+            ..Limits::default()
+        };
+        let of = |words: &[&str]| {
+            let mut set = Set::default();
+            words.iter().for_each(|word| assert!(set.add(word.as_bytes(), limits)));
+            set.encoding()
+        };
+        assert_eq!(of(&["1", "2", "-3"]), "intset");
+        assert_eq!(of(&["1", "2", "3", "4"]), "hashtable");
+        assert_eq!(of(&["1", "2", "3", "a"]), "listpack");
+        assert_eq!(of(&["a", "1", "2", "3"]), "listpack");
+        assert_eq!(of(&["a", "1", "2", "3", "4"]), "hashtable");
+        assert_eq!(of(&["abcdef"]), "hashtable");
+        assert_eq!(of(&["123456", "a"]), "hashtable");
+        assert_eq!(of(&["01"]), "listpack");
+    }
+
+    proptest! {
+        #[test]
+        fn like_a_set(
+            steps in prop::collection::vec((any::<bool>(), "[a-d]|-?[0-9]{1,3}"), 1..60),
+            most in prop::sample::select(vec![3usize, 100]),
+        ) {
+            let limits = Limits { set_max_intset_entries: most, set_max_listpack_entries: most, ..Limits::default() };
+            let (mut model, mut set) = (BTreeSet::new(), Set::default());
+            for (add, word) in steps {
+                let word = word.into_bytes();
+                if add {
+                    prop_assert_eq!(set.add(&word, limits), model.insert(word.clone()));
+                } else {
+                    prop_assert_eq!(set.remove(&word), model.remove(&word));
+                }
+                prop_assert_eq!(set.contains(&word), add);
+                prop_assert_eq!(set.len(), model.len());
+                let seen: BTreeSet<_> = (0..=set.len()).filter_map(|n| set.nth(n)).map(Item::to_vec).collect();
+                prop_assert_eq!(&seen, &model);
+                let mut visited = BTreeSet::new();
+                prop_assert!(set.visit(|member| visited.insert(member.to_vec())));
+                prop_assert_eq!(&visited, &model);
+            }
+        }
     }
 }
