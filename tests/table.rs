@@ -16,6 +16,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("blpop", "flags", "noscript until 7.2"),
     ("brpop", "flags", "noscript until 7.2"),
     ("brpoplpush", "flags", "noscript until 7.2"),
+    ("bzpopmax", "flags", "noscript until 7.2"),
+    ("bzpopmin", "flags", "noscript until 7.2"),
     ("client|kill", "arguments", "7.4 adds MAXAGE; our notation has no optional choices"),
     ("client|list", "arguments", "7.2 has no block around the numbers of ID"),
     ("client|setname", "tips", "since 7.2"),
@@ -35,6 +37,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("unsubscribe", "complexity", "reworded in 7.2"),
     ("wait", "acl", "blocking by its flags since 7.2"),
     ("wait", "flags", "blocking, and not noscript, since 7.2"),
+    ("zrank", "arguments", "7.2 adds WITHSCORE"),
+    ("zrank", "arity", "7.2 adds WITHSCORE"),
+    ("zrevrank", "arguments", "7.2 adds WITHSCORE"),
+    ("zrevrank", "arity", "7.2 adds WITHSCORE"),
+    ("zscan", "complexity", "7.0 ends with two full stops"),
 ];
 
 /// A reply in a form that compares: sets and maps are ordered.

@@ -39,6 +39,13 @@ pub struct Dict<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
+impl Slot {
+    /// The number by which [`Dict::nth`] answers the entry.
+    pub fn index(self) -> u32 {
+        self.0
+    }
+}
+
 #[derive(Clone)]
 struct Entry<V> {
     hash: u32,
@@ -144,7 +151,8 @@ impl<V> Dict<V> {
         Slot(self.push(self.hash(key), key.into(), value))
     }
 
-    /// Removes `key`; answers what was there.
+    /// Removes `key`; answers what was there. The entry with the highest [`Slot::index`] takes its
+    /// place.
     pub fn remove(&mut self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
         let index = self.find_hashed(hash, key)?;

@@ -94,6 +94,40 @@ export interface Commands<W> {
    */
   brpoplpush(source: Argument, destination: Argument, timeout: Argument, options?: Waiting): Result<W, string | null>;
   /**
+   * `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
+   *
+   * `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`
+   *
+   * Cost: O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.
+   *
+   * Since Redis 7.0.0.
+   */
+  bzmpop(timeout: Argument, numkeys: Argument, ...rest: (Repeated | Waiting)[]): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  /**
+   * `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.
+   *
+   * `BZPOPMAX key [key ...] timeout`
+   *
+   * Cost: O(log(N)) with N being the number of elements in the sorted set.
+   *
+   * Since Redis 5.0.0.
+   */
+  bzPopMax(...rest: (Repeated | Waiting)[]): Result<W, [key: string, member: string, score: number] | null>;
+  /** `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped. */
+  bzpopmax: Commands<W>["bzPopMax"];
+  /**
+   * `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
+   *
+   * `BZPOPMIN key [key ...] timeout`
+   *
+   * Cost: O(log(N)) with N being the number of elements in the sorted set.
+   *
+   * Since Redis 5.0.0.
+   */
+  bzPopMin(...rest: (Repeated | Waiting)[]): Result<W, [key: string, member: string, score: number] | null>;
+  /** `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
+  bzpopmin: Commands<W>["bzPopMin"];
+  /**
    * `CLIENT`: A container for client connection commands.
    *
    * `CLIENT`
@@ -1885,6 +1919,399 @@ export interface Commands<W> {
    * Since Redis 2.2.0.
    */
   watch(key: Repeated, ...moreKey: Repeated[]): Result<W, "OK">;
+  /**
+   * `ZADD`: Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.
+   *
+   * `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
+   *
+   * Cost: O(log(N)) for each item added, where N is the number of elements in the sorted set.
+   *
+   * Since Redis 1.2.0.
+   */
+  zAdd(key: Argument, ...rest: Repeated[]): Result<W, number | null>;
+  /** `ZADD`: Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist. */
+  zadd: Commands<W>["zAdd"];
+  /**
+   * `ZCARD`: Returns the number of members in a sorted set.
+   *
+   * `ZCARD key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.2.0.
+   */
+  zCard(key: Argument): Result<W, number>;
+  /** `ZCARD`: Returns the number of members in a sorted set. */
+  zcard: Commands<W>["zCard"];
+  /**
+   * `ZCOUNT`: Returns the count of members in a sorted set that have scores within a range.
+   *
+   * `ZCOUNT key min max`
+   *
+   * Cost: O(log(N)) with N being the number of elements in the sorted set.
+   *
+   * Since Redis 2.0.0.
+   */
+  zCount(key: Argument, min: Argument, max: Argument): Result<W, number>;
+  /** `ZCOUNT`: Returns the count of members in a sorted set that have scores within a range. */
+  zcount: Commands<W>["zCount"];
+  /**
+   * `ZDIFF`: Returns the difference between multiple sorted sets.
+   *
+   * `ZDIFF numkeys key [key ...] [WITHSCORES]`
+   *
+   * Cost: O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.
+   *
+   * Since Redis 6.2.0.
+   */
+  zDiff(numkeys: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZDIFF`: Returns the difference between multiple sorted sets. */
+  zdiff: Commands<W>["zDiff"];
+  /**
+   * `ZDIFFSTORE`: Stores the difference of multiple sorted sets in a key.
+   *
+   * `ZDIFFSTORE destination numkeys key [key ...]`
+   *
+   * Cost: O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.
+   *
+   * Since Redis 6.2.0.
+   */
+  zDiffStore(destination: Argument, numkeys: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `ZDIFFSTORE`: Stores the difference of multiple sorted sets in a key. */
+  zdiffstore: Commands<W>["zDiffStore"];
+  /**
+   * `ZINCRBY`: Increments the score of a member in a sorted set.
+   *
+   * `ZINCRBY key increment member`
+   *
+   * Cost: O(log(N)) where N is the number of elements in the sorted set.
+   *
+   * Since Redis 1.2.0.
+   */
+  zIncrBy(key: Argument, increment: Argument, member: Argument): Result<W, number>;
+  /** `ZINCRBY`: Increments the score of a member in a sorted set. */
+  zincrby: Commands<W>["zIncrBy"];
+  /**
+   * `ZINTER`: Returns the intersect of multiple sorted sets.
+   *
+   * `ZINTER numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
+   *
+   * Cost: O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.
+   *
+   * Since Redis 6.2.0.
+   */
+  zInter(numkeys: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZINTER`: Returns the intersect of multiple sorted sets. */
+  zinter: Commands<W>["zInter"];
+  /**
+   * `ZINTERCARD`: Returns the number of members of the intersect of multiple sorted sets.
+   *
+   * `ZINTERCARD numkeys key [key ...] [LIMIT limit]`
+   *
+   * Cost: O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.
+   *
+   * Since Redis 7.0.0.
+   */
+  zInterCard(numkeys: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `ZINTERCARD`: Returns the number of members of the intersect of multiple sorted sets. */
+  zintercard: Commands<W>["zInterCard"];
+  /**
+   * `ZINTERSTORE`: Stores the intersect of multiple sorted sets in a key.
+   *
+   * `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX]`
+   *
+   * Cost: O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.
+   *
+   * Since Redis 2.0.0.
+   */
+  zInterStore(destination: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `ZINTERSTORE`: Stores the intersect of multiple sorted sets in a key. */
+  zinterstore: Commands<W>["zInterStore"];
+  /**
+   * `ZLEXCOUNT`: Returns the number of members in a sorted set within a lexicographical range.
+   *
+   * `ZLEXCOUNT key min max`
+   *
+   * Cost: O(log(N)) with N being the number of elements in the sorted set.
+   *
+   * Since Redis 2.8.9.
+   */
+  zLexCount(key: Argument, min: Argument, max: Argument): Result<W, number>;
+  /** `ZLEXCOUNT`: Returns the number of members in a sorted set within a lexicographical range. */
+  zlexcount: Commands<W>["zLexCount"];
+  /**
+   * `ZMPOP`: Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped.
+   *
+   * `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`
+   *
+   * Cost: O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.
+   *
+   * Since Redis 7.0.0.
+   */
+  zmpop(numkeys: Argument, ...rest: Repeated[]): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  /**
+   * `ZMSCORE`: Returns the score of one or more members in a sorted set.
+   *
+   * `ZMSCORE key member [member ...]`
+   *
+   * Cost: O(N) where N is the number of members being requested.
+   *
+   * Since Redis 6.2.0.
+   */
+  zmscore(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (number | null)[]>;
+  /**
+   * `ZPOPMAX`: Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.
+   *
+   * `ZPOPMAX key [count]`
+   *
+   * Cost: O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.
+   *
+   * Since Redis 5.0.0.
+   */
+  zPopMax(key: Argument, count?: Argument): Result<W, [member: string, score: number] | [member: string, score: number][] | []>;
+  /** `ZPOPMAX`: Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped. */
+  zpopmax: Commands<W>["zPopMax"];
+  /**
+   * `ZPOPMIN`: Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.
+   *
+   * `ZPOPMIN key [count]`
+   *
+   * Cost: O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.
+   *
+   * Since Redis 5.0.0.
+   */
+  zPopMin(key: Argument, count?: Argument): Result<W, [member: string, score: number] | [member: string, score: number][] | []>;
+  /** `ZPOPMIN`: Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped. */
+  zpopmin: Commands<W>["zPopMin"];
+  /**
+   * `ZRANDMEMBER`: Returns one or more random members from a sorted set.
+   *
+   * `ZRANDMEMBER key [count [WITHSCORES]]`
+   *
+   * Cost: O(N) where N is the number of elements returned
+   *
+   * Since Redis 6.2.0.
+   */
+  zrandmember(key: Argument, ...rest: Repeated[]): Result<W, string | string[] | [member: string, score: number][] | null>;
+  /**
+   * `ZRANGE`: Returns members in a sorted set within a range of indexes.
+   *
+   * `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.
+   *
+   * Since Redis 1.2.0.
+   */
+  zRange(key: Argument, start: Argument, stop: Argument, options?: { BYSCORE?: boolean | null; BYLEX?: boolean | null; REV?: boolean | null; LIMIT?: Repeated | null; WITHSCORES?: boolean | null }): Result<W, string[] | [member: string, score: number][]>;
+  zRange(key: Argument, start: Argument, stop: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZRANGE`: Returns members in a sorted set within a range of indexes. */
+  zrange: Commands<W>["zRange"];
+  /**
+   * `ZRANGEBYLEX`: Returns members in a sorted set within a lexicographical range.
+   *
+   * `ZRANGEBYLEX key min max [LIMIT offset count]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).
+   *
+   * Since Redis 2.8.9.
+   * @deprecated since Redis 6.2.0: `ZRANGE` with the `BYLEX` argument
+   */
+  zRangeByLex(key: Argument, min: Argument, max: Argument, options?: { LIMIT?: Repeated | null }): Result<W, string[]>;
+  zRangeByLex(key: Argument, min: Argument, max: Argument, ...rest: Repeated[]): Result<W, string[]>;
+  /** `ZRANGEBYLEX`: Returns members in a sorted set within a lexicographical range. */
+  zrangebylex: Commands<W>["zRangeByLex"];
+  /**
+   * `ZRANGEBYSCORE`: Returns members in a sorted set within a range of scores.
+   *
+   * `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).
+   *
+   * Since Redis 1.0.5.
+   * @deprecated since Redis 6.2.0: `ZRANGE` with the `BYSCORE` argument
+   */
+  zRangeByScore(key: Argument, min: Argument, max: Argument, options?: { WITHSCORES?: boolean | null; LIMIT?: Repeated | null }): Result<W, string[] | [member: string, score: number][]>;
+  zRangeByScore(key: Argument, min: Argument, max: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZRANGEBYSCORE`: Returns members in a sorted set within a range of scores. */
+  zrangebyscore: Commands<W>["zRangeByScore"];
+  /**
+   * `ZRANGESTORE`: Stores a range of members from sorted set in a key.
+   *
+   * `ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.
+   *
+   * Since Redis 6.2.0.
+   */
+  zRangeStore(dst: Argument, src: Argument, min: Argument, max: Argument, options?: { BYSCORE?: boolean | null; BYLEX?: boolean | null; REV?: boolean | null; LIMIT?: Repeated | null }): Result<W, number>;
+  zRangeStore(dst: Argument, src: Argument, min: Argument, max: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `ZRANGESTORE`: Stores a range of members from sorted set in a key. */
+  zrangestore: Commands<W>["zRangeStore"];
+  /**
+   * `ZRANK`: Returns the index of a member in a sorted set ordered by ascending scores.
+   *
+   * `ZRANK key member [WITHSCORE]`
+   *
+   * Cost: O(log(N))
+   *
+   * Since Redis 2.0.0.
+   */
+  zRank(key: Argument, member: Argument, options?: { WITHSCORE?: boolean | null }): Result<W, number | [rank: number, score: number] | null>;
+  zRank(key: Argument, member: Argument, ...rest: Repeated[]): Result<W, number | [rank: number, score: number] | null>;
+  /** `ZRANK`: Returns the index of a member in a sorted set ordered by ascending scores. */
+  zrank: Commands<W>["zRank"];
+  /**
+   * `ZREM`: Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.
+   *
+   * `ZREM key member [member ...]`
+   *
+   * Cost: O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.
+   *
+   * Since Redis 1.2.0.
+   */
+  zRem(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
+  /** `ZREM`: Removes one or more members from a sorted set. Deletes the sorted set if all members were removed. */
+  zrem: Commands<W>["zRem"];
+  /**
+   * `ZREMRANGEBYLEX`: Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all members were removed.
+   *
+   * `ZREMRANGEBYLEX key min max`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.
+   *
+   * Since Redis 2.8.9.
+   */
+  zRemRangeByLex(key: Argument, min: Argument, max: Argument): Result<W, number>;
+  /** `ZREMRANGEBYLEX`: Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all members were removed. */
+  zremrangebylex: Commands<W>["zRemRangeByLex"];
+  /**
+   * `ZREMRANGEBYRANK`: Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed.
+   *
+   * `ZREMRANGEBYRANK key start stop`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.
+   *
+   * Since Redis 2.0.0.
+   */
+  zRemRangeByRank(key: Argument, start: Argument, stop: Argument): Result<W, number>;
+  /** `ZREMRANGEBYRANK`: Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed. */
+  zremrangebyrank: Commands<W>["zRemRangeByRank"];
+  /**
+   * `ZREMRANGEBYSCORE`: Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were removed.
+   *
+   * `ZREMRANGEBYSCORE key min max`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.
+   *
+   * Since Redis 1.2.0.
+   */
+  zRemRangeByScore(key: Argument, min: Argument, max: Argument): Result<W, number>;
+  /** `ZREMRANGEBYSCORE`: Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were removed. */
+  zremrangebyscore: Commands<W>["zRemRangeByScore"];
+  /**
+   * `ZREVRANGE`: Returns members in a sorted set within a range of indexes in reverse order.
+   *
+   * `ZREVRANGE key start stop [WITHSCORES]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.
+   *
+   * Since Redis 1.2.0.
+   * @deprecated since Redis 6.2.0: `ZRANGE` with the `REV` argument
+   */
+  zRevRange(key: Argument, start: Argument, stop: Argument, options?: { WITHSCORES?: boolean | null }): Result<W, string[] | [member: string, score: number][]>;
+  zRevRange(key: Argument, start: Argument, stop: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZREVRANGE`: Returns members in a sorted set within a range of indexes in reverse order. */
+  zrevrange: Commands<W>["zRevRange"];
+  /**
+   * `ZREVRANGEBYLEX`: Returns members in a sorted set within a lexicographical range in reverse order.
+   *
+   * `ZREVRANGEBYLEX key max min [LIMIT offset count]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).
+   *
+   * Since Redis 2.8.9.
+   * @deprecated since Redis 6.2.0: `ZRANGE` with the `REV` and `BYLEX` arguments
+   */
+  zRevRangeByLex(key: Argument, max: Argument, min: Argument, options?: { LIMIT?: Repeated | null }): Result<W, string[]>;
+  zRevRangeByLex(key: Argument, max: Argument, min: Argument, ...rest: Repeated[]): Result<W, string[]>;
+  /** `ZREVRANGEBYLEX`: Returns members in a sorted set within a lexicographical range in reverse order. */
+  zrevrangebylex: Commands<W>["zRevRangeByLex"];
+  /**
+   * `ZREVRANGEBYSCORE`: Returns members in a sorted set within a range of scores in reverse order.
+   *
+   * `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`
+   *
+   * Cost: O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).
+   *
+   * Since Redis 2.2.0.
+   * @deprecated since Redis 6.2.0: `ZRANGE` with the `REV` and `BYSCORE` arguments
+   */
+  zRevRangeByScore(key: Argument, max: Argument, min: Argument, options?: { WITHSCORES?: boolean | null; LIMIT?: Repeated | null }): Result<W, string[] | [member: string, score: number][]>;
+  zRevRangeByScore(key: Argument, max: Argument, min: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZREVRANGEBYSCORE`: Returns members in a sorted set within a range of scores in reverse order. */
+  zrevrangebyscore: Commands<W>["zRevRangeByScore"];
+  /**
+   * `ZREVRANK`: Returns the index of a member in a sorted set ordered by descending scores.
+   *
+   * `ZREVRANK key member [WITHSCORE]`
+   *
+   * Cost: O(log(N))
+   *
+   * Since Redis 2.0.0.
+   */
+  zRevRank(key: Argument, member: Argument, options?: { WITHSCORE?: boolean | null }): Result<W, number | [rank: number, score: number] | null>;
+  zRevRank(key: Argument, member: Argument, ...rest: Repeated[]): Result<W, number | [rank: number, score: number] | null>;
+  /** `ZREVRANK`: Returns the index of a member in a sorted set ordered by descending scores. */
+  zrevrank: Commands<W>["zRevRank"];
+  /**
+   * `ZSCAN`: Iterates over members and scores of a sorted set.
+   *
+   * `ZSCAN key cursor [MATCH pattern] [COUNT count]`
+   *
+   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
+   *
+   * Since Redis 2.8.0.
+   */
+  zScan(key: Argument, cursor: Argument, options?: { MATCH?: Argument | null; COUNT?: Argument | null }): Result<W, [cursor: string, membersAndScores: string[]]>;
+  zScan(key: Argument, cursor: Argument, ...rest: Repeated[]): Result<W, [cursor: string, membersAndScores: string[]]>;
+  /** `ZSCAN`: Iterates over members and scores of a sorted set. */
+  zscan: Commands<W>["zScan"];
+  /**
+   * `ZSCORE`: Returns the score of a member in a sorted set.
+   *
+   * `ZSCORE key member`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.2.0.
+   */
+  zScore(key: Argument, member: Argument): Result<W, number | null>;
+  /** `ZSCORE`: Returns the score of a member in a sorted set. */
+  zscore: Commands<W>["zScore"];
+  /**
+   * `ZUNION`: Returns the union of multiple sorted sets.
+   *
+   * `ZUNION numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
+   *
+   * Cost: O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.
+   *
+   * Since Redis 6.2.0.
+   */
+  zUnion(numkeys: Argument, ...rest: Repeated[]): Result<W, string[] | [member: string, score: number][]>;
+  /** `ZUNION`: Returns the union of multiple sorted sets. */
+  zunion: Commands<W>["zUnion"];
+  /**
+   * `ZUNIONSTORE`: Stores the union of multiple sorted sets in a key.
+   *
+   * `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX]`
+   *
+   * Cost: O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.
+   *
+   * Since Redis 2.0.0.
+   */
+  zUnionStore(destination: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `ZUNIONSTORE`: Stores the union of multiple sorted sets in a key. */
+  zunionstore: Commands<W>["zUnionStore"];
 }
 
 /**
@@ -1903,6 +2330,9 @@ export const TABLE: readonly Row[] = [
   ["blpop", "blPop", "wb"],
   ["brpop", "brPop", "wb"],
   ["brpoplpush", "brpoplpush", "wb"],
+  ["bzmpop", "bzmpop", "wb"],
+  ["bzpopmax", "bzPopMax", "wb"],
+  ["bzpopmin", "bzPopMin", "wb"],
   ["client", "client", ""],
   ["client getname", "clientGetName", ""],
   ["client getredir", "clientGetRedir", ""],
@@ -2056,4 +2486,36 @@ export const TABLE: readonly Row[] = [
   ["wait", "wait", "b"],
   ["waitaof", "waitAof", "b"],
   ["watch", "watch", ""],
+  ["zadd", "zAdd", "wd"],
+  ["zcard", "zCard", "r"],
+  ["zcount", "zCount", "r"],
+  ["zdiff", "zDiff", "r"],
+  ["zdiffstore", "zDiffStore", "w"],
+  ["zincrby", "zIncrBy", "w"],
+  ["zinter", "zInter", "r"],
+  ["zintercard", "zInterCard", "r"],
+  ["zinterstore", "zInterStore", "w"],
+  ["zlexcount", "zLexCount", "r"],
+  ["zmpop", "zmpop", "w"],
+  ["zmscore", "zmscore", "r"],
+  ["zpopmax", "zPopMax", "w"],
+  ["zpopmin", "zPopMin", "w"],
+  ["zrandmember", "zrandmember", "r"],
+  ["zrange", "zRange", "r"],
+  ["zrangebylex", "zRangeByLex", "r"],
+  ["zrangebyscore", "zRangeByScore", "r"],
+  ["zrangestore", "zRangeStore", "w"],
+  ["zrank", "zRank", "r"],
+  ["zrem", "zRem", "w"],
+  ["zremrangebylex", "zRemRangeByLex", "w"],
+  ["zremrangebyrank", "zRemRangeByRank", "w"],
+  ["zremrangebyscore", "zRemRangeByScore", "w"],
+  ["zrevrange", "zRevRange", "r"],
+  ["zrevrangebylex", "zRevRangeByLex", "r"],
+  ["zrevrangebyscore", "zRevRangeByScore", "r"],
+  ["zrevrank", "zRevRank", "r"],
+  ["zscan", "zScan", "r"],
+  ["zscore", "zScore", "r"],
+  ["zunion", "zUnion", "r"],
+  ["zunionstore", "zUnionStore", "w"],
 ];

@@ -19,6 +19,10 @@ mod scan;
 mod server;
 mod set;
 mod set_algebra;
+mod sorted_set;
+mod sorted_set_algebra;
+mod sorted_set_pop;
+mod sorted_set_range;
 mod string;
 mod string_numeric;
 mod transactions;
@@ -37,6 +41,10 @@ pub static FAMILIES: &[&[Command]] = &[
     hash_expire::COMMANDS,
     set::COMMANDS,
     set_algebra::COMMANDS,
+    sorted_set::COMMANDS,
+    sorted_set_range::COMMANDS,
+    sorted_set_pop::COMMANDS,
+    sorted_set_algebra::COMMANDS,
     list::COMMANDS,
     list_move::COMMANDS,
     connection::COMMANDS,

@@ -1,0 +1,453 @@
+//! Sorted sets: the encodings `listpack` and `skiplist`.
+
+mod tree;
+
+use super::listpack::{Item, Listpack, Position};
+use crate::engine::config::Limits;
+use crate::engine::dict::Dict;
+use crate::engine::number::{parse_double, write_double};
+use crate::engine::rng::Rng;
+use std::ops::Range;
+use tree::{Probe, Tree, decide};
+
+/// Different strings with scores, ordered by score and then by bytes. A score is found in O(1), a
+/// rank in O(log n).
+#[derive(Clone)]
+pub struct SortedSet(Encoding);
+
+#[derive(Clone)]
+enum Encoding {
+    /// Member, score, member, score, … in order.
+    Listpack(Listpack),
+    /// What Redis calls a skiplist.
+    Tree(Box<Ordered>),
+}
+
+#[derive(Clone)]
+struct Ordered {
+    members: Dict<f64>,
+    tree: Tree,
+}
+
+impl SortedSet {
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Encoding::Listpack(listpack) => listpack.len() / 2,
+            Encoding::Tree(ordered) => ordered.members.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name that `OBJECT ENCODING` answers.
+    pub fn encoding(&self) -> &'static str {
+        match self.0 {
+            Encoding::Listpack(_) => "listpack",
+            Encoding::Tree(_) => "skiplist",
+        }
+    }
+
+    /// The listpack of members and scores, while the sorted set is one.
+    pub fn as_listpack(&self) -> Option<&Listpack> {
+        match &self.0 {
+            Encoding::Listpack(listpack) => Some(listpack),
+            Encoding::Tree(_) => None,
+        }
+    }
+
+    /// The score of a member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match &self.0 {
+            Encoding::Listpack(listpack) => {
+                Some(score_at(listpack, listpack.next(find(listpack, member)?)?))
+            }
+            Encoding::Tree(ordered) => ordered.members.get(member).copied(),
+        }
+    }
+
+    /// Sets the score of a member, which must not be NaN; answers the score it had.
+    pub fn insert(&mut self, member: &[u8], score: f64, limits: Limits) -> Option<f64> {
+        if let Encoding::Listpack(listpack) = &mut self.0 {
+            if let Some(position) = find(listpack, member) {
+                let old = listpack.next(position).map(|at| score_at(listpack, at));
+                if old != Some(score) {
+                    listpack.remove_some(position, 2);
+                    insert_in_order(listpack, member, score);
+                }
+                return old;
+            }
+            if listpack.len() / 2 < limits.zset_max_listpack_entries
+                && member.len() <= limits.zset_max_listpack_value
+            {
+                insert_in_order(listpack, member, score);
+                return None;
+            }
+            self.make_tree(limits);
+        }
+        match &mut self.0 {
+            Encoding::Tree(ordered) => ordered.insert(member, score),
+            Encoding::Listpack(_) => None,
+        }
+    }
+
+    /// Removes a member; answers its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match &mut self.0 {
+            Encoding::Listpack(listpack) => {
+                let position = find(listpack, member)?;
+                let score = score_at(listpack, listpack.next(position)?);
+                listpack.remove_some(position, 2);
+                Some(score)
+            }
+            Encoding::Tree(ordered) => ordered.remove(member),
+        }
+    }
+
+    /// Removes the members with these ranks.
+    pub fn remove_range(&mut self, ranks: Range<usize>) {
+        if let Encoding::Listpack(listpack) = &mut self.0 {
+            if let Some(from) = listpack.seek(ranks.start.saturating_mul(2) as i64) {
+                listpack.remove_some(from, ranks.len().saturating_mul(2));
+            }
+            return;
+        }
+        for _ in ranks.clone() {
+            let Some(member) = self.nth(ranks.start).map(|(member, _)| member.to_vec()) else {
+                return;
+            };
+            self.remove(&member);
+        }
+    }
+
+    /// The rank of a member, from the lowest score on, and its score.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let score = self.score(member)?;
+        let rank = self.partition(&Probe {
+            score: &|other| decide(other, score),
+            member: &|other| other < member,
+        });
+        Some((rank, score))
+    }
+
+    /// How many members have a score below `bound`, or up to it if `inclusive`.
+    pub fn count_below(&self, bound: f64, inclusive: bool) -> usize {
+        self.partition(&Probe {
+            score: &|score| Some(if inclusive { score <= bound } else { score < bound }),
+            member: &|_| false,
+        })
+    }
+
+    /// How many members are below `bound` in the order of bytes, or up to it if `inclusive`, where
+    /// all scores are the same.
+    pub fn count_below_member(&self, bound: &[u8], inclusive: bool) -> usize {
+        self.partition(&Probe {
+            score: &|_| None,
+            member: &|member| if inclusive { member <= bound } else { member < bound },
+        })
+    }
+
+    /// Member and score with this rank.
+    pub fn nth(&self, rank: usize) -> Option<(Item<'_>, f64)> {
+        let mut found = None;
+        self.visit(rank, false, |member, score| {
+            found = Some((member, score));
+            false
+        });
+        found
+    }
+
+    /// Calls `f` with members and scores, from the one with rank `start` on, upwards or, if
+    /// `reverse`, downwards; up to where it answers false.
+    pub fn visit<'a>(
+        &'a self,
+        start: usize,
+        reverse: bool,
+        mut f: impl FnMut(Item<'a>, f64) -> bool,
+    ) {
+        match &self.0 {
+            Encoding::Listpack(listpack) => {
+                let mut at = listpack.seek(start.saturating_mul(2) as i64);
+                while let Some(position) = at {
+                    let Some(score) = listpack.next(position) else { return };
+                    if !f(listpack.get(position), score_at(listpack, score)) {
+                        return;
+                    }
+                    at = if reverse {
+                        listpack.previous(position).and_then(|score| listpack.previous(score))
+                    } else {
+                        listpack.next(score)
+                    };
+                }
+            }
+            Encoding::Tree(ordered) => ordered.visit(start, reverse, &mut f),
+        }
+    }
+
+    /// Member and score number `index`, in no particular order. O(1), in a listpack O(n).
+    pub fn any(&self, index: usize) -> Option<(Item<'_>, f64)> {
+        match &self.0 {
+            Encoding::Listpack(_) => self.nth(index),
+            Encoding::Tree(ordered) => {
+                ordered.members.nth(index).map(|(member, score)| (Item::Bytes(member), *score))
+            }
+        }
+    }
+
+    /// A member, each with the same probability, and its score.
+    pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
+        self.any(rng.below(self.len()))
+    }
+
+    /// Visits the members under `cursor` and answers the next cursor; see [`Dict::scan`]. A listpack
+    /// is visited whole.
+    pub fn scan<'a>(&'a self, cursor: u64, mut f: impl FnMut(Item<'a>, f64)) -> u64 {
+        match &self.0 {
+            Encoding::Listpack(_) => {
+                self.visit(0, false, |member, score| {
+                    f(member, score);
+                    true
+                });
+                0
+            }
+            Encoding::Tree(ordered) => {
+                ordered.members.scan(cursor, |member, score| f(Item::Bytes(member), *score))
+            }
+        }
+    }
+
+    fn partition(&self, probe: &Probe<'_>) -> usize {
+        match &self.0 {
+            Encoding::Listpack(_) => {
+                let mut rank = 0;
+                self.visit(0, false, |member, score| {
+                    let before =
+                        (probe.score)(score).unwrap_or_else(|| member.with_bytes(probe.member));
+                    rank += usize::from(before);
+                    before
+                });
+                rank
+            }
+            Encoding::Tree(ordered) => ordered.tree.rank(&ordered.members, probe),
+        }
+    }
+
+    fn make_tree(&mut self, limits: Limits) {
+        let mut ordered = Ordered { members: Dict::new(limits.hash_seed), tree: Tree::new() };
+        self.visit(0, false, |member, score| {
+            member.with_bytes(|member| ordered.insert(member, score));
+            true
+        });
+        self.0 = Encoding::Tree(Box::new(ordered));
+    }
+}
+
+impl Ordered {
+    fn insert(&mut self, member: &[u8], score: f64) -> Option<f64> {
+        let Some(slot) = self.members.locate(member) else {
+            let slot = self.members.add(member, score);
+            self.tree.insert(&self.members, score, slot.index());
+            return None;
+        };
+        let old = *self.members.at(slot);
+        // Zeros of either sign are the same: the one that came first stays.
+        if old != score {
+            *self.members.at_mut(slot) = score;
+            self.tree.remove(&self.members, old, slot.index());
+            self.tree.insert(&self.members, score, slot.index());
+        }
+        Some(old)
+    }
+
+    fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let slot = self.members.locate(member)?;
+        let score = *self.members.at(slot);
+        self.tree.remove(&self.members, score, slot.index());
+        // The dictionary moves its last entry into the place that becomes free.
+        let last = self.members.len() as u32 - 1;
+        if slot.index() != last
+            && let Some((_, moved)) = self.members.nth(last as usize)
+        {
+            self.tree.renumber(&self.members, *moved, last, slot.index());
+        }
+        self.members.remove(member);
+        Some(score)
+    }
+
+    fn visit<'a>(&'a self, start: usize, reverse: bool, f: &mut dyn FnMut(Item<'a>, f64) -> bool) {
+        let mut rank = start;
+        while let Some(leaf) = self.tree.leaf_at(rank) {
+            let mut emit = |index: usize| match self.members.nth(leaf.ids[index] as usize) {
+                Some((member, _)) => f(Item::Bytes(member), leaf.scores[index]),
+                None => false,
+            };
+            let (go_on, seen) = if reverse {
+                ((0..=leaf.index).rev().all(&mut emit), leaf.index + 1)
+            } else {
+                ((leaf.index..leaf.ids.len()).all(&mut emit), leaf.ids.len() - leaf.index)
+            };
+            let next = if reverse { rank.checked_sub(seen) } else { Some(rank + seen) };
+            match next {
+                Some(next) if go_on => rank = next,
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Default for SortedSet {
+    fn default() -> Self {
+        Self(Encoding::Listpack(Listpack::new()))
+    }
+}
+
+impl std::fmt::Debug for SortedSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut list = f.debug_list();
+        self.visit(0, false, |member, score| {
+            list.entry(&(member, score));
+            true
+        });
+        list.finish()
+    }
+}
+
+fn find(listpack: &Listpack, member: &[u8]) -> Option<Position> {
+    listpack.find(listpack.first(), member, 1)
+}
+
+fn score_at(listpack: &Listpack, position: Position) -> f64 {
+    match listpack.get(position) {
+        Item::Int(value) => value as f64,
+        Item::Bytes(text) => parse_double(text).unwrap_or(0.0),
+    }
+}
+
+fn insert_in_order(listpack: &mut Listpack, member: &[u8], score: f64) {
+    let mut text = Vec::with_capacity(25);
+    write_double(score, &mut text);
+    let mut at = listpack.first();
+    while let Some(position) = at {
+        let Some(score_position) = listpack.next(position) else { break };
+        let before = decide(score_at(listpack, score_position), score)
+            .unwrap_or_else(|| listpack.get(position).with_bytes(|other| other < member));
+        if !before {
+            // The score first, so that the member comes before it.
+            listpack.insert_before(position, Item::of(&text));
+            listpack.insert_before(position, Item::of(member));
+            return;
+        }
+        at = listpack.next(score_position);
+    }
+    listpack.push_back(Item::of(member));
+    listpack.push_back(Item::of(&text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rng::Rng;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn pairs(set: &SortedSet) -> Vec<(Vec<u8>, f64)> {
+        let mut pairs = Vec::new();
+        set.visit(0, false, |member, score| {
+            pairs.push((member.to_vec(), score));
+            true
+        });
+        pairs
+    }
+
+    #[test]
+    fn encodings() {
+        let limits = Limits { zset_max_listpack_entries: 2, ..Limits::default() };
+        let mut set = SortedSet::default();
+        set.insert(b"a", 1.0, limits);
+        set.insert(b"b", f64::INFINITY, limits);
+        assert_eq!((set.encoding(), set.score(b"b")), ("listpack", Some(f64::INFINITY)));
+        set.insert(b"b", 0.1, limits);
+        assert_eq!(set.encoding(), "listpack");
+        set.insert(b"c", -0.0, limits);
+        assert_eq!((set.encoding(), set.score(b"b")), ("skiplist", Some(0.1)));
+        let mut long = SortedSet::default();
+        long.insert(&[b'x'; 65], 1.0, limits);
+        assert_eq!(long.encoding(), "skiplist");
+    }
+
+    #[test]
+    fn a_large_one_keeps_its_order_through_everything() {
+        let limits = Limits::default();
+        let mut rng = Rng::new(7);
+        let mut set = SortedSet::default();
+        let mut model: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
+        for step in 0..60_000 {
+            let member = format!("m{}", rng.below(5000)).into_bytes();
+            let score = rng.below(50) as f64;
+            // It grows, and then all but vanishes.
+            if rng.below(10) < if step < 30_000 { 8 } else { 2 } {
+                assert_eq!(set.insert(&member, score, limits), model.insert(member, score));
+            } else {
+                assert_eq!(set.remove(&member), model.remove(&member));
+            }
+            if step % 1500 == 0 || step == 59_999 {
+                let mut sorted: Vec<_> = model.iter().map(|(m, s)| (m.clone(), *s)).collect();
+                sorted.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+                assert_eq!(pairs(&set), sorted);
+                for (rank, (member, score)) in sorted.iter().enumerate() {
+                    assert_eq!(set.rank(member), Some((rank, *score)));
+                }
+                let mut backwards = Vec::new();
+                set.visit(set.len().saturating_sub(1), true, |member, score| {
+                    backwards.push((member.to_vec(), score));
+                    true
+                });
+                backwards.reverse();
+                assert_eq!(backwards, sorted);
+                let below = sorted.iter().filter(|(_, score)| *score < 25.0).count();
+                let up_to = sorted.iter().filter(|(_, score)| *score <= 25.0).count();
+                assert_eq!(
+                    (set.count_below(25.0, false), set.count_below(25.0, true)),
+                    (below, up_to)
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn like_a_map(
+            steps in prop::collection::vec((0u8..5, "[a-f]{1,2}|[0-9]", prop::sample::select(vec![0.0, -0.0, 1.0, 1.5, -2.0, 1e300, f64::INFINITY])), 1..80),
+            most in prop::sample::select(vec![2usize, 128]),
+            from in 0usize..10, len in 0usize..5,
+        ) {
+            let limits = Limits { zset_max_listpack_entries: most, ..Limits::default() };
+            let (mut model, mut set) = (BTreeMap::new(), SortedSet::default());
+            for (kind, member, score) in steps {
+                let member = member.into_bytes();
+                if kind > 0 {
+                    prop_assert_eq!(set.insert(&member, score, limits), model.insert(member, score));
+                } else {
+                    prop_assert_eq!(set.remove(&member), model.remove(&member));
+                }
+            }
+            let mut sorted: Vec<(Vec<u8>, f64)> = model.into_iter().collect();
+            sorted.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap().then(a.0.cmp(&b.0)));
+            prop_assert_eq!(pairs(&set), sorted.clone());
+            for (rank, (member, score)) in sorted.iter().enumerate() {
+                prop_assert_eq!(set.rank(member), Some((rank, *score)));
+                let nth = set.nth(rank).map(|(m, s)| (m.to_vec(), s));
+                prop_assert_eq!(nth, Some((member.clone(), *score)));
+            }
+            prop_assert_eq!(set.nth(sorted.len()), None);
+            let to = (from + len).min(sorted.len());
+            let from = from.min(to);
+            set.remove_range(from..to);
+            sorted.drain(from..to);
+            prop_assert_eq!(pairs(&set), sorted);
+        }
+    }
+}
