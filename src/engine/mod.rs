@@ -28,6 +28,7 @@ pub mod keyspace;
 pub mod notify;
 pub mod number;
 pub mod pubsub;
+pub mod rdb;
 pub mod registry;
 pub mod rng;
 pub mod session;

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::keyspace::Object;
+use super::rdb;
 use super::types::Value;
 use crate::resp::write_command;
 use std::hash::{BuildHasher, Hasher};
@@ -26,14 +27,14 @@ impl Engine {
     pub fn digest(&self) -> u64 {
         let now = self.now_ms();
         let mut digest = 0u64;
-        let mut command = Vec::new();
         for (index, db) in self.keyspace.iter().enumerate() {
             for (key, object) in db.keys().iter().filter(|(_, o)| !o.is_expired(now)) {
-                command.clear();
-                write_object(&mut command, key, object);
                 let mut hasher = foldhash::quality::FixedState::with_seed(0).build_hasher();
                 hasher.write_usize(index);
-                hasher.write(&command);
+                hasher.write_usize(key.len());
+                hasher.write(key);
+                hasher.write_i64(object.expires_at.unwrap_or(-1));
+                hasher.write_u64(object.value.digest());
                 digest = digest.wrapping_add(hasher.finish());
             }
         }
@@ -42,19 +43,13 @@ impl Engine {
 }
 
 fn write_object(buffer: &mut Vec<u8>, key: &[u8], object: &Object) {
+    let mut digits = itoa::Buffer::new();
+    let at = digits.format(object.expires_at.unwrap_or(0)).as_bytes();
     match &object.value {
         Value::String(string) => string.with_bytes(|bytes| match object.expires_at {
             None => write_command(buffer, &[b"SET", key, bytes]),
-            Some(at) => {
-                let mut digits = itoa::Buffer::new();
-                write_command(buffer, &[b"SET", key, bytes, b"PXAT", digits.format(at).as_bytes()]);
-            }
+            Some(_) => write_command(buffer, &[b"SET", key, bytes, b"PXAT", at]),
         }),
-        // No command makes these yet.
-        Value::List(_)
-        | Value::Hash(_)
-        | Value::Set(_)
-        | Value::SortedSet(_)
-        | Value::Stream(_) => {}
+        value => write_command(buffer, &[b"RESTORE", key, at, &rdb::dump(value), b"ABSTTL"]),
     }
 }

@@ -12,8 +12,8 @@
 //! | 32..36 | flags, `u32`: bit 0, effects are recorded (`appendonly yes`); the others are 0 |
 //! | 36..44 | [`crc64`] over bytes 0..36 |
 
-use super::crc64::crc64;
 use super::record::{Fields, RecordError, VERSION};
+use crate::engine::rdb::crc64;
 
 /// The length of an encoded manifest of this version.
 pub const LEN: usize = 44;

@@ -5,7 +5,6 @@
 //! keyspace again.
 #![forbid(unsafe_code)]
 
-pub mod crc64;
 pub mod log;
 pub mod manifest;
 pub mod record;

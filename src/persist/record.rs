@@ -14,7 +14,7 @@
 //!
 //! A reader that finds a higher version knows nothing about what follows and refuses it.
 
-use super::crc64::crc64;
+use crate::engine::rdb::crc64;
 
 /// The version that this code writes, and the highest that it reads.
 pub const VERSION: u32 = 1;

@@ -493,6 +493,16 @@ export interface Commands<W> {
    */
   del(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
   /**
+   * `DUMP`: Returns a serialized representation of the value stored at a key.
+   *
+   * `DUMP key`
+   *
+   * Cost: O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).
+   *
+   * Since Redis 2.6.0.
+   */
+  dump(key: Argument): Result<W, string | null>;
+  /**
    * `ECHO`: Returns the given string.
    *
    * `ECHO message`
@@ -1467,6 +1477,17 @@ export interface Commands<W> {
   /** `RENAMENX`: Renames a key only when the target key name doesn't exist. */
   renamenx: Commands<W>["renameNX"];
   /**
+   * `RESTORE`: Creates a key from the serialized representation of a value.
+   *
+   * `RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]`
+   *
+   * Cost: O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).
+   *
+   * Since Redis 2.6.0.
+   */
+  restore(key: Argument, ttl: Argument, serializedValue: Argument, options?: { REPLACE?: boolean | null; ABSTTL?: boolean | null; IDLETIME?: Argument | null; FREQ?: Argument | null }): Result<W, "OK">;
+  restore(key: Argument, ttl: Argument, serializedValue: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /**
    * `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped.
    *
    * `RPOP key [count]`
@@ -2364,6 +2385,7 @@ export const TABLE: readonly Row[] = [
   ["decr", "decr", "w"],
   ["decrby", "decrBy", "w"],
   ["del", "del", "w"],
+  ["dump", "dump", "r"],
   ["echo", "echo", ""],
   ["exists", "exists", "r"],
   ["expire", "expire", "w"],
@@ -2446,6 +2468,7 @@ export const TABLE: readonly Row[] = [
   ["randomkey", "randomKey", "r"],
   ["rename", "rename", "w"],
   ["renamenx", "renameNX", "w"],
+  ["restore", "restore", "w"],
   ["rpop", "rPop", "w"],
   ["rpoplpush", "rpoplpush", "w"],
   ["rpush", "rPush", "w"],

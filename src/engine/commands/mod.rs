@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod dump;
 mod expire;
 mod generic;
 mod hash;
@@ -34,6 +35,7 @@ pub static FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     expire::COMMANDS,
     wait::COMMANDS,
+    dump::COMMANDS,
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,

@@ -1,5 +1,6 @@
 //! Value types: data and algorithms, no replies.
 
+mod digest;
 mod hash;
 mod intset;
 pub mod list;

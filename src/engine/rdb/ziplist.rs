@@ -1,0 +1,127 @@
+//! The compact forms that Redis wrote before the listpack: ziplist and zipmap.
+
+use super::read::Reader;
+use std::borrow::Cow;
+
+const END: u8 = 0xff;
+
+/// The entries of a ziplist; `None` unless every length in it is right.
+pub(super) fn entries(bytes: &[u8]) -> Option<Vec<Cow<'_, [u8]>>> {
+    let mut reader = Reader(bytes);
+    let total = u32::from_le_bytes(reader.array()?) as usize;
+    let _tail: [u8; 4] = reader.array()?;
+    let count = u16::from_le_bytes(reader.array()?);
+    if total != bytes.len() {
+        return None;
+    }
+    let (mut entries, mut previous) = (Vec::new(), 0usize);
+    loop {
+        let before = reader.0.len();
+        let len = match reader.byte()? {
+            END => break,
+            254 => u32::from_le_bytes(reader.array()?) as usize,
+            short => usize::from(short),
+        };
+        if len != previous {
+            return None;
+        }
+        entries.push(entry(&mut reader)?);
+        previous = before - reader.0.len();
+    }
+    let counted = count == u16::MAX || usize::from(count) == entries.len();
+    (reader.0.is_empty() && counted).then_some(entries)
+}
+
+fn entry<'a>(reader: &mut Reader<'a>) -> Option<Cow<'a, [u8]>> {
+    let tag = reader.byte()?;
+    let value = match tag {
+        0..=0x3f => return reader.bytes(usize::from(tag)).map(Cow::Borrowed),
+        0x40..=0x7f => {
+            let len = usize::from(tag & 0x3f) << 8 | usize::from(reader.byte()?);
+            return reader.bytes(len).map(Cow::Borrowed);
+        }
+        0x80 => {
+            let len = u32::from_be_bytes(reader.array()?) as usize;
+            return reader.bytes(len).map(Cow::Borrowed);
+        }
+        0xc0 => i64::from(i16::from_le_bytes(reader.array()?)),
+        0xd0 => i64::from(i32::from_le_bytes(reader.array()?)),
+        0xe0 => i64::from_le_bytes(reader.array()?),
+        0xf0 => {
+            let [a, b, c] = reader.array()?;
+            i64::from(i32::from_le_bytes([0, a, b, c]) >> 8)
+        }
+        0xfe => i64::from(i8::from_le_bytes(reader.array()?)),
+        0xf1..=0xfd => i64::from(tag & 0x0f) - 1,
+        _ => return None,
+    };
+    Some(Cow::Owned(itoa::Buffer::new().format(value).as_bytes().to_vec()))
+}
+
+/// The fields and values of a zipmap, one after the other.
+pub(super) fn zipmap(bytes: &[u8]) -> Option<Vec<Cow<'_, [u8]>>> {
+    let mut reader = Reader(bytes);
+    let count = reader.byte()?;
+    let mut words = Vec::new();
+    while let Some(field) = zipmap_len(&mut reader)? {
+        words.push(Cow::Borrowed(reader.bytes(field)?));
+        let value = zipmap_len(&mut reader)??;
+        let free = usize::from(reader.byte()?);
+        words.push(Cow::Borrowed(reader.bytes(value)?));
+        reader.bytes(free)?;
+    }
+    let counted = count >= 254 || usize::from(count) * 2 == words.len();
+    (reader.0.is_empty() && counted).then_some(words)
+}
+
+/// A length, or the end of the zipmap.
+fn zipmap_len(reader: &mut Reader<'_>) -> Option<Option<usize>> {
+    Some(match reader.byte()? {
+        END => None,
+        254 => Some(u32::from_le_bytes(reader.array()?) as usize),
+        short => Some(usize::from(short)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ziplist_of_every_encoding() {
+        let parts: [(&[u8], &str); 8] = [
+            (b"\x02hi", "hi"),
+            (b"\xf1", "0"),
+            (b"\xfd", "12"),
+            (b"\xfe\xff", "-1"),
+            (b"\xc0\x00\x01", "256"),
+            (b"\xf0\x00\x00\x80", "-8388608"),
+            (b"\xd0\x00\x00\x00\x01", "16777216"),
+            (b"\xe0\x00\x00\x00\x00\x01\x00\x00\x00", "4294967296"),
+        ];
+        let mut body = Vec::new();
+        let mut previous = 0u8;
+        for (bytes, _) in parts {
+            body.push(previous);
+            body.extend_from_slice(bytes);
+            previous = bytes.len() as u8 + 1;
+        }
+        body.push(END);
+        let mut ziplist = ((body.len() + 10) as u32).to_le_bytes().to_vec();
+        ziplist.extend_from_slice(&[0, 0, 0, 0, parts.len() as u8, 0]);
+        ziplist.extend_from_slice(&body);
+        let expected: Vec<&[u8]> = parts.iter().map(|(_, text)| text.as_bytes()).collect();
+        assert_eq!(entries(&ziplist).unwrap(), expected);
+        for cut in 0..ziplist.len() {
+            assert_eq!(entries(&ziplist[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn a_zipmap() {
+        let words = zipmap(b"\x02\x01a\x01\x000\x02bb\x02\x01xy-\xff").unwrap();
+        assert_eq!(words, [&b"a"[..], b"0", b"bb", b"xy"]);
+        assert_eq!(zipmap(b"\x01\x01a\xff"), None);
+        assert_eq!(zipmap(b"\x00\xff"), Some(vec![]));
+    }
+}

@@ -1,0 +1,95 @@
+//! A number for a value's content, whatever its encoding and the order in memory.
+
+use super::{Item, Value};
+use std::hash::{BuildHasher, Hasher};
+
+fn hasher() -> foldhash::quality::FoldHasher<'static> {
+    foldhash::quality::FixedState::with_seed(0).build_hasher()
+}
+
+/// The digest of parts in order; each part has its length.
+fn of(parts: &[&[u8]]) -> u64 {
+    let mut hasher = hasher();
+    for part in parts {
+        hasher.write_usize(part.len());
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
+fn of_item(item: Item<'_>) -> u64 {
+    item.with_bytes(|bytes| of(&[bytes]))
+}
+
+impl Value {
+    /// The same for the same content, expiry times of fields included. Cost: O(bytes).
+    pub fn digest(&self) -> u64 {
+        let mut digest = 0u64;
+        match self {
+            Self::String(string) => digest = string.with_bytes(|bytes| of(&[bytes])),
+            Self::List(list) => list.visit(0, |item| {
+                digest = digest.rotate_left(1) ^ of_item(item).wrapping_mul(3);
+                true
+            }),
+            Self::Set(set) => {
+                set.visit(|member| {
+                    digest = digest.wrapping_add(of_item(member));
+                    true
+                });
+            }
+            Self::Hash(hash) => hash.visit(|field, value| {
+                let expiry = field.with_bytes(|field| hash.expiry(field)).unwrap_or(0);
+                let pair = field.with_bytes(|field| {
+                    value.with_bytes(|value| of(&[field, value, &expiry.to_le_bytes()]))
+                });
+                digest = digest.wrapping_add(pair);
+            }),
+            Self::SortedSet(set) => set.visit(0, false, |member, score| {
+                let pair = member.with_bytes(|member| of(&[member, &score.to_le_bytes()]));
+                digest = digest.wrapping_add(pair);
+                true
+            }),
+            Self::Stream(_) => {}
+        }
+        of(&[self.type_name().as_bytes(), &digest.to_le_bytes()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::config::Limits;
+    use crate::engine::types::{Hash, Set, SortedSet};
+
+    #[test]
+    fn encodings_and_order_do_not_matter() {
+        let (small, large) = (
+            Limits::default(),
+            Limits {
+                hash_max_listpack_entries: 0,
+                set_max_intset_entries: 0,
+                zset_max_listpack_entries: 0,
+                ..Limits::default()
+            },
+        );
+        let of = |words: &[&str], limits: Limits| {
+            let (mut set, mut hash, mut sorted) =
+                (Set::default(), Hash::default(), SortedSet::default());
+            for word in words {
+                set.add(word.as_bytes(), limits);
+                hash.set(word.as_bytes(), b"v", limits);
+                sorted.insert(word.as_bytes(), 1.5, limits);
+            }
+            [Value::from(set), hash.into(), sorted.into()].map(|value| value.digest())
+        };
+        let digests = of(&["1", "2", "3"], small);
+        assert_eq!(digests, of(&["3", "2", "1"], large));
+        assert_ne!(digests[0], digests[1]);
+        assert_ne!(digests, of(&["1", "2"], small));
+        let mut hash = Hash::default();
+        hash.set(b"a", b"v", small);
+        let before = Value::from(hash.clone()).digest();
+        hash.set_expiry(b"a", Some(5));
+        assert_ne!(Value::from(hash).digest(), before);
+    }
+}
