@@ -9,7 +9,8 @@ use proptest::prelude::*;
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// Templates of commands; `k` and `v` and `n` and `t` stand for a key, a value, a small number
-/// and a time to live. What the table does not have yet is left out when the test runs.
+/// and a time to live; `l`, `h`, `s` and `z` for keys that mostly hold a list, hash, set or sorted
+/// set, and `m` for a field or member.
 const TEMPLATES: &[&str] = &[
     "SET k v",
     "SET k v EX t",
@@ -50,6 +51,74 @@ const TEMPLATES: &[&str] = &[
     "GET k",
     "EXISTS k",
     "TOUCH k",
+    "RPUSH l v m v",
+    "LPUSH l m m",
+    "LPUSHX l v",
+    "RPUSHX l m",
+    "LPOP l",
+    "RPOP l n",
+    "LSET l n v",
+    "LINSERT l BEFORE m v",
+    "LTRIM l n -2",
+    "LREM l 0 m",
+    "LMOVE l l LEFT RIGHT",
+    "RPOPLPUSH l l",
+    "LMPOP 2 l l RIGHT COUNT n",
+    "BLPOP l l 1",
+    "BRPOP l 1",
+    "BLMOVE l l RIGHT LEFT 1",
+    "BRPOPLPUSH l l 1",
+    "BLMPOP 1 2 l l LEFT",
+    "HSET h m v m n",
+    "HMSET h m n",
+    "HSETNX h m v",
+    "HDEL h m m",
+    "HINCRBY h m n",
+    "HINCRBYFLOAT h m 0.1",
+    "HPEXPIRE h t FIELDS 2 m m",
+    "HEXPIRE h n FIELDS 1 m",
+    "HPEXPIREAT h 1 FIELDS 1 m",
+    "HEXPIREAT h 1800000000 GT FIELDS 1 m",
+    "HPERSIST h FIELDS 2 m m",
+    "HGETDEL h FIELDS 1 m",
+    "HGETEX h PX t FIELDS 2 m m",
+    "HGETEX h PERSIST FIELDS 1 m",
+    "HSETEX h PX t FIELDS 1 m v",
+    "HSETEX h FNX KEEPTTL FIELDS 1 m v",
+    "HSETEX h PX 0 FIELDS 1 m v",
+    "HGETALL h",
+    "SADD s m m n",
+    "SREM s m",
+    "SMOVE s s m",
+    "SPOP s",
+    "SPOP s n",
+    "SINTERSTORE s s s",
+    "SUNIONSTORE s s s",
+    "SDIFFSTORE s s s",
+    "ZADD z n m n m",
+    "ZADD z GT CH n m",
+    "ZADD z INCR 0.1 m",
+    "ZINCRBY z n m",
+    "ZREM z m m",
+    "ZPOPMIN z",
+    "ZPOPMAX z n",
+    "ZMPOP 2 z z MAX COUNT n",
+    "BZPOPMIN z z 1",
+    "BZPOPMAX z 1",
+    "BZMPOP 1 2 z z MIN",
+    "ZRANGESTORE z z 0 n",
+    "ZREMRANGEBYRANK z 0 0",
+    "ZREMRANGEBYSCORE z (n n",
+    "ZREMRANGEBYLEX z [m (m",
+    "ZUNIONSTORE z 2 z s WEIGHTS n n",
+    "ZINTERSTORE z 2 z z",
+    "ZDIFFSTORE z 2 z z",
+    "DEL l h s z",
+    "EXPIRE h t",
+    "RENAME h h",
+    "COPY h h REPLACE",
+    "COPY z z DB n",
+    "MOVE l n",
     "SELECT n",
     "SWAPDB n n",
     "FLUSHDB",
@@ -75,6 +144,8 @@ fn step() -> impl Strategy<Value = Step> {
         |(template, seeds, later, tick)| {
             let word = |(index, word): (usize, &str)| match word {
                 "k" => format!("key{}", seeds[index % 8] % 6).into_bytes(),
+                "l" | "h" | "s" | "z" => format!("{word}{}", seeds[index % 8] % 3).into_bytes(),
+                "m" => format!("member{}", seeds[index % 8] % 5).into_bytes(),
                 "v" => [b"v\r\n$*\0".as_slice(), seeds[index % 8].to_string().as_bytes()].concat(),
                 "n" => (seeds[index % 8] % 3 + 1).to_string().into_bytes(),
                 "t" => (seeds[index % 8] % 500 + 1).to_string().into_bytes(),
@@ -179,7 +250,7 @@ fn replayed(records: &[Vec<u8>], like: &Engine) -> (Engine, Finished) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_replayed_makes_the_same_keyspace(
