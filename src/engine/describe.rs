@@ -217,11 +217,15 @@ fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_specs: &mut KeySpecs) {
         Kind::Block(members) => ("block", Some(members)),
     };
     let is_key = kind == "key";
-    let flags: Vec<&str> = [(arg.optional, "optional"), (arg.multiple, "multiple")]
-        .iter()
-        .filter(|(is_set, _)| *is_set)
-        .map(|(_, name)| *name)
-        .collect();
+    let flags: Vec<&str> = [
+        (arg.optional, "optional"),
+        (arg.multiple, "multiple"),
+        (arg.multiple_token, "multiple_token"),
+    ]
+    .iter()
+    .filter(|(is_set, _)| *is_set)
+    .map(|(_, name)| *name)
+    .collect();
     let pairs =
         3 + usize::from(is_key) + usize::from(arg.token.is_some()) + usize::from(!flags.is_empty());
     out.map(pairs);

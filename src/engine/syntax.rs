@@ -6,6 +6,7 @@
 //! key:key...                                repeated at least once
 //! [MATCH pattern:pattern]                   a token before a value
 //! [keyword(A | B)]...                       optional and repeated
+//! [GET pattern:pattern]....                 repeated with its token
 //! ```
 //!
 //! An upper-case word alone is a token; an upper-case word before a lower-case one is that
@@ -28,6 +29,8 @@ pub struct Arg<'a> {
     pub optional: bool,
     /// May be given more than once.
     pub multiple: bool,
+    /// Its token is repeated with it.
+    pub multiple_token: bool,
 }
 
 /// The kind of an argument.
@@ -87,6 +90,7 @@ impl<'a> Parser<'a> {
         };
         if self.accept("...") {
             arg.multiple = true;
+            arg.multiple_token = self.accept(".");
         }
         Ok(arg)
     }
@@ -190,7 +194,7 @@ fn is_token(word: &str) -> bool {
 }
 
 fn plain<'a>(name: String, kind: Kind<'a>, token: Option<&'a str>) -> Arg<'a> {
-    Arg { name, kind, token, optional: false, multiple: false }
+    Arg { name, kind, token, optional: false, multiple: false, multiple_token: false }
 }
 
 /// The arguments as the reference and redis-cli print them: `key value [NX | XX] [EX seconds]`.
@@ -208,10 +212,13 @@ fn hint_of(arg: &Arg<'_>) -> String {
     if matches!(arg.kind, Kind::OneOf(_)) && !arg.optional {
         text = format!("<{text}>");
     }
+    if arg.multiple && !arg.multiple_token {
+        text = format!("{text} [{text} ...]");
+    }
     if let (Some(token), false) = (arg.token, arg.kind == Kind::PureToken) {
         text = if token.is_empty() { format!("\"\" {text}") } else { format!("{token} {text}") };
     }
-    if arg.multiple {
+    if arg.multiple_token {
         text = format!("{text} [{text} ...]");
     }
     if arg.optional { format!("[{text}]") } else { text }
@@ -238,6 +245,8 @@ mod tests {
         assert_eq!(hint(&args), "key value [key value ...]");
         assert_eq!(hint(&parse("key:key...").unwrap()), "key [key ...]");
         assert_eq!(hint(&parse("[arguments...]").unwrap()), "[arguments [arguments ...]]");
+        assert_eq!(hint(&parse("[W weight]...").unwrap()), "[W weight [weight ...]]");
+        assert_eq!(hint(&parse("[GET p]....").unwrap()), "[GET p [GET p ...]]");
     }
 
     #[test]

@@ -37,6 +37,65 @@ export interface Commands<W> {
   /** `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk. */
   bgrewriteaof: Commands<W>["bgRewriteAof"];
   /**
+   * `BITCOUNT`: Counts the number of set bits (population counting) in a string.
+   *
+   * `BITCOUNT key [start end [BYTE | BIT]]`
+   *
+   * Cost: O(N)
+   *
+   * Since Redis 2.6.0.
+   */
+  bitCount(key: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `BITCOUNT`: Counts the number of set bits (population counting) in a string. */
+  bitcount: Commands<W>["bitCount"];
+  /**
+   * `BITFIELD`: Performs arbitrary bitfield integer operations on strings.
+   *
+   * `BITFIELD key [GET encoding offset | [OVERFLOW WRAP | SAT | FAIL] <SET encoding offset value | INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW WRAP | SAT | FAIL] <SET encoding offset value | INCRBY encoding offset increment> ...]]`
+   *
+   * Cost: O(1) for each subcommand specified
+   *
+   * Since Redis 3.2.0.
+   */
+  bitField(key: Argument, ...rest: Repeated[]): Result<W, (number | bigint | null)[]>;
+  /** `BITFIELD`: Performs arbitrary bitfield integer operations on strings. */
+  bitfield: Commands<W>["bitField"];
+  /**
+   * `BITFIELD_RO`: Performs arbitrary read-only bitfield integer operations on strings.
+   *
+   * `BITFIELD_RO key [GET encoding offset [GET encoding offset ...]]`
+   *
+   * Cost: O(1) for each subcommand specified
+   *
+   * Since Redis 6.0.0.
+   */
+  bitfield_ro(key: Argument, data: Data): Result<W, (number | bigint)[]>;
+  bitfield_ro(key: Argument, ...pairs: Repeated[]): Result<W, (number | bigint)[]>;
+  /**
+   * `BITOP`: Performs bitwise operations on multiple strings, and stores the result.
+   *
+   * `BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]`
+   *
+   * Cost: O(N)
+   *
+   * Since Redis 2.6.0.
+   */
+  bitOp(operation: "AND" | "and" | "OR" | "or" | "XOR" | "xor" | "NOT" | "not" | "DIFF" | "diff" | "DIFF1" | "diff1" | "ANDOR" | "andor" | "ONE" | "one", destkey: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `BITOP`: Performs bitwise operations on multiple strings, and stores the result. */
+  bitop: Commands<W>["bitOp"];
+  /**
+   * `BITPOS`: Finds the first set (1) or clear (0) bit in a string.
+   *
+   * `BITPOS key bit [start [end [BYTE | BIT]]]`
+   *
+   * Cost: O(N)
+   *
+   * Since Redis 2.8.7.
+   */
+  bitPos(key: Argument, bit: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `BITPOS`: Finds the first set (1) or clear (0) bit in a string. */
+  bitpos: Commands<W>["bitPos"];
+  /**
    * `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.
    *
    * `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`
@@ -212,7 +271,7 @@ export interface Commands<W> {
   /**
    * `CLIENT LIST`: Lists open connections.
    *
-   * `CLIENT LIST [TYPE NORMAL | MASTER | REPLICA | PUBSUB] [ID client-id [ID client-id ...]]`
+   * `CLIENT LIST [TYPE NORMAL | MASTER | REPLICA | PUBSUB] [ID client-id [client-id ...]]`
    *
    * Cost: O(N) where N is the number of client connections
    *
@@ -594,6 +653,18 @@ export interface Commands<W> {
    * Since Redis 1.0.0.
    */
   get(key: Argument): Result<W, string | null>;
+  /**
+   * `GETBIT`: Returns a bit value by offset.
+   *
+   * `GETBIT key offset`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   */
+  getBit(key: Argument, offset: Argument): Result<W, 0 | 1>;
+  /** `GETBIT`: Returns a bit value by offset. */
+  getbit: Commands<W>["getBit"];
   /**
    * `GETDEL`: Returns the string value of a key after deleting the key.
    *
@@ -1613,6 +1684,18 @@ export interface Commands<W> {
   set(key: Argument, value: Argument, options?: { NX?: boolean | null; XX?: boolean | null; GET?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null }): Result<W, string | null>;
   set(key: Argument, value: Argument, ...rest: Repeated[]): Result<W, string | null>;
   /**
+   * `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.
+   *
+   * `SETBIT key offset value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   */
+  setBit(key: Argument, offset: Argument, value: Argument): Result<W, 0 | 1>;
+  /** `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist. */
+  setbit: Commands<W>["setBit"];
+  /**
    * `SETEX`: Sets the string value and expiration time of a key. Creates the key if it doesn't exist.
    *
    * `SETEX key seconds value`
@@ -2015,7 +2098,7 @@ export interface Commands<W> {
   /**
    * `ZINTER`: Returns the intersect of multiple sorted sets.
    *
-   * `ZINTER numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
+   * `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
    *
    * Cost: O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.
    *
@@ -2039,7 +2122,7 @@ export interface Commands<W> {
   /**
    * `ZINTERSTORE`: Stores the intersect of multiple sorted sets in a key.
    *
-   * `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX]`
+   * `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]`
    *
    * Cost: O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.
    *
@@ -2312,7 +2395,7 @@ export interface Commands<W> {
   /**
    * `ZUNION`: Returns the union of multiple sorted sets.
    *
-   * `ZUNION numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
+   * `ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
    *
    * Cost: O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.
    *
@@ -2324,7 +2407,7 @@ export interface Commands<W> {
   /**
    * `ZUNIONSTORE`: Stores the union of multiple sorted sets in a key.
    *
-   * `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [WEIGHTS weight ...]] [AGGREGATE SUM | MIN | MAX]`
+   * `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]`
    *
    * Cost: O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.
    *
@@ -2346,6 +2429,11 @@ export const TABLE: readonly Row[] = [
   ["append", "append", "w"],
   ["auth", "auth", ""],
   ["bgrewriteaof", "bgRewriteAof", ""],
+  ["bitcount", "bitCount", "r"],
+  ["bitfield", "bitField", "w"],
+  ["bitfield_ro", "bitfield_ro", "rd"],
+  ["bitop", "bitOp", "w"],
+  ["bitpos", "bitPos", "r"],
   ["blmove", "blMove", "wb"],
   ["blmpop", "blmpop", "wb"],
   ["blpop", "blPop", "wb"],
@@ -2394,6 +2482,7 @@ export const TABLE: readonly Row[] = [
   ["flushall", "flushAll", "w"],
   ["flushdb", "flushDb", "w"],
   ["get", "get", "r"],
+  ["getbit", "getBit", "r"],
   ["getdel", "getDel", "w"],
   ["getex", "getEx", "w"],
   ["getrange", "getRange", "r"],
@@ -2480,6 +2569,7 @@ export const TABLE: readonly Row[] = [
   ["sdiffstore", "sDiffStore", "w"],
   ["select", "select", ""],
   ["set", "set", "w"],
+  ["setbit", "setBit", "w"],
   ["setex", "setEx", "w"],
   ["setnx", "setNX", "w"],
   ["setrange", "setRange", "w"],

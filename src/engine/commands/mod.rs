@@ -2,6 +2,8 @@
 
 use super::table::Command;
 
+mod bitfield;
+mod bitmap;
 mod client;
 mod command;
 mod config;
@@ -39,6 +41,8 @@ pub static FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,
+    bitmap::COMMANDS,
+    bitfield::COMMANDS,
     hash::COMMANDS,
     hash_expire::COMMANDS,
     set::COMMANDS,

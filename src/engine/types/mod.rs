@@ -1,5 +1,6 @@
 //! Value types: data and algorithms, no replies.
 
+pub mod bits;
 mod digest;
 mod hash;
 mod intset;

@@ -89,6 +89,26 @@ impl StringValue {
         Ok(raw.len())
     }
 
+    /// Makes it at least `len` bytes long, with zero bytes at the end; whether it grew. The encoding
+    /// becomes `raw`.
+    ///
+    /// # Errors
+    /// When the allocator refuses; the content is as before.
+    pub fn grow(&mut self, len: usize) -> Result<bool, TryReserveError> {
+        let raw = self.make_raw();
+        if len <= raw.len() {
+            return Ok(false);
+        }
+        reserve(raw, len - raw.len())?;
+        raw.resize(len, 0);
+        Ok(true)
+    }
+
+    /// The content, to be changed in place; the encoding becomes `raw`.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.make_raw()
+    }
+
     /// The name that `OBJECT ENCODING` answers.
     pub fn encoding(&self) -> &'static str {
         match self.0 {
