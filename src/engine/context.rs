@@ -28,6 +28,8 @@ pub struct Ctx<'a> {
     pub(super) parked: Option<Parked>,
     /// What the command has waited for, when it is run again.
     pub(super) resumed: Option<BlockOn>,
+    /// Whether what the command looks up counts as used (CLIENT NO-TOUCH).
+    uses: bool,
 }
 
 impl<'a> Ctx<'a> {
@@ -36,7 +38,8 @@ impl<'a> Ctx<'a> {
         session_id: SessionId,
         resumed: Option<BlockOn>,
     ) -> Self {
-        Self { engine, session_id, dirty: false, rewritten: false, parked: None, resumed }
+        let uses = engine.sessions.get(session_id).is_none_or(|session| !session.no_touch);
+        Self { engine, session_id, dirty: false, rewritten: false, parked: None, resumed, uses }
     }
 
     /// The session that runs the command.
@@ -62,27 +65,32 @@ impl<'a> Ctx<'a> {
 
     /// What `key` of the selected database holds.
     pub fn lookup(&mut self, key: &[u8]) -> Option<&Object> {
-        let db = self.db_index();
-        self.lookup_in(db, key)
+        let slot = self.locate(key)?;
+        Some(self.db().at(slot))
     }
 
-    /// What `key` of database `db` holds.
+    /// What `key` of database `db` holds. It does not count as used.
     pub fn lookup_in(&mut self, db: usize, key: &[u8]) -> Option<&Object> {
         let slot = self.locate_in(db, key)?;
         Some(self.engine.keyspace.db(db).at(slot))
     }
 
-    /// Where `key` is in the selected database.
+    /// Where `key` is in the selected database. It counts as used.
     pub fn locate(&mut self, key: &[u8]) -> Option<Slot> {
         let db = self.db_index();
-        self.locate_in(db, key)
+        let slot = self.locate_in(db, key)?;
+        if self.uses {
+            let now_s = self.engine.now_s();
+            self.engine.keyspace.db_mut(db).used(slot, now_s);
+        }
+        Some(slot)
     }
 
     fn locate_in(&mut self, db: usize, key: &[u8]) -> Option<Slot> {
         let keys = self.engine.keyspace.db(db);
         let slot = keys.locate(key)?;
         let object = keys.at(slot);
-        if object.expires_at.is_some() && self.engine.expire_if_due(db, key) {
+        if object.expires_at().is_some() && self.engine.expire_if_due(db, key) {
             return None;
         }
         let object = self.engine.keyspace.db(db).at(slot);
@@ -98,6 +106,25 @@ impl<'a> Ctx<'a> {
     /// As [`Ctx::lookup`], counted as a keyspace hit or miss: for commands that read.
     pub fn read(&mut self, key: &[u8]) -> Option<&Object> {
         let slot = self.locate(key);
+        self.count(key, slot)
+    }
+
+    /// As [`Ctx::read`], for commands that ask about the key: it does not count as used.
+    pub fn peek(&mut self, key: &[u8]) -> Option<&Object> {
+        let db = self.db_index();
+        let slot = self.locate_in(db, key);
+        self.count(key, slot)
+    }
+
+    /// As [`Ctx::read`]; the key counts as used, whatever CLIENT NO-TOUCH says.
+    pub fn touch(&mut self, key: &[u8]) -> Option<&Object> {
+        let uses = std::mem::replace(&mut self.uses, true);
+        let slot = self.locate(key);
+        self.uses = uses;
+        self.count(key, slot)
+    }
+
+    fn count(&mut self, key: &[u8], slot: Option<Slot>) -> Option<&Object> {
         self.engine.stats.count_lookup(slot.is_some());
         let Some(slot) = slot else {
             self.notify(class::KEY_MISS, "keymiss", key);
@@ -180,7 +207,8 @@ impl<'a> Ctx<'a> {
         let slot = match self.locate(key) {
             Some(slot) => slot,
             None => {
-                let slot = self.db().create(key, T::default().into());
+                let now_s = self.engine.now_s();
+                let slot = self.db().create(key, T::default().into(), now_s);
                 self.notify(class::NEW, "new", key);
                 slot
             }
@@ -213,13 +241,23 @@ impl<'a> Ctx<'a> {
 
     /// As [`Ctx::set`], in database `db`.
     pub fn set_in(&mut self, db: usize, key: &[u8], value: Value, expires_at: Option<i64>) {
-        let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at);
+        let now_s = self.engine.now_s();
+        let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at, now_s);
         match old {
             Some(old) if self.engine.is_due(&old) => self.engine.expired(db, key),
             Some(_) => return,
             None => {}
         }
         self.notify_in(class::NEW, "new", db, key);
+    }
+
+    /// Makes `key` one that has not been used for so many seconds.
+    pub fn set_idle(&mut self, key: &[u8], idle_s: i64) {
+        let now_s = self.engine.now_s();
+        let idle_s = u32::try_from(idle_s).unwrap_or(u32::MAX);
+        if let Some(slot) = self.db().locate(key) {
+            self.db().used(slot, now_s.saturating_sub(idle_s));
+        }
     }
 
     /// Removes `key` of the selected database; answers what it held. One lookup.

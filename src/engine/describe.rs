@@ -61,9 +61,9 @@ pub(super) fn acl_categories(command: &Command) -> Vec<&'static str> {
         (acl(acl::KEYSPACE), "keyspace"),
         (flag(flag::READONLY) && !acl(acl::SCRIPTING), "read"),
         (flag(flag::WRITE), "write"),
-        (group(Group::Set), "set"),
-        (group(Group::SortedSet), "sortedset"),
-        (group(Group::List), "list"),
+        (acl(acl::SET) || group(Group::Set), "set"),
+        (acl(acl::SORTED_SET) || group(Group::SortedSet), "sortedset"),
+        (acl(acl::LIST) || group(Group::List), "list"),
         (group(Group::Hash), "hash"),
         (acl(acl::STRING) || group(Group::String), "string"),
         (acl(acl::BITMAP) || group(Group::Bitmap), "bitmap"),
@@ -116,6 +116,12 @@ fn number(out: &mut Writer<'_>, name: &str, value: i32) {
     out.integer(i64::from(value));
 }
 
+fn unknown(out: &mut Writer<'_>) {
+    pair(out, "type", "unknown");
+    out.bulk(b"spec");
+    out.map(0);
+}
+
 fn key_spec(out: &mut Writer<'_>, spec: &KeySpec) {
     out.map(3);
     out.bulk(b"flags");
@@ -135,6 +141,12 @@ fn key_spec(out: &mut Writer<'_>, spec: &KeySpec) {
             out.map(2);
             pair(out, "keyword", keyword);
             number(out, "startfrom", from);
+        }
+        Begin::Unknown(_) => {
+            unknown(out);
+            out.bulk(b"find_keys");
+            out.map(2);
+            return unknown(out);
         }
     }
     out.bulk(b"find_keys");
@@ -177,7 +189,7 @@ pub(super) fn docs(out: &mut Writer<'_>, container: Option<&Command>, command: &
     }
     if !args.is_empty() {
         out.bulk(b"arguments");
-        arguments(out, &args, &mut KeySpecs { next: 0, len: command.keys.len() });
+        arguments(out, &args, &mut KeySpecs::of(command));
     }
     if !command.subcommands.is_empty() {
         out.bulk(b"subcommands");
@@ -194,10 +206,18 @@ pub(super) fn docs(out: &mut Writer<'_>, container: Option<&Command>, command: &
 struct KeySpecs {
     next: usize,
     len: usize,
+    /// The specification for keys that are made from patterns.
+    patterns: Option<usize>,
 }
 
 impl KeySpecs {
+    fn of(command: &Command) -> Self {
+        let made = |spec: &KeySpec| matches!(spec.begin, Begin::Unknown(_));
+        Self { next: 0, len: command.keys.len(), patterns: command.keys.iter().position(made) }
+    }
+
     fn take(&mut self) -> i32 {
+        self.next += usize::from(self.patterns == Some(self.next));
         let index = self.next.min(self.len.saturating_sub(1));
         self.next += 1;
         i32::try_from(index).unwrap_or(i32::MAX)
@@ -216,7 +236,11 @@ fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_specs: &mut KeySpecs) {
         Kind::OneOf(options) => ("oneof", Some(options)),
         Kind::Block(members) => ("block", Some(members)),
     };
-    let is_key = kind == "key";
+    let key_spec = match kind {
+        "key" => Some(key_specs.take()),
+        "pattern" => key_specs.patterns.and_then(|index| i32::try_from(index).ok()),
+        _ => None,
+    };
     let flags: Vec<&str> = [
         (arg.optional, "optional"),
         (arg.multiple, "multiple"),
@@ -226,16 +250,18 @@ fn argument(out: &mut Writer<'_>, arg: &Arg<'_>, key_specs: &mut KeySpecs) {
     .filter(|(is_set, _)| *is_set)
     .map(|(_, name)| *name)
     .collect();
-    let pairs =
-        3 + usize::from(is_key) + usize::from(arg.token.is_some()) + usize::from(!flags.is_empty());
+    let pairs = 3 + [key_spec.is_some(), arg.token.is_some(), !flags.is_empty()]
+        .map(usize::from)
+        .iter()
+        .sum::<usize>();
     out.map(pairs);
     pair(out, "name", &arg.name);
     pair(out, "type", kind);
     if members.is_none() {
         pair(out, "display_text", &arg.name);
     }
-    if is_key {
-        number(out, "key_spec_index", key_specs.take());
+    if let Some(index) = key_spec {
+        number(out, "key_spec_index", index);
     }
     if let Some(token) = arg.token {
         pair(out, "token", token);

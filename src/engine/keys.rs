@@ -33,6 +33,7 @@ fn begin_of(spec: &KeySpec, argv: &[&[u8]]) -> Option<usize> {
             };
             found.map(|at| at + 1)
         }
+        Begin::Unknown(find) => find(argv),
     }
 }
 

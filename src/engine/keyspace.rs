@@ -16,14 +16,41 @@ const DEADLINES_MIN: usize = 64;
 pub struct Object {
     /// The value.
     pub value: Value,
-    /// When the key ceases to exist: Unix time in milliseconds.
-    pub expires_at: Option<i64>,
+    /// [`NEVER`], or Unix time in milliseconds: half the size of an `Option`.
+    expires_at: i64,
+    /// When the key was last used: Unix time in seconds.
+    used_s: u32,
+}
+
+const NEVER: i64 = i64::MIN;
+
+/// The bits of an expiry time, to be stored.
+fn store(expires_at: Option<i64>) -> i64 {
+    expires_at.map_or(NEVER, |at| at.max(NEVER + 1))
+}
+
+fn load(expires_at: i64) -> Option<i64> {
+    (expires_at != NEVER).then_some(expires_at)
 }
 
 impl Object {
+    fn new(value: Value, expires_at: Option<i64>, used_s: u32) -> Self {
+        Self { value, expires_at: store(expires_at), used_s }
+    }
+
+    /// When the key ceases to exist: Unix time in milliseconds.
+    pub fn expires_at(&self) -> Option<i64> {
+        load(self.expires_at)
+    }
+
+    /// For how many seconds the key has not been used.
+    pub fn idle_s(&self, now_s: u32) -> u32 {
+        now_s.saturating_sub(self.used_s)
+    }
+
     /// Whether the key is past its time.
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        self.expires_at.is_some_and(|at| at <= now_ms)
+        self.expires_at().is_some_and(|at| at <= now_ms)
     }
 }
 
@@ -109,11 +136,22 @@ impl Db {
         self.dict.get_mut(key).map(|object| &mut object.value)
     }
 
-    /// Sets what `key` holds, its expiry time included; answers what it held.
-    pub fn set(&mut self, key: &[u8], value: Value, expires_at: Option<i64>) -> Option<Object> {
+    /// Takes note that the key at `slot` is used.
+    pub fn used(&mut self, slot: Slot, now_s: u32) {
+        self.dict.at_mut(slot).used_s = now_s;
+    }
+
+    /// Sets what `key` holds, its expiry time and last use included; answers what it held.
+    pub fn set(
+        &mut self,
+        key: &[u8],
+        value: Value,
+        expires_at: Option<i64>,
+        used_s: u32,
+    ) -> Option<Object> {
         let fields_expire_at = value.next_field_expiry();
-        let old = self.dict.insert(key, Object { value, expires_at });
-        let had_deadline = old.as_ref().is_some_and(|old| old.expires_at.is_some());
+        let old = self.dict.insert(key, Object::new(value, expires_at, used_s));
+        let had_deadline = old.as_ref().is_some_and(|old| old.expires_at().is_some());
         self.note_deadline(key, had_deadline, expires_at);
         if let Some(at) = fields_expire_at {
             self.push_deadline(key, at);
@@ -123,14 +161,15 @@ impl Db {
     }
 
     /// Adds `key`, which is not there, without an expiry time; answers where it is.
-    pub fn create(&mut self, key: &[u8], value: Value) -> Slot {
-        self.dict.add(key, Object { value, expires_at: None })
+    pub fn create(&mut self, key: &[u8], value: Value, used_s: u32) -> Slot {
+        self.dict.add(key, Object::new(value, None, used_s))
     }
 
     /// Sets or takes away the expiry time of `key`; whether the key is there.
     pub fn set_expiry(&mut self, key: &[u8], expires_at: Option<i64>) -> bool {
         let Some(object) = self.dict.get_mut(key) else { return false };
-        let had_deadline = std::mem::replace(&mut object.expires_at, expires_at).is_some();
+        let had_deadline =
+            load(std::mem::replace(&mut object.expires_at, store(expires_at))).is_some();
         self.note_deadline(key, had_deadline, expires_at);
         self.touch(key);
         true
@@ -139,7 +178,7 @@ impl Db {
     /// Removes `key`; answers what it held.
     pub fn remove(&mut self, key: &[u8]) -> Option<Object> {
         let object = self.dict.remove(key)?;
-        self.volatile -= usize::from(object.expires_at.is_some());
+        self.volatile -= usize::from(object.expires_at().is_some());
         self.touch(key);
         Some(object)
     }
@@ -168,7 +207,7 @@ impl Db {
                 return None;
             }
             let due = self.dict.find_by_hash(hash, |_, object| {
-                object.expires_at == Some(at) || object.value.next_field_expiry() == Some(at)
+                object.expires_at() == Some(at) || object.value.next_field_expiry() == Some(at)
             });
             if let Some(key) = due {
                 return Some(key.to_vec());
@@ -303,7 +342,7 @@ impl Db {
     /// Drops the stale entries.
     fn rebuild_deadlines(&mut self) {
         let live = self.dict.iter().flat_map(|(key, object)| {
-            let times = [object.expires_at, object.value.next_field_expiry()];
+            let times = [object.expires_at(), object.value.next_field_expiry()];
             times.into_iter().flatten().map(|at| Reverse((at, self.dict.hash(key))))
         });
         self.deadlines = live.collect::<Vec<_>>().into();
@@ -364,5 +403,23 @@ impl Keyspace {
         std::mem::swap(one, other);
         std::mem::swap(&mut one.watched, &mut other.watched);
         std::mem::swap(&mut one.ready, &mut other.ready);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::types::StringValue;
+
+    #[test]
+    fn the_last_use_of_a_key_costs_nothing() {
+        let with_expiry_only = size_of::<(Value, Option<i64>)>();
+        assert!(size_of::<Object>() <= with_expiry_only);
+        let at =
+            |expires_at| Object::new(Value::from(StringValue::text(b"").unwrap()), expires_at, 0);
+        for time in [None, Some(0), Some(-1), Some(i64::MAX)] {
+            assert_eq!(at(time).expires_at(), time);
+        }
+        assert!(at(Some(i64::MIN)).is_expired(0));
     }
 }

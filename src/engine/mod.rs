@@ -148,6 +148,11 @@ impl Engine {
         self.now_us.div_euclid(1000)
     }
 
+    /// The time in Unix seconds.
+    pub(crate) fn now_s(&self) -> u32 {
+        u32::try_from(self.now_us.div_euclid(1_000_000)).unwrap_or_default()
+    }
+
     /// The command table by name.
     pub fn registry(&self) -> &Registry {
         &self.registry

@@ -33,7 +33,7 @@ impl Engine {
                 hasher.write_usize(index);
                 hasher.write_usize(key.len());
                 hasher.write(key);
-                hasher.write_i64(object.expires_at.unwrap_or(-1));
+                hasher.write_i64(object.expires_at().unwrap_or(-1));
                 hasher.write_u64(object.value.digest());
                 digest = digest.wrapping_add(hasher.finish());
             }
@@ -44,9 +44,9 @@ impl Engine {
 
 fn write_object(buffer: &mut Vec<u8>, key: &[u8], object: &Object) {
     let mut digits = itoa::Buffer::new();
-    let at = digits.format(object.expires_at.unwrap_or(0)).as_bytes();
+    let at = digits.format(object.expires_at().unwrap_or(0)).as_bytes();
     match &object.value {
-        Value::String(string) => string.with_bytes(|bytes| match object.expires_at {
+        Value::String(string) => string.with_bytes(|bytes| match object.expires_at() {
             None => write_command(buffer, &[b"SET", key, bytes]),
             Some(_) => write_command(buffer, &[b"SET", key, bytes, b"PXAT", at]),
         }),

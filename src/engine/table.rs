@@ -164,6 +164,12 @@ pub mod acl {
     pub const BITMAP: u32 = 1 << 6;
     /// `@admin`, without the flag.
     pub const ADMIN: u32 = 1 << 7;
+    /// `@set`.
+    pub const SET: u32 = 1 << 8;
+    /// `@sortedset`.
+    pub const SORTED_SET: u32 = 1 << 9;
+    /// `@list`.
+    pub const LIST: u32 = 1 << 10;
 }
 
 /// The groups of the Redis command reference.
@@ -226,6 +232,8 @@ pub enum Begin {
     Index(i32),
     /// After a keyword, looked for from a word on (negative: from the end, backwards).
     Keyword(&'static str, i32),
+    /// Where no rule leads: the function answers the word, if there is such a key.
+    Unknown(fn(&[&[u8]]) -> Option<usize>),
 }
 
 /// How keys lie from where a specification begins.
@@ -255,6 +263,12 @@ impl KeySpec {
     /// One key at word `index`.
     pub const fn at(index: i32, flags: u32) -> Self {
         Self { flags, begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 } }
+    }
+
+    /// One key where no rule leads.
+    pub const fn unknown(find: fn(&[&[u8]]) -> Option<usize>, flags: u32) -> Self {
+        let begin = Begin::Unknown(find);
+        Self { flags, begin, find: Find::Range { last: 0, step: 1, limit: 0 } }
     }
 
     /// Keys from word `index` on, every `step` words, up to `last` (-1: to the end).

@@ -1338,6 +1338,76 @@ export interface Commands<W> {
   /** `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist. */
   msetnx: Commands<W>["mSetNX"];
   /**
+   * `OBJECT`: A container for object introspection commands.
+   *
+   * `OBJECT`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.2.3.
+   */
+  object(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `OBJECT ENCODING`: Returns the internal encoding of a Redis object.
+   *
+   * `OBJECT ENCODING key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.3.
+   */
+  objectEncoding(key: Argument): Result<W, string | null>;
+  /** `OBJECT ENCODING`: Returns the internal encoding of a Redis object. */
+  objectencoding: Commands<W>["objectEncoding"];
+  /**
+   * `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object.
+   *
+   * `OBJECT FREQ key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  objectFreq(key: Argument): Result<W, number | null>;
+  /** `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object. */
+  objectfreq: Commands<W>["objectFreq"];
+  /**
+   * `OBJECT HELP`: Returns helpful text about the different subcommands.
+   *
+   * `OBJECT HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  objectHelp(): Result<W, string[]>;
+  /** `OBJECT HELP`: Returns helpful text about the different subcommands. */
+  objecthelp: Commands<W>["objectHelp"];
+  /**
+   * `OBJECT IDLETIME`: Returns the time since the last access to a Redis object.
+   *
+   * `OBJECT IDLETIME key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.3.
+   */
+  objectIdleTime(key: Argument): Result<W, number | null>;
+  /** `OBJECT IDLETIME`: Returns the time since the last access to a Redis object. */
+  objectidletime: Commands<W>["objectIdleTime"];
+  /**
+   * `OBJECT REFCOUNT`: Returns the reference count of a value of a key.
+   *
+   * `OBJECT REFCOUNT key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.3.
+   */
+  objectRefcount(key: Argument): Result<W, number | null>;
+  /** `OBJECT REFCOUNT`: Returns the reference count of a value of a key. */
+  objectrefcount: Commands<W>["objectRefcount"];
+  /**
    * `PERSIST`: Removes the expiration time of a key.
    *
    * `PERSIST key`
@@ -1811,6 +1881,28 @@ export interface Commands<W> {
   sMove(source: Argument, destination: Argument, member: Argument): Result<W, 0 | 1>;
   /** `SMOVE`: Moves a member from one set to another. */
   smove: Commands<W>["sMove"];
+  /**
+   * `SORT`: Sorts the elements in a list, a set, or a sorted set, optionally storing the result.
+   *
+   * `SORT key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]`
+   *
+   * Cost: O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).
+   *
+   * Since Redis 1.0.0.
+   */
+  sort(key: Argument, options?: { BY?: Argument | null; LIMIT?: Repeated | null; GET?: Repeated | null; ASC?: boolean | null; DESC?: boolean | null; ALPHA?: boolean | null; STORE?: Argument | null }): Result<W, (string | null)[] | number>;
+  sort(key: Argument, ...rest: Repeated[]): Result<W, (string | null)[] | number>;
+  /**
+   * `SORT_RO`: Returns the sorted elements of a list, a set, or a sorted set.
+   *
+   * `SORT_RO key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA]`
+   *
+   * Cost: O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).
+   *
+   * Since Redis 7.0.0.
+   */
+  sort_ro(key: Argument, options?: { BY?: Argument | null; LIMIT?: Repeated | null; GET?: Repeated | null; ASC?: boolean | null; DESC?: boolean | null; ALPHA?: boolean | null }): Result<W, (string | null)[]>;
+  sort_ro(key: Argument, ...rest: Repeated[]): Result<W, (string | null)[]>;
   /**
    * `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.
    *
@@ -2539,6 +2631,12 @@ export const TABLE: readonly Row[] = [
   ["move", "move", "w"],
   ["mset", "mSet", "wd"],
   ["msetnx", "mSetNX", "wd"],
+  ["object", "object", ""],
+  ["object encoding", "objectEncoding", "r"],
+  ["object freq", "objectFreq", "r"],
+  ["object help", "objectHelp", ""],
+  ["object idletime", "objectIdleTime", "r"],
+  ["object refcount", "objectRefcount", "r"],
   ["persist", "persist", "w"],
   ["pexpire", "pExpire", "w"],
   ["pexpireat", "pExpireAt", "w"],
@@ -2580,6 +2678,8 @@ export const TABLE: readonly Row[] = [
   ["smembers", "sMembers", "r"],
   ["smismember", "smismember", "r"],
   ["smove", "sMove", "w"],
+  ["sort", "sort", "w"],
+  ["sort_ro", "sort_ro", "r"],
   ["spop", "sPop", "w"],
   ["spublish", "sPublish", ""],
   ["srandmember", "srandmember", "r"],

@@ -62,23 +62,25 @@ fn dump(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 struct Options {
     replace: bool,
     absolute: bool,
+    idle_s: Option<i64>,
 }
 
 impl Options {
-    /// Idle times and frequencies are checked; nothing is evicted by them.
+    /// A frequency is checked; nothing keeps it.
     fn parse(args: &mut Args<'_>) -> Result<Self, Error> {
-        let (mut options, mut idle, mut frequency) = (Self::default(), false, false);
+        let (mut options, mut frequency) = (Self::default(), false);
         while !args.is_empty() {
             if args.accept("REPLACE") {
                 options.replace = true;
             } else if args.accept("ABSTTL") {
                 options.absolute = true;
             } else if !frequency && args.len() > 1 && args.accept("IDLETIME") {
-                if args.take_integer()? < 0 {
+                let idle_s = args.take_integer()?;
+                if idle_s < 0 {
                     return Err(Error::fixed("ERR Invalid IDLETIME value, must be >= 0"));
                 }
-                idle = true;
-            } else if !idle && args.len() > 1 && args.accept("FREQ") {
+                options.idle_s = Some(idle_s);
+            } else if options.idle_s.is_none() && args.len() > 1 && args.accept("FREQ") {
                 if !(0..=255).contains(&args.take_integer()?) {
                     return Err(Error::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255"));
                 }
@@ -116,6 +118,9 @@ fn restore(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
         return Ok(());
     }
     c.set(key, value, expires_at);
+    if let Some(idle_s) = options.idle_s {
+        c.set_idle(key, idle_s);
+    }
     c.notify(class::GENERIC, "restore", key);
     let mut digits = itoa::Buffer::new();
     let at = digits.format(expires_at.unwrap_or(0)).as_bytes();

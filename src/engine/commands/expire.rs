@@ -189,7 +189,7 @@ pub(super) fn expire_at(c: &mut Ctx<'_>, key: &[u8], at: i64) {
 
 /// Takes away the expiry time of `key`, if it has one; whether it had.
 pub(super) fn persist(c: &mut Ctx<'_>, key: &[u8]) -> bool {
-    let volatile = c.lookup(key).is_some_and(|object| object.expires_at.is_some());
+    let volatile = c.lookup(key).is_some_and(|object| object.expires_at().is_some());
     if volatile {
         c.db().set_expiry(key, None);
         c.notify(class::GENERIC, "persist", key);
@@ -279,7 +279,7 @@ fn expire_in(
     let (key, text) = (args.take()?, args.take()?);
     let conditions = Conditions::parse(args)?;
     let at = Expiry::new(unit, text).moment(c, command)?;
-    let allowed = c.lookup(key).is_some_and(|object| conditions.allow(object.expires_at, at));
+    let allowed = c.lookup(key).is_some_and(|object| conditions.allow(object.expires_at(), at));
     if allowed {
         expire_at(c, key, at);
     }
@@ -311,7 +311,7 @@ fn answer_time(
     form: impl Fn(i64, i64) -> i64,
 ) -> Result<(), Error> {
     let now = c.now_ms();
-    out.integer(match c.read(args.take()?).map(|object| object.expires_at) {
+    out.integer(match c.peek(args.take()?).map(|object| object.expires_at()) {
         None => -2,
         Some(None) => -1,
         Some(Some(at)) => form(at, now),

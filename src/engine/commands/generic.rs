@@ -135,7 +135,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         name: "touch",
-        handler: Some(exists),
+        handler: Some(touch),
         arity: -2,
         flags: flag::READONLY | flag::FAST,
         keys: EVERY_KEY,
@@ -192,15 +192,21 @@ fn del(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     Ok(())
 }
 
-/// EXISTS, and TOUCH: a key given twice counts twice.
+/// A key given twice counts twice.
 fn exists(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let found = args.filter(|key| c.read(key).is_some()).count();
+    let found = args.filter(|key| c.peek(key).is_some()).count();
+    out.count(found);
+    Ok(())
+}
+
+fn touch(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let found = args.filter(|key| c.touch(key).is_some()).count();
     out.count(found);
     Ok(())
 }
 
 fn type_of(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let name = c.read(args.take()?).map_or("none", |object| object.value.type_name());
+    let name = c.peek(args.take()?).map_or("none", |object| object.value.type_name());
     out.simple(name);
     Ok(())
 }
@@ -268,7 +274,8 @@ fn copy(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     };
     // In Redis the key that is replaced goes first, so that the copy counts as new.
     c.engine.keyspace.db_mut(db).remove(to);
-    c.set_in(db, to, object.value, object.expires_at);
+    let expires_at = object.expires_at();
+    c.set_in(db, to, object.value, expires_at);
     c.notify_in(class::GENERIC, "copy_to", db, to);
     c.changed();
     out.integer(1);
@@ -283,7 +290,8 @@ fn move_key(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
     }
     let movable = c.locate(key).is_some() && c.lookup_in(to, key).is_none();
     if let Some(object) = movable.then(|| c.remove(key)).flatten() {
-        c.set_in(to, key, object.value, object.expires_at);
+        let expires_at = object.expires_at();
+        c.set_in(to, key, object.value, expires_at);
         c.notify(class::GENERIC, "move_from", key);
         c.notify_in(class::GENERIC, "move_to", to, key);
         c.changed();
@@ -317,7 +325,8 @@ fn renamenx(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
 /// Gives what `from` holds the name `to`, which is free.
 fn replace_name(c: &mut Ctx<'_>, from: &[u8], to: &[u8]) {
     let Some(object) = c.remove(from) else { return };
-    c.set(to, object.value, object.expires_at);
+    let expires_at = object.expires_at();
+    c.set(to, object.value, expires_at);
     c.notify(class::GENERIC, "rename_from", from);
     c.notify(class::GENERIC, "rename_to", to);
     c.changed();

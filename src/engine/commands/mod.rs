@@ -17,11 +17,13 @@ mod help;
 mod lcs;
 mod list;
 mod list_move;
+mod object;
 mod pubsub;
 mod scan;
 mod server;
 mod set;
 mod set_algebra;
+mod sort;
 mod sorted_set;
 mod sorted_set_algebra;
 mod sorted_set_pop;
@@ -38,6 +40,8 @@ pub static FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     wait::COMMANDS,
     dump::COMMANDS,
+    object::COMMANDS,
+    sort::COMMANDS,
     string::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,

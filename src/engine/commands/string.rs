@@ -413,7 +413,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     if options.get {
         reply_string(c, key, out)?;
     }
-    let old = c.lookup(key).map(|object| object.expires_at);
+    let old = c.lookup(key).map(|object| object.expires_at());
     let wanted = match options.condition {
         Some(Condition::Absent) => old.is_none(),
         Some(Condition::Present) => old.is_some(),
