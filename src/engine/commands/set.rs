@@ -172,6 +172,7 @@ fn sadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let key = args.take()?;
     let limits = c.limits();
     let set = c.get_or_create::<Set>(key)?;
+    set.prepare(args.peek().unwrap_or_default(), args.len(), limits);
     let added = args.filter(|member| set.add(member, limits)).count();
     if added > 0 {
         c.modified(class::SET, "sadd", key);
@@ -212,7 +213,9 @@ fn smove(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     }
     c.modified(class::SET, "srem", source);
     c.remove_if_empty(source);
-    if c.get_or_create::<Set>(destination)?.add(member, limits) {
+    let set = c.get_or_create::<Set>(destination)?;
+    set.prepare(member, 1, limits);
+    if set.add(member, limits) {
         c.modified(class::SET, "sadd", destination);
     }
     c.changed();
@@ -279,7 +282,7 @@ fn spop_many(
     if args.len() > 1 {
         return Err(Error::SYNTAX);
     }
-    let count = args.take_count()?;
+    let (count, limits) = (args.take_count()?, c.limits());
     let Some((set, rng)) = c.get_mut_rng::<Set>(key)?.filter(|_| count > 0) else {
         out.set(0);
         return Ok(());
@@ -303,6 +306,10 @@ fn spop_many(
         set.remove(&member);
         out.bulk(&member);
         popped.push(member);
+    }
+    // There Redis makes a new set of what is left, instead of taking the others out of the old one.
+    if set.len().saturating_mul(5) <= count {
+        set.shrink(limits);
     }
     c.modified(class::SET, "spop", key);
     let mut effect: Vec<&[u8]> = vec![b"SREM", key];

@@ -61,6 +61,63 @@ impl Set {
         }
     }
 
+    /// Makes ready for `count` members, `first` among them, that are about to be added: as in Redis
+    /// that alone may change the encoding, even if some of them are the same.
+    pub fn prepare(&mut self, first: &[u8], count: usize, limits: Limits) {
+        let intset = count <= limits.set_max_intset_entries;
+        let listpack = count <= limits.set_max_listpack_entries;
+        let fits = match self.0 {
+            _ if self.is_empty() && intset && parse_integer(first).is_some() => {
+                self.0 = Encoding::Intset(Intset::new());
+                true
+            }
+            _ if self.is_empty() => {
+                self.0 = Encoding::Listpack(Listpack::new());
+                listpack
+            }
+            Encoding::Intset(_) => intset,
+            Encoding::Listpack(_) => listpack,
+            Encoding::Table(_) => true,
+        };
+        if !fits {
+            self.make_table(limits);
+        }
+    }
+
+    /// A set without members, in the same encoding.
+    pub fn empty_like(&self, limits: Limits) -> Self {
+        Self(match self.0 {
+            Encoding::Intset(_) => Encoding::Intset(Intset::new()),
+            Encoding::Listpack(_) => Encoding::Listpack(Listpack::new()),
+            Encoding::Table(_) => Encoding::Table(Box::new(Dict::new(limits.hash_seed))),
+        })
+    }
+
+    /// Becomes an intset, if the members are integers and not too many.
+    pub fn make_intset(&mut self, limits: Limits) {
+        if self.len() > limits.set_max_intset_entries {
+            return;
+        }
+        let mut intset = Intset::new();
+        let all_integers = self.visit(|member| {
+            let value = member.with_bytes(parse_integer);
+            value.is_some_and(|value| intset.insert(value))
+        });
+        if all_integers {
+            self.0 = Encoding::Intset(intset);
+        }
+    }
+
+    /// A table from which most has been taken becomes a listpack, if what is left fits.
+    pub fn shrink(&mut self, limits: Limits) {
+        let Encoding::Table(table) = &self.0 else { return };
+        let mut smaller = Self(Encoding::Listpack(Listpack::new()));
+        table.iter().for_each(|(member, ())| {
+            smaller.add(member, limits);
+        });
+        *self = smaller;
+    }
+
     /// Adds a member; whether it was not there.
     pub fn add(&mut self, word: &[u8], limits: Limits) -> bool {
         if let Encoding::Intset(intset) = &mut self.0 {
@@ -218,6 +275,86 @@ mod tests {
         assert_eq!(of(&["abcdef"]), "hashtable");
         assert_eq!(of(&["123456", "a"]), "hashtable");
         assert_eq!(of(&["01"]), "listpack");
+    }
+
+    #[test]
+    fn encodings_before_members_are_added() {
+        let limits =
+            Limits { set_max_intset_entries: 3, set_max_listpack_entries: 2, ..Limits::default() };
+        let expecting = |words: &[&str], first: &str, count: usize| {
+            let mut set = Set::default();
+            words.iter().for_each(|word| assert!(set.add(word.as_bytes(), limits)));
+            set.prepare(first.as_bytes(), count, limits);
+            assert_eq!(set.len(), words.len());
+            set.encoding()
+        };
+        assert_eq!(expecting(&[], "1", 3), "intset");
+        assert_eq!(expecting(&[], "1", 4), "hashtable");
+        assert_eq!(expecting(&[], "a", 2), "listpack");
+        assert_eq!(expecting(&[], "a", 3), "hashtable");
+        assert_eq!(expecting(&["1"], "a", 3), "intset");
+        assert_eq!(expecting(&["1"], "a", 4), "hashtable");
+        assert_eq!(expecting(&["a"], "1", 2), "listpack");
+        assert_eq!(expecting(&["a"], "1", 3), "hashtable");
+        let without_intset = Limits { set_max_intset_entries: 0, ..limits };
+        let mut set = Set::default();
+        set.prepare(b"1", 1, without_intset);
+        assert!(set.add(b"1", without_intset));
+        assert_eq!(set.encoding(), "listpack");
+    }
+
+    #[test]
+    fn every_member_comes_as_often() {
+        let words: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+        for (entries, encoding) in
+            [((10, 0), "intset"), ((0, 10), "listpack"), ((0, 0), "hashtable")]
+        {
+            let limits = Limits {
+                set_max_intset_entries: entries.0,
+                set_max_listpack_entries: entries.1,
+                ..Limits::default()
+            };
+            let mut set = Set::default();
+            set.prepare(b"0", 10, limits);
+            words.iter().for_each(|word| assert!(set.add(word.as_bytes(), limits)));
+            assert_eq!(set.encoding(), encoding);
+            let mut rng = crate::engine::rng::Rng::new(5);
+            let mut times = [0; 10];
+            for _ in 0..10_000 {
+                let member = set.random(&mut rng).map(Item::to_vec).unwrap();
+                times[usize::from(member[0] - b'0')] += 1;
+            }
+            assert!(times.iter().all(|times| (850..1150).contains(times)), "{encoding} {times:?}");
+        }
+    }
+
+    #[test]
+    fn smaller_encodings() {
+        let limits = Limits { set_max_listpack_entries: 2, ..Limits::default() };
+        let table = |words: &[&str]| {
+            let mut set = Set::default();
+            set.prepare(b"a", 9, limits);
+            words.iter().for_each(|word| assert!(set.add(word.as_bytes(), limits)));
+            assert_eq!(set.encoding(), "hashtable");
+            set
+        };
+        for (words, intset, shrunk) in [
+            (&["1", "-5"][..], "intset", "listpack"),
+            (&["1", "a"], "hashtable", "listpack"),
+            (&["1", "01", "3"], "hashtable", "hashtable"),
+        ] {
+            let (mut one, mut other) = (table(words), table(words));
+            one.make_intset(limits);
+            other.shrink(limits);
+            assert_eq!((one.encoding(), other.encoding()), (intset, shrunk), "{words:?}");
+            for set in [one, other] {
+                assert_eq!(set.len(), words.len());
+                assert!(words.iter().all(|word| set.contains(word.as_bytes())));
+            }
+        }
+        let mut set = table(&["1", "2"]);
+        set.make_intset(Limits { set_max_intset_entries: 1, ..limits });
+        assert_eq!(set.encoding(), "hashtable");
     }
 
     proptest! {
