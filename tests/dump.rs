@@ -74,6 +74,18 @@ fn content(mut call: impl FnMut(&[&[u8]]) -> Vec<u8>, key: &[u8]) -> Content {
             }
             pairs
         }
+        "+stream" => {
+            let mut words = Vec::new();
+            for command in [
+                &[b"XRANGE".as_slice(), key, b"-", b"+"][..],
+                &[b"XINFO", b"GROUPS", key],
+                &[b"XPENDING", key, b"g"],
+                &[b"XPENDING", key, b"g", b"-", b"+", b"100"],
+            ] {
+                words.push(vec![call(command)]);
+            }
+            words
+        }
         other => panic!("{other}"),
     };
     (kind, content)
@@ -144,6 +156,77 @@ fn make(call: &mut dyn FnMut(&[&[u8]]) -> Vec<u8>, command: &str, elements: &[Ve
     let argv: Vec<&[u8]> = head.into_iter().chain(elements.iter().map(Vec::as_slice)).collect();
     let reply = call(&argv);
     assert_ne!(reply[0], b'-', "{}", String::from_utf8_lossy(&reply));
+}
+
+/// A stream of several nodes with deleted entries, groups, and entries that are pending.
+fn make_stream(call: &mut dyn FnMut(&[&[u8]]) -> Vec<u8>) {
+    call(&[b"DEL", b"k"]);
+    for number in 1..300 {
+        let id = format!("{number}-{}", number % 3);
+        let other: &[u8] = if number % 7 == 0 { b"other" } else { b"field" };
+        call(&[b"XADD", b"k", id.as_bytes(), other, id.as_bytes(), b"b", b"same"]);
+    }
+    for id in ["5-2", "6-0", "299-2", "150-0"] {
+        assert_eq!(call(&[b"XDEL", b"k", id.as_bytes()]), b":1\r\n");
+    }
+    call(&[b"XGROUP", b"CREATE", b"k", b"g", b"10"]);
+    call(&[b"XGROUP", b"CREATE", b"k", b"empty", b"$"]);
+    call(&[b"XREADGROUP", b"GROUP", b"g", b"alice", b"COUNT", b"3", b"STREAMS", b"k", b">"]);
+    call(&[b"XREADGROUP", b"GROUP", b"g", b"bob", b"COUNT", b"4", b"STREAMS", b"k", b">"]);
+    call(&[b"XGROUP", b"CREATECONSUMER", b"k", b"g", b"idle"]);
+}
+
+/// Without what depends on the moment: how long entries have been pending.
+fn timeless((kind, mut words): Content) -> Content {
+    words.pop();
+    (kind, words)
+}
+
+#[test]
+fn streams_travel_both_ways() {
+    let Some(mut redis) = Redis::start() else { return };
+    let mut here = Here::new();
+    make_stream(&mut |argv| redis.call(argv));
+    let payload = redis.call(&[b"DUMP", b"k"]);
+    assert_eq!(here.call(&[b"RESTORE", b"k", b"0", bulk(&payload), b"REPLACE"]), b"+OK\r\n");
+    let theirs = timeless(content(|argv| redis.call(argv), b"k"));
+    assert_eq!(timeless(content(|argv| here.call(argv), b"k")), theirs);
+    make_stream(&mut |argv| here.call(argv));
+    let payload = here.call(&[b"DUMP", b"k"]);
+    assert_eq!(redis.call(&[b"RESTORE", b"k", b"0", bulk(&payload), b"REPLACE"]), b"+OK\r\n");
+    let ours = timeless(content(|argv| here.call(argv), b"k"));
+    assert_eq!(timeless(content(|argv| redis.call(argv), b"k")), ours);
+    assert_eq!(ours, theirs);
+    assert_eq!(here.call(&[b"RESTORE", b"copy", b"0", bulk(&payload)]), b"+OK\r\n");
+    let digests = [b"k".as_slice(), b"copy"]
+        .map(|key| here.engine.keyspace.db(0).get(key).map(|object| object.value.digest()));
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn damaged_streams_never_trap() {
+    let mut here = Here::new();
+    make_stream(&mut |argv| here.call(argv));
+    let payload = here.call(&[b"DUMP", b"k"]);
+    let body = &bulk(&payload)[..bulk(&payload).len() - 10];
+    let mut rng = lodis::engine::rng::Rng::new(1);
+    for _ in 0..3000 {
+        let mut damaged = body.to_vec();
+        for _ in 0..=rng.below(4) {
+            let at = rng.below(damaged.len());
+            damaged[at] = rng.next_u64() as u8;
+        }
+        if rng.below(4) == 0 {
+            damaged.truncate(rng.below(damaged.len()));
+        }
+        let reply = here.call(&[b"RESTORE", b"k", b"0", &sealed(&damaged), b"REPLACE"]);
+        if reply == b"+OK\r\n" {
+            here.call(&[b"XRANGE", b"k", b"-", b"+"]);
+            here.call(&[b"XINFO", b"STREAM", b"k", b"FULL"]);
+            here.call(&[b"XTRIM", b"k", b"MAXLEN", b"3"]);
+            here.call(&[b"XADD", b"k", b"*", b"a", b"b"]);
+        }
+    }
 }
 
 #[test]

@@ -103,6 +103,8 @@ pub(super) struct Parked {
     on: BlockOn,
     timeout: Timeout,
     nothing: Nothing,
+    /// What to run again, if not the words as they were given.
+    argv: Option<Vec<Box<[u8]>>>,
 }
 
 /// A session's blocked command.
@@ -171,8 +173,15 @@ impl Ctx<'_> {
                 unique.push((*key).into());
             }
         }
-        self.parked = Some(Parked { keys: unique, on, timeout, nothing });
+        self.parked = Some(Parked { keys: unique, on, timeout, nothing, argv: None });
         Ok(())
+    }
+
+    /// Has `argv` run again in place of the words as they were given, after [`Ctx::block`].
+    pub fn resume_with(&mut self, argv: Vec<Box<[u8]>>) {
+        if let Some(parked) = &mut self.parked {
+            parked.argv = Some(argv);
+        }
     }
 }
 
@@ -190,7 +199,7 @@ impl Engine {
     /// Parks a session whose handler has asked for it.
     pub(super) fn park(&mut self, id: SessionId, parked: Parked, argv: &[&[u8]]) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Parked { keys, on, timeout, nothing } = parked;
+        let Parked { keys, on, timeout, nothing, argv: resumed } = parked;
         let db = session.db;
         for key in &keys {
             self.keyspace.db_mut(db).wait(key, id);
@@ -205,7 +214,7 @@ impl Engine {
             on,
             deadline: timeout.0,
             nothing,
-            argv: argv.iter().map(|word| Box::from(*word)).collect(),
+            argv: resumed.unwrap_or_else(|| argv.iter().map(|word| Box::from(*word)).collect()),
             muted: false,
         }));
     }

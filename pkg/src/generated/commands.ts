@@ -2116,6 +2116,309 @@ export interface Commands<W> {
    */
   watch(key: Repeated, ...moreKey: Repeated[]): Result<W, "OK">;
   /**
+   * `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream.
+   *
+   * `XACK key group id [id ...]`
+   *
+   * Cost: O(1) for each message ID processed.
+   *
+   * Since Redis 5.0.0.
+   */
+  xAck(key: Argument, group: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
+  /** `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream. */
+  xack: Commands<W>["xAck"];
+  /**
+   * `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist.
+   *
+   * `XADD key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+   *
+   * Cost: O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.
+   *
+   * Since Redis 5.0.0.
+   */
+  xAdd(key: Argument, ...rest: Repeated[]): Result<W, string | null>;
+  /** `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist. */
+  xadd: Commands<W>["xAdd"];
+  /**
+   * `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member.
+   *
+   * `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]`
+   *
+   * Cost: O(1) if COUNT is small.
+   *
+   * Since Redis 6.2.0.
+   */
+  xautoclaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, options?: { COUNT?: Argument | null; JUSTID?: boolean | null }): Result<W, [next: string, entries: [id: string, fields: string[]][] | string[], deleted: string[]]>;
+  xautoclaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, ...rest: Repeated[]): Result<W, [next: string, entries: [id: string, fields: string[]][] | string[], deleted: string[]]>;
+  /**
+   * `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member.
+   *
+   * `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]`
+   *
+   * Cost: O(log N) with N being the number of messages in the PEL of the consumer group.
+   *
+   * Since Redis 5.0.0.
+   */
+  xClaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, ...rest: Repeated[]): Result<W, [id: string, fields: string[]][] | string[]>;
+  /** `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member. */
+  xclaim: Commands<W>["xClaim"];
+  /**
+   * `XDEL`: Returns the number of messages after removing them from a stream.
+   *
+   * `XDEL key id [id ...]`
+   *
+   * Cost: O(1) for each single item to delete in the stream, regardless of the stream size.
+   *
+   * Since Redis 5.0.0.
+   */
+  xDel(key: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
+  /** `XDEL`: Returns the number of messages after removing them from a stream. */
+  xdel: Commands<W>["xDel"];
+  /**
+   * `XGROUP`: A container for consumer groups commands.
+   *
+   * `XGROUP`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroup(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /** `XGROUP`: A container for consumer groups commands. */
+  xgroup: Commands<W>["xGroup"];
+  /**
+   * `XGROUP CREATE`: Creates a consumer group.
+   *
+   * `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupCreate(key: Argument, group: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /** `XGROUP CREATE`: Creates a consumer group. */
+  xgroupcreate: Commands<W>["xGroupCreate"];
+  /**
+   * `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group.
+   *
+   * `XGROUP CREATECONSUMER key group consumer`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  xGroupCreateconsumer(key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
+  /** `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group. */
+  xgroupcreateconsumer: Commands<W>["xGroupCreateconsumer"];
+  /**
+   * `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group.
+   *
+   * `XGROUP DELCONSUMER key group consumer`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupDelconsumer(key: Argument, group: Argument, consumer: Argument): Result<W, number>;
+  /** `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group. */
+  xgroupdelconsumer: Commands<W>["xGroupDelconsumer"];
+  /**
+   * `XGROUP DESTROY`: Destroys a consumer group.
+   *
+   * `XGROUP DESTROY key group`
+   *
+   * Cost: O(N) where N is the number of entries in the group's pending entries list (PEL).
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupDestroy(key: Argument, group: Argument): Result<W, 0 | 1>;
+  /** `XGROUP DESTROY`: Destroys a consumer group. */
+  xgroupdestroy: Commands<W>["xGroupDestroy"];
+  /**
+   * `XGROUP HELP`: Returns helpful text about the different subcommands.
+   *
+   * `XGROUP HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupHelp(): Result<W, string[]>;
+  /** `XGROUP HELP`: Returns helpful text about the different subcommands. */
+  xgrouphelp: Commands<W>["xGroupHelp"];
+  /**
+   * `XGROUP SETID`: Sets the last-delivered ID of a consumer group.
+   *
+   * `XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupSetid(key: Argument, group: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
+  xgroupsetid: Commands<W>["xGroupSetid"];
+  /**
+   * `XINFO`: A container for stream introspection commands.
+   *
+   * `XINFO`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfo(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /** `XINFO`: A container for stream introspection commands. */
+  xinfo: Commands<W>["xInfo"];
+  /**
+   * `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group.
+   *
+   * `XINFO CONSUMERS key group`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoConsumers(key: Argument, group: Argument): Result<W, Reply>;
+  /** `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group. */
+  xinfoconsumers: Commands<W>["xInfoConsumers"];
+  /**
+   * `XINFO GROUPS`: Returns a list of the consumer groups of a stream.
+   *
+   * `XINFO GROUPS key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoGroups(key: Argument): Result<W, Reply>;
+  /** `XINFO GROUPS`: Returns a list of the consumer groups of a stream. */
+  xinfogroups: Commands<W>["xInfoGroups"];
+  /**
+   * `XINFO HELP`: Returns helpful text about the different subcommands.
+   *
+   * `XINFO HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoHelp(): Result<W, Reply>;
+  /** `XINFO HELP`: Returns helpful text about the different subcommands. */
+  xinfohelp: Commands<W>["xInfoHelp"];
+  /**
+   * `XINFO STREAM`: Returns information about a stream.
+   *
+   * `XINFO STREAM key [FULL [COUNT count]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoStream(key: Argument, options?: { FULL?: Repeated | null }): Result<W, Reply>;
+  xInfoStream(key: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `XINFO STREAM`: Returns information about a stream. */
+  xinfostream: Commands<W>["xInfoStream"];
+  /**
+   * `XLEN`: Return the number of messages in a stream.
+   *
+   * `XLEN key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xLen(key: Argument): Result<W, number>;
+  /** `XLEN`: Return the number of messages in a stream. */
+  xlen: Commands<W>["xLen"];
+  /**
+   * `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list.
+   *
+   * `XPENDING key group [[IDLE min-idle-time] start end count [consumer]]`
+   *
+   * Cost: O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.
+   *
+   * Since Redis 5.0.0.
+   */
+  xPending(key: Argument, group: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
+  xpending: Commands<W>["xPending"];
+  /**
+   * `XRANGE`: Returns the messages from a stream within a range of IDs.
+   *
+   * `XRANGE key start end [COUNT count]`
+   *
+   * Cost: O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).
+   *
+   * Since Redis 5.0.0.
+   */
+  xRange(key: Argument, start: Argument, end: Argument, options?: { COUNT?: Argument | null }): Result<W, [id: string, fields: string[]][]>;
+  xRange(key: Argument, start: Argument, end: Argument, ...rest: Repeated[]): Result<W, [id: string, fields: string[]][]>;
+  /** `XRANGE`: Returns the messages from a stream within a range of IDs. */
+  xrange: Commands<W>["xRange"];
+  /**
+   * `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise.
+   *
+   * `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
+   *
+   * Cost: For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.
+   *
+   * Since Redis 5.0.0.
+   */
+  xRead(options?: { COUNT?: Argument | null; BLOCK?: Argument | null; STREAMS?: Repeated | null } & Waiting): Result<W, { [key: string]: [id: string, fields: string[]][] } | null>;
+  xRead(...rest: (Repeated | Waiting)[]): Result<W, { [key: string]: [id: string, fields: string[]][] } | null>;
+  /** `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise. */
+  xread: Commands<W>["xRead"];
+  /**
+   * `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise.
+   *
+   * `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
+   *
+   * Cost: For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.
+   *
+   * Since Redis 5.0.0.
+   */
+  xReadGroup(options?: { GROUP?: Repeated | null; COUNT?: Argument | null; BLOCK?: Argument | null; NOACK?: boolean | null; STREAMS?: Repeated | null } & Waiting): Result<W, { [key: string]: ([id: string, fields: string[]] | [id: string, null])[] } | null>;
+  xReadGroup(...rest: (Repeated | Waiting)[]): Result<W, { [key: string]: ([id: string, fields: string[]] | [id: string, null])[] } | null>;
+  /** `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise. */
+  xreadgroup: Commands<W>["xReadGroup"];
+  /**
+   * `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order.
+   *
+   * `XREVRANGE key end start [COUNT count]`
+   *
+   * Cost: O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).
+   *
+   * Since Redis 5.0.0.
+   */
+  xRevRange(key: Argument, end: Argument, start: Argument, options?: { COUNT?: Argument | null }): Result<W, [id: string, fields: string[]][]>;
+  xRevRange(key: Argument, end: Argument, start: Argument, ...rest: Repeated[]): Result<W, [id: string, fields: string[]][]>;
+  /** `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order. */
+  xrevrange: Commands<W>["xRevRange"];
+  /**
+   * `XSETID`: An internal command for replicating stream values.
+   *
+   * `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xsetid(key: Argument, lastId: Argument, options?: { ENTRIESADDED?: Argument | null; MAXDELETEDID?: Argument | null }): Result<W, "OK">;
+  xsetid(key: Argument, lastId: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /**
+   * `XTRIM`: Deletes messages from the beginning of a stream.
+   *
+   * `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
+   *
+   * Cost: O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.
+   *
+   * Since Redis 5.0.0.
+   */
+  xTrim(key: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `XTRIM`: Deletes messages from the beginning of a stream. */
+  xtrim: Commands<W>["xTrim"];
+  /**
    * `ZADD`: Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.
    *
    * `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
@@ -2699,6 +3002,31 @@ export const TABLE: readonly Row[] = [
   ["wait", "wait", "b"],
   ["waitaof", "waitAof", "b"],
   ["watch", "watch", ""],
+  ["xack", "xAck", "w"],
+  ["xadd", "xAdd", "wd"],
+  ["xautoclaim", "xautoclaim", "w"],
+  ["xclaim", "xClaim", "w"],
+  ["xdel", "xDel", "w"],
+  ["xgroup", "xGroup", ""],
+  ["xgroup create", "xGroupCreate", "w"],
+  ["xgroup createconsumer", "xGroupCreateconsumer", "w"],
+  ["xgroup delconsumer", "xGroupDelconsumer", "w"],
+  ["xgroup destroy", "xGroupDestroy", "w"],
+  ["xgroup help", "xGroupHelp", ""],
+  ["xgroup setid", "xGroupSetid", "w"],
+  ["xinfo", "xInfo", ""],
+  ["xinfo consumers", "xInfoConsumers", "r"],
+  ["xinfo groups", "xInfoGroups", "r"],
+  ["xinfo help", "xInfoHelp", ""],
+  ["xinfo stream", "xInfoStream", "r"],
+  ["xlen", "xLen", "r"],
+  ["xpending", "xPending", "r"],
+  ["xrange", "xRange", "r"],
+  ["xread", "xRead", "rb"],
+  ["xreadgroup", "xReadGroup", "wb"],
+  ["xrevrange", "xRevRange", "r"],
+  ["xsetid", "xsetid", "w"],
+  ["xtrim", "xTrim", "w"],
   ["zadd", "zAdd", "wd"],
   ["zcard", "zCard", "r"],
   ["zcount", "zCount", "r"],

@@ -28,6 +28,10 @@ mod sorted_set;
 mod sorted_set_algebra;
 mod sorted_set_pop;
 mod sorted_set_range;
+mod stream;
+mod stream_group;
+mod stream_info;
+mod stream_read;
 mod string;
 mod string_numeric;
 mod transactions;
@@ -55,6 +59,10 @@ pub static FAMILIES: &[&[Command]] = &[
     sorted_set_range::COMMANDS,
     sorted_set_pop::COMMANDS,
     sorted_set_algebra::COMMANDS,
+    stream::COMMANDS,
+    stream_group::COMMANDS,
+    stream_read::COMMANDS,
+    stream_info::COMMANDS,
     list::COMMANDS,
     list_move::COMMANDS,
     connection::COMMANDS,

@@ -1,7 +1,7 @@
 //! Reading values.
 
 use super::read::Reader;
-use super::{kind, ziplist};
+use super::{kind, stream, ziplist};
 use crate::engine::config::Limits;
 use crate::engine::number::{parse_double, parse_integer};
 use crate::engine::types::{
@@ -24,6 +24,9 @@ pub(super) fn value(body: &[u8], limits: Limits) -> Option<Value> {
         }
         kind::HASH_METADATA | kind::HASH_LISTPACK_EX => {
             expiring_hash(kind, &mut reader, limits)?.into()
+        }
+        kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => {
+            stream::read(kind, &mut reader)?.into()
         }
         _ => hash(kind, &mut reader, limits)?.into(),
     };

@@ -1,6 +1,6 @@
 //! Writing values.
 
-use super::{crc64, kind, lzf};
+use super::{crc64, kind, lzf, stream};
 use crate::engine::number::parse_integer;
 use crate::engine::types::{Hash, Item, List, Set, SortedSet, Value};
 
@@ -36,7 +36,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value) -> u16 {
             return VERSION_FIELD_EXPIRY;
         }
         Value::Hash(hash) => write_hash(out, hash),
-        Value::Stream(_) => {}
+        Value::Stream(value) => stream::write(out, value),
     }
     VERSION
 }

@@ -1,6 +1,7 @@
 //! A number for a value's content, whatever its encoding and the order in memory.
 
-use super::{Item, Value};
+use super::stream::StreamId;
+use super::{Item, Stream, Value};
 use std::hash::{BuildHasher, Hasher};
 
 fn hasher() -> foldhash::quality::FoldHasher<'static> {
@@ -21,8 +22,34 @@ fn of_item(item: Item<'_>) -> u64 {
     item.with_bytes(|bytes| of(&[bytes]))
 }
 
+fn of_stream(stream: &Stream) -> u64 {
+    let mut digest = 0u64;
+    let mut add = |parts: &[&[u8]]| digest = digest.rotate_left(1) ^ of(parts).wrapping_mul(3);
+    stream.visit(StreamId::MIN, StreamId::MAX, false, |entry| {
+        add(&[&entry.id.to_bytes()]);
+        for (field, value) in entry.fields {
+            field.with_bytes(|field| value.with_bytes(|value| add(&[field, value])));
+        }
+        true
+    });
+    let ids = [stream.last_id, stream.max_deleted_id].map(StreamId::to_bytes);
+    add(&[&ids[0], &ids[1], &stream.entries_added.to_le_bytes()]);
+    for (name, group) in &stream.groups {
+        let read = group.entries_read.map_or(-1, |read| read as i64).to_le_bytes();
+        add(&[name, &group.last_id.to_bytes(), &read]);
+        group.consumers.keys().for_each(|consumer| add(&[consumer]));
+        for (id, pending) in &group.pending {
+            let (at, count) =
+                (pending.delivered_ms.to_le_bytes(), pending.deliveries.to_le_bytes());
+            add(&[&id.to_bytes(), &pending.consumer, &at, &count]);
+        }
+    }
+    digest
+}
+
 impl Value {
-    /// The same for the same content, expiry times of fields included. Cost: O(bytes).
+    /// The same for the same content, expiry times of fields and consumer groups included, but not
+    /// when consumers were last seen. Cost: O(bytes).
     pub fn digest(&self) -> u64 {
         let mut digest = 0u64;
         match self {
@@ -49,7 +76,7 @@ impl Value {
                 digest = digest.wrapping_add(pair);
                 true
             }),
-            Self::Stream(_) => {}
+            Self::Stream(stream) => digest = of_stream(stream),
         }
         of(&[self.type_name().as_bytes(), &digest.to_le_bytes()])
     }

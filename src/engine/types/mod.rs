@@ -8,7 +8,7 @@ pub mod list;
 pub mod listpack;
 mod set;
 mod sorted_set;
-mod stream;
+pub mod stream;
 mod string;
 
 pub use hash::Hash;

@@ -1,0 +1,505 @@
+//! Group *stream*: adding, reading, deleting, trimming.
+
+use super::set::bulk;
+use crate::engine::args::Args;
+use crate::engine::context::Ctx;
+use crate::engine::error::Error;
+use crate::engine::notify::class;
+use crate::engine::number::parse_integer;
+use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
+use crate::engine::types::Stream;
+use crate::engine::types::stream::{Entry, StreamId, Trim, parse_unsigned};
+use crate::resp::Writer;
+
+pub(super) const STREAM: Command = Command { group: Group::Stream, ..Command::BASE };
+
+const READ: &[KeySpec] = &[KeySpec::at(1, key::RO | key::ACCESS)];
+pub(super) const ENTRIES: &str = "[id: string, fields: string[]][]";
+const RANGE_COST: &str = "O(N) with N being the number of elements being returned. If N is constant \
+    (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).";
+
+/// The family's declarations.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "xadd",
+        handler: Some(xadd),
+        arity: -5,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        keys: &[KeySpec::at(1, key::RW | key::UPDATE)],
+        since: "5.0.0",
+        complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of \
+            entries evicted.",
+        summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
+        syntax: "key:key [NOMKSTREAM] [trim{strategy(MAXLEN | MINID) [operator(\"=\" | \"~\")] \
+            threshold [LIMIT count:integer]}] id-selector(auto-id(\"*\") | id) \
+            data{field value}...",
+        reply: ts("string | null"),
+        tips: &["nondeterministic_output"],
+        ..STREAM
+    },
+    Command {
+        name: "xdel",
+        handler: Some(xdel),
+        arity: -3,
+        flags: flag::WRITE | flag::FAST,
+        keys: &[KeySpec::at(1, key::RW | key::DELETE)],
+        since: "5.0.0",
+        complexity: "O(1) for each single item to delete in the stream, regardless of the stream \
+            size.",
+        summary: "Returns the number of messages after removing them from a stream.",
+        syntax: "key:key id...",
+        reply: ts("number"),
+        ..STREAM
+    },
+    Command {
+        name: "xlen",
+        handler: Some(xlen),
+        arity: 2,
+        flags: flag::READONLY | flag::FAST,
+        keys: &[KeySpec::at(1, key::RO)],
+        since: "5.0.0",
+        complexity: "O(1)",
+        summary: "Return the number of messages in a stream.",
+        syntax: "key:key",
+        reply: ts("number"),
+        ..STREAM
+    },
+    Command {
+        name: "xrange",
+        handler: Some(xrange),
+        arity: -4,
+        flags: flag::READONLY,
+        keys: READ,
+        since: "5.0.0",
+        complexity: RANGE_COST,
+        summary: "Returns the messages from a stream within a range of IDs.",
+        syntax: "key:key start end [COUNT count:integer]",
+        reply: ts(ENTRIES),
+        ..STREAM
+    },
+    Command {
+        name: "xrevrange",
+        handler: Some(xrevrange),
+        arity: -4,
+        flags: flag::READONLY,
+        keys: READ,
+        since: "5.0.0",
+        complexity: "O(N) with N being the number of elements returned. If N is constant (e.g. \
+            always asking for the first 10 elements with COUNT), you can consider it O(1).",
+        summary: "Returns the messages from a stream within a range of IDs in reverse order.",
+        syntax: "key:key end start [COUNT count:integer]",
+        reply: ts(ENTRIES),
+        ..STREAM
+    },
+    Command {
+        name: "xsetid",
+        handler: Some(xsetid),
+        arity: -3,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        keys: &[KeySpec::at(1, key::RW | key::UPDATE)],
+        since: "5.0.0",
+        complexity: "O(1)",
+        summary: "An internal command for replicating stream values.",
+        syntax: "key:key last-id [ENTRIESADDED entries-added:integer] [MAXDELETEDID max-deleted-id]",
+        reply: ts("\"OK\""),
+        ..STREAM
+    },
+    Command {
+        name: "xtrim",
+        handler: Some(xtrim),
+        arity: -4,
+        flags: flag::WRITE,
+        keys: &[KeySpec::at(1, key::RW | key::DELETE)],
+        since: "5.0.0",
+        complexity: "O(N), with N being the number of evicted entries. Constant times are very \
+            small however, since entries are organized in macro nodes containing multiple entries \
+            that can be released with a single deallocation.",
+        summary: "Deletes messages from the beginning of a stream.",
+        syntax: "key:key trim{strategy(MAXLEN | MINID) [operator(\"=\" | \"~\")] threshold \
+            [LIMIT count:integer]}",
+        reply: ts("number"),
+        tips: &["nondeterministic_output"],
+        ..STREAM
+    },
+];
+
+pub(super) const INVALID_ID: Error =
+    Error::fixed("ERR Invalid stream ID specified as stream command argument");
+
+/// Reads an id; a number that is missing is `seq`.
+pub(super) fn strict_id(word: &[u8], seq: u64) -> Result<StreamId, Error> {
+    StreamId::parse(word, seq).ok_or(INVALID_ID)
+}
+
+/// Reads the beginning or the end of a range: an id, `-` or `+`, and `(` before an id that is not
+/// in the range.
+pub(super) fn interval_id(word: &[u8], is_start: bool) -> Result<StreamId, Error> {
+    let missing = if is_start { 0 } else { u64::MAX };
+    match word {
+        b"-" => Ok(StreamId::MIN),
+        b"+" => Ok(StreamId::MAX),
+        [b'(', rest @ ..] if !rest.is_empty() => {
+            let id = strict_id(rest, missing)?;
+            if is_start {
+                id.next().ok_or(Error::fixed("ERR invalid start ID for the interval"))
+            } else {
+                id.previous().ok_or(Error::fixed("ERR invalid end ID for the interval"))
+            }
+        }
+        _ => strict_id(word, missing),
+    }
+}
+
+/// Answers one entry: its id, and fields and values in a row.
+pub(super) fn reply_entry(entry: &Entry<'_>, out: &mut Writer<'_>) {
+    out.array(2);
+    out.bulk(&entry.id.to_vec());
+    out.array(entry.fields.len() * 2);
+    for (field, value) in &entry.fields {
+        bulk(*field, out);
+        bulk(*value, out);
+    }
+}
+
+/// Answers the entries of a range, at most `count`.
+pub(super) fn reply_range(
+    stream: &Stream,
+    start: StreamId,
+    end: StreamId,
+    reverse: bool,
+    count: usize,
+    out: &mut Writer<'_>,
+) {
+    let mut entries = Vec::new();
+    if count > 0 {
+        stream.visit(start, end, reverse, |entry| {
+            entries.push(entry);
+            entries.len() < count
+        });
+    }
+    out.array(entries.len());
+    entries.iter().for_each(|entry| reply_entry(entry, out));
+}
+
+/// How a stream is to be trimmed, as XADD and XTRIM are told.
+struct Trimming {
+    trim: Trim,
+    approximate: bool,
+    limit: usize,
+}
+
+/// The options before the id.
+#[derive(Default)]
+struct Options {
+    trimming: Option<Trimming>,
+    no_make: bool,
+}
+
+impl Options {
+    fn parse(c: &Ctx<'_>, args: &mut Args<'_>, adds: bool) -> Result<Self, Error> {
+        let mut options = Self::default();
+        let mut limit = None;
+        while !args.is_empty() {
+            let more = args.len() > 1;
+            if adds && args.peek() == Some(b"*") {
+                break;
+            } else if more && args.accept("MAXLEN") {
+                options.threshold(args, true)?;
+            } else if more && args.accept("MINID") {
+                options.threshold(args, false)?;
+            } else if more && args.accept("LIMIT") {
+                let value = args.take_integer()?;
+                let value = u64::try_from(value)
+                    .map_err(|_| Error::fixed("ERR The LIMIT argument must be >= 0."))?;
+                limit = Some(usize::try_from(value).unwrap_or(usize::MAX));
+            } else if adds && args.accept("NOMKSTREAM") {
+                options.no_make = true;
+            } else if adds {
+                break;
+            } else {
+                return Err(Error::SYNTAX);
+            }
+        }
+        options.set_limit(c, limit, adds)?;
+        Ok(options)
+    }
+
+    fn threshold(&mut self, args: &mut Args<'_>, max_len: bool) -> Result<(), Error> {
+        if self.trimming.is_some() {
+            return Err(Error::fixed(
+                "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
+            ));
+        }
+        let many = args.len() > 1;
+        let approximate = many && args.accept("~");
+        if many && !approximate {
+            args.accept("=");
+        }
+        let trim = if max_len {
+            let most = args.take_integer()?;
+            let most = u64::try_from(most)
+                .map_err(|_| Error::fixed("ERR The MAXLEN argument must be >= 0."))?;
+            Trim::MaxLen(usize::try_from(most).unwrap_or(usize::MAX))
+        } else {
+            Trim::MinId(strict_id(args.take()?, 0)?)
+        };
+        self.trimming = Some(Trimming { trim, approximate, limit: 0 });
+        Ok(())
+    }
+
+    fn set_limit(&mut self, c: &Ctx<'_>, limit: Option<usize>, adds: bool) -> Result<(), Error> {
+        let Some(trimming) = &mut self.trimming else {
+            if limit.is_some_and(|limit| limit > 0) {
+                return Err(Error::fixed(
+                    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+                ));
+            }
+            if !adds {
+                return Err(Error::fixed(
+                    "ERR syntax error, XTRIM must be called with a trimming strategy",
+                ));
+            }
+            return Ok(());
+        };
+        if limit.is_some() && !trimming.approximate {
+            return Err(Error::fixed(
+                "ERR syntax error, LIMIT cannot be used without the special ~ option",
+            ));
+        }
+        if trimming.approximate {
+            let most = c.limits().stream_node_max_entries.saturating_mul(100);
+            let usual = if most == 0 { 10_000 } else { most.min(1_000_000) };
+            trimming.limit = limit.unwrap_or(usual);
+        }
+        Ok(())
+    }
+}
+
+/// The id that XADD is given.
+enum NewId {
+    /// `*`
+    Auto,
+    /// `ms-*`
+    InMillisecond(u64),
+    Exact(StreamId),
+}
+
+impl NewId {
+    fn parse(word: &[u8]) -> Result<Self, Error> {
+        if word == b"*" {
+            return Ok(Self::Auto);
+        }
+        match word.strip_suffix(b"-*") {
+            Some(ms) => parse_unsigned(ms).map(Self::InMillisecond).ok_or(INVALID_ID),
+            None => strict_id(word, 0).map(Self::Exact),
+        }
+    }
+
+    /// The id after `last`.
+    fn resolve(&self, last: StreamId, now_ms: i64) -> Result<StreamId, Error> {
+        let now = u64::try_from(now_ms).unwrap_or(0);
+        let next = match *self {
+            Self::Auto if now > last.ms => Some(StreamId { ms: now, seq: 0 }),
+            Self::Auto => last.next(),
+            Self::InMillisecond(ms) if ms == last.ms => {
+                let seq = last.seq.checked_add(1);
+                let error = Error::fixed("ERR Elements are too large to be stored");
+                Some(StreamId { ms, seq: seq.ok_or(error)? })
+            }
+            Self::InMillisecond(ms) => Some(StreamId { ms, seq: 0 }),
+            Self::Exact(id) => Some(id),
+        };
+        next.filter(|id| *id > last).ok_or(Error::fixed(
+            "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+        ))
+    }
+}
+
+fn xadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let key = args.take()?;
+    let options = Options::parse(c, args, true)?;
+    let new_id = NewId::parse(args.next().unwrap_or_default())?;
+    let (fields, []) = args.rest().as_chunks::<2>() else { return Err(xadd_arity()) };
+    if fields.is_empty() {
+        return Err(xadd_arity());
+    }
+    if matches!(new_id, NewId::Exact(StreamId::MIN)) {
+        return Err(Error::fixed("ERR The ID specified in XADD must be greater than 0-0"));
+    }
+    let (limits, now) = (c.limits(), c.now_ms());
+    let existing = c.get_mut::<Stream>(key)?;
+    if existing.is_none() && options.no_make {
+        out.null();
+        return Ok(());
+    }
+    let last = existing.map_or(StreamId::MIN, |stream| stream.last_id);
+    if last == StreamId::MAX {
+        return Err(Error::fixed(
+            "ERR The stream has exhausted the last possible ID, unable to add more items",
+        ));
+    }
+    let id = new_id.resolve(last, now)?;
+    let stream = c.get_or_create::<Stream>(key)?;
+    stream.append(id, fields, limits);
+    let trimmed = options
+        .trimming
+        .as_ref()
+        .map(|t| (stream.trim(t.trim, t.approximate, t.limit), exact_trim(stream, t)));
+    out.bulk(&id.to_vec());
+    c.modified(class::STREAM, "xadd", key);
+    let id_text = id.to_vec();
+    let head: [&[u8]; 2] = [b"XADD", key];
+    let mut effect = head.to_vec();
+    if let Some((count, [strategy, threshold])) = &trimmed {
+        effect.extend([strategy.as_slice(), b"=", threshold]);
+        if *count > 0 {
+            c.notify(class::STREAM, "xtrim", key);
+        }
+    }
+    effect.push(&id_text);
+    effect.extend(fields.as_flattened());
+    c.effect(&effect);
+    Ok(())
+}
+
+fn xadd_arity() -> Error {
+    Error::fixed("ERR wrong number of arguments for 'xadd' command")
+}
+
+/// What was trimmed approximately, as an exact threshold.
+fn exact_trim(stream: &Stream, trimming: &Trimming) -> [Vec<u8>; 2] {
+    match trimming.trim {
+        Trim::MaxLen(most) => {
+            let most = if trimming.approximate { stream.len() } else { most };
+            [b"MAXLEN".to_vec(), most.to_string().into_bytes()]
+        }
+        Trim::MinId(id) => {
+            let id = if trimming.approximate { stream.first_id() } else { id };
+            [b"MINID".to_vec(), id.to_vec()]
+        }
+    }
+}
+
+fn xtrim(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let key = args.take()?;
+    let options = Options::parse(c, args, false)?;
+    let Some(trimming) = options.trimming else { return Err(Error::SYNTAX) };
+    let mut trimmed = 0;
+    if let Some(stream) = c.get_mut::<Stream>(key)? {
+        trimmed = stream.trim(trimming.trim, trimming.approximate, trimming.limit);
+        let [strategy, threshold] = exact_trim(stream, &trimming);
+        if trimmed > 0 {
+            c.modified(class::STREAM, "xtrim", key);
+            c.effect(&[b"XTRIM", key, &strategy, b"=", &threshold]);
+        }
+    }
+    out.count(trimmed);
+    Ok(())
+}
+
+fn xlen(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    out.count(c.read_as::<Stream>(args.take()?)?.map_or(0, Stream::len));
+    Ok(())
+}
+
+fn xrange(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    range(c, args, out, false)
+}
+
+fn xrevrange(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    range(c, args, out, true)
+}
+
+fn range(
+    c: &mut Ctx<'_>,
+    args: &mut Args<'_>,
+    out: &mut Writer<'_>,
+    reverse: bool,
+) -> Result<(), Error> {
+    let (key, first, second) = (args.take()?, args.take()?, args.take()?);
+    let (start, end) = if reverse { (second, first) } else { (first, second) };
+    let (start, end) = (interval_id(start, true)?, interval_id(end, false)?);
+    let mut count = None;
+    while !args.is_empty() {
+        if args.len() < 2 || !args.accept("COUNT") {
+            return Err(Error::SYNTAX);
+        }
+        count = Some(usize::try_from(args.take_integer()?.max(0)).unwrap_or(usize::MAX));
+    }
+    let Some(stream) = c.read_as::<Stream>(key)? else {
+        out.array(0);
+        return Ok(());
+    };
+    if count == Some(0) {
+        out.null_array();
+    } else {
+        reply_range(stream, start, end, reverse, count.unwrap_or(usize::MAX), out);
+    }
+    Ok(())
+}
+
+fn xdel(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let key = args.take()?;
+    c.get_mut::<Stream>(key)?;
+    let ids = args.map(|word| strict_id(word, 0)).collect::<Result<Vec<_>, _>>()?;
+    let deleted = match c.get_mut::<Stream>(key)? {
+        Some(stream) => ids.into_iter().filter(|id| stream.delete(*id)).count(),
+        None => 0,
+    };
+    if deleted > 0 {
+        c.modified(class::STREAM, "xdel", key);
+        c.changed();
+    }
+    out.count(deleted);
+    Ok(())
+}
+
+fn xsetid(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (key, id) = (args.take()?, strict_id(args.take()?, 0)?);
+    let (mut added, mut max_deleted) = (None, None);
+    while !args.is_empty() {
+        if args.len() > 1 && args.accept("ENTRIESADDED") {
+            let value = parse_integer(args.take()?).ok_or(Error::NOT_AN_INTEGER)?;
+            let value = u64::try_from(value)
+                .map_err(|_| Error::fixed("ERR entries_added must be positive"))?;
+            added = Some(value);
+        } else if args.len() > 1 && args.accept("MAXDELETEDID") {
+            let deleted = strict_id(args.take()?, 0)?;
+            if id < deleted {
+                return Err(Error::fixed(
+                    "ERR The ID specified in XSETID is smaller than the provided \
+                     max_deleted_entry_id",
+                ));
+            }
+            max_deleted = Some(deleted);
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    let stream = c.get_mut::<Stream>(key)?.ok_or(Error::NO_SUCH_KEY)?;
+    if !stream.is_empty() {
+        if id < stream.last_entry_id() {
+            return Err(Error::fixed(
+                "ERR The ID specified in XSETID is smaller than the target stream top item",
+            ));
+        }
+        if added.is_some_and(|added| added < stream.len() as u64) {
+            return Err(Error::fixed(
+                "ERR The entries_added specified in XSETID is smaller than the target stream length",
+            ));
+        }
+    }
+    if id < stream.max_deleted_id {
+        return Err(Error::fixed(
+            "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        ));
+    }
+    stream.last_id = id;
+    stream.entries_added = added.unwrap_or(stream.entries_added);
+    stream.max_deleted_id =
+        max_deleted.filter(|deleted| *deleted != StreamId::MIN).unwrap_or(stream.max_deleted_id);
+    c.modified(class::STREAM, "xsetid", key);
+    c.changed();
+    out.ok();
+    Ok(())
+}

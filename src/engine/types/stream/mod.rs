@@ -1,0 +1,356 @@
+//! Streams: entries in the order of their ids, and consumer groups.
+
+mod group;
+mod id;
+mod node;
+
+pub use group::{Consumer, Group, Pending};
+pub use id::{StreamId, parse_unsigned};
+pub use node::{Entry, Node};
+
+use crate::engine::config::Limits;
+use std::collections::{BTreeMap, VecDeque};
+
+/// An append-only log of entries. To find an id is O(log n), to append or trim O(1).
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    nodes: VecDeque<Node>,
+    len: usize,
+    /// The highest id that was ever there.
+    pub last_id: StreamId,
+    /// The highest id that was deleted.
+    pub max_deleted_id: StreamId,
+    /// How many entries were ever added.
+    pub entries_added: u64,
+    /// The consumer groups by name.
+    pub groups: BTreeMap<Vec<u8>, Group>,
+}
+
+/// How a stream is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trim {
+    /// So many entries are left.
+    MaxLen(usize),
+    /// No entry before this id is left.
+    MinId(StreamId),
+}
+
+impl Stream {
+    /// A stream of nodes, as an RDB stores it; `None` unless they are in order.
+    pub fn from_nodes(nodes: Vec<Node>) -> Option<Self> {
+        let mut last = None;
+        for node in &nodes {
+            let ids = node.ids();
+            if last >= Some(node.id()) {
+                return None;
+            }
+            last = ids.last().copied();
+        }
+        let len = nodes.iter().map(Node::len).sum();
+        Some(Self { nodes: nodes.into(), len, ..Self::default() })
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The id of the first entry; `0-0` if there is none.
+    pub fn first_id(&self) -> StreamId {
+        let first = self.nodes.front().and_then(|node| node.ids().first().copied());
+        first.unwrap_or(StreamId::MIN)
+    }
+
+    /// The id of the last entry that is there; `0-0` if there is none.
+    pub fn last_entry_id(&self) -> StreamId {
+        let last = self.nodes.back().and_then(|node| node.ids().last().copied());
+        last.unwrap_or(StreamId::MIN)
+    }
+
+    /// Adds an entry with an id above [`Stream::last_id`].
+    pub fn append(&mut self, id: StreamId, fields: &[[&[u8]; 2]], limits: Limits) {
+        let bytes = fields.iter().flatten().map(|word| word.len()).sum();
+        let (max_bytes, max_entries) =
+            (limits.stream_node_max_bytes, limits.stream_node_max_entries);
+        match self.nodes.back_mut().filter(|n| n.has_room(bytes, max_bytes, max_entries)) {
+            Some(node) => node.append(id, fields),
+            None => self.nodes.push_back(Node::new(id, fields)),
+        }
+        self.len += 1;
+        self.last_id = id;
+        self.entries_added += 1;
+    }
+
+    /// Calls `f` with the entries from `start` to `end`, upwards or downwards, up to where it
+    /// answers false.
+    pub fn visit<'a>(
+        &'a self,
+        start: StreamId,
+        end: StreamId,
+        reverse: bool,
+        mut f: impl FnMut(Entry<'a>) -> bool,
+    ) {
+        if start > end {
+            return;
+        }
+        let first = self.nodes.partition_point(|node| node.id() <= start).saturating_sub(1);
+        let last = self.nodes.partition_point(|node| node.id() <= end);
+        let mut emit = |entries: &mut dyn Iterator<Item = Entry<'a>>| {
+            entries.filter(|entry| (start..=end).contains(&entry.id)).all(&mut f)
+        };
+        let nodes = self.nodes.range(first..last.max(first));
+        if reverse {
+            for node in nodes.rev() {
+                if !emit(&mut node.entries().into_iter().rev()) {
+                    return;
+                }
+            }
+        } else {
+            for node in nodes {
+                if !emit(&mut node.entries().into_iter()) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The entry with this id.
+    pub fn get(&self, id: StreamId) -> Option<Entry<'_>> {
+        let mut found = None;
+        self.visit(id, id, false, |entry| {
+            found = Some(entry);
+            false
+        });
+        found
+    }
+
+    /// Whether there is an entry with this id.
+    pub fn contains(&self, id: StreamId) -> bool {
+        let node = self.nodes.partition_point(|node| node.id() <= id).checked_sub(1);
+        node.and_then(|node| self.nodes.get(node)).is_some_and(|node| node.ids().contains(&id))
+    }
+
+    /// Deletes an entry; whether it was there.
+    pub fn delete(&mut self, id: StreamId) -> bool {
+        let Some(number) = self.nodes.partition_point(|node| node.id() <= id).checked_sub(1) else {
+            return false;
+        };
+        let Some(node) = self.nodes.get_mut(number) else { return false };
+        if !node.delete(id) {
+            return false;
+        }
+        if node.is_empty() {
+            self.nodes.remove(number);
+        }
+        self.len -= 1;
+        self.max_deleted_id = self.max_deleted_id.max(id);
+        true
+    }
+
+    /// Cuts entries off the beginning: whole nodes only if it may be `approximate`, and then no more
+    /// than `limit` entries (0: any number). Answers how many.
+    pub fn trim(&mut self, trim: Trim, approximate: bool, limit: usize) -> usize {
+        let mut deleted = 0;
+        while let Some(node) = self.nodes.front_mut() {
+            let entries = node.len();
+            let whole = match trim {
+                Trim::MaxLen(most) if self.len <= most => break,
+                Trim::MaxLen(most) => self.len - entries >= most,
+                Trim::MinId(id) => node.ids().last().is_some_and(|last| *last < id),
+            };
+            if limit > 0 && deleted + entries > limit {
+                break;
+            }
+            if whole {
+                self.nodes.pop_front();
+                self.len -= entries;
+                deleted += entries;
+                continue;
+            }
+            if approximate {
+                break;
+            }
+            let surplus = match trim {
+                Trim::MaxLen(most) => self.len - most,
+                Trim::MinId(_) => entries,
+            };
+            for id in node.ids().into_iter().take(surplus) {
+                if matches!(trim, Trim::MinId(min) if id >= min) {
+                    break;
+                }
+                node.delete(id);
+                self.len -= 1;
+                deleted += 1;
+            }
+            break;
+        }
+        deleted
+    }
+
+    /// Whether entries were deleted that came after `id`, so that counting from there is wrong.
+    pub fn has_tombstones_after(&self, id: StreamId) -> bool {
+        let max_deleted = self.max_deleted_id;
+        !self.is_empty()
+            && max_deleted != StreamId::MIN
+            && self.first_id() <= max_deleted
+            && id <= max_deleted
+    }
+
+    /// How many entries had been added up to `id`, if that can be told.
+    pub fn entries_up_to(&self, id: StreamId) -> Option<u64> {
+        if self.entries_added == 0 {
+            return Some(0);
+        }
+        if self.is_empty() && id <= self.last_id {
+            return Some(self.entries_added);
+        }
+        if id != StreamId::MIN && id < self.max_deleted_id {
+            return None;
+        }
+        if id >= self.last_id {
+            return (id == self.last_id).then_some(self.entries_added);
+        }
+        let first = self.first_id();
+        if self.max_deleted_id != StreamId::MIN && self.max_deleted_id >= first {
+            return None;
+        }
+        let before = self.entries_added.saturating_sub(self.len as u64);
+        match id.cmp(&first) {
+            std::cmp::Ordering::Less => Some(before),
+            std::cmp::Ordering::Equal => Some(before + 1),
+            std::cmp::Ordering::Greater => None,
+        }
+    }
+
+    /// How many entries a group has still to read, if that can be told.
+    pub fn lag(&self, group: &Group) -> Option<u64> {
+        if self.entries_added == 0 {
+            return Some(0);
+        }
+        let read = match group.entries_read {
+            Some(read) if !self.has_tombstones_after(group.last_id) => Some(read),
+            _ => self.entries_up_to(group.last_id),
+        };
+        read.map(|read| self.entries_added.saturating_sub(read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::types::Listpack;
+    use proptest::prelude::*;
+
+    type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+    type Model = BTreeMap<StreamId, Fields>;
+
+    fn all(stream: &Stream, reverse: bool) -> Vec<(StreamId, Fields)> {
+        let mut all = Vec::new();
+        stream.visit(StreamId::MIN, StreamId::MAX, reverse, |entry| {
+            let fields = entry.fields.iter().map(|(f, v)| (f.to_vec(), v.to_vec())).collect();
+            all.push((entry.id, fields));
+            true
+        });
+        all
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_redis() {
+        let mut stream = Stream::default();
+        let limits = Limits::default();
+        stream.append(StreamId { ms: 5, seq: 1 }, &[[b"a", b"x"]], limits);
+        stream.append(StreamId { ms: 5, seq: 2 }, &[[b"a", b"y"]], limits);
+        stream.append(StreamId { ms: 7, seq: 0 }, &[[b"b", b"1"]], limits);
+        let items: Vec<Vec<u8>> =
+            stream.nodes().next().unwrap().listpack().iter().map(|item| item.to_vec()).collect();
+        let expected = "3 0 1 a 0 2 0 0 x 4 2 0 1 y 4 0 2 -1 1 b 1 6";
+        assert_eq!(items, expected.split(' ').map(|w| w.as_bytes().to_vec()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_no_node_is_refused() {
+        let of = |text: &str| {
+            let items = text.split(' ').map(|word| crate::engine::types::Item::of(word.as_bytes()));
+            Node::from_parts(StreamId { ms: 1, seq: 1 }, items.collect::<Listpack>())
+        };
+        assert!(of("1 0 1 a 0 2 0 0 x 4").is_some());
+        for bad in [
+            "1",
+            "1 0 1 a 0",
+            "2 0 1 a 0 2 0 0 x 4",
+            "1 1 1 a 0 2 0 0 x 4",
+            "1 0 9 a 0 2 0 0 x 4",
+            "1 0 1 a 0 2 0 0 x",
+            "1 0 1 a 0 0 0 0 -1 x 4",
+            "1 0 1 a 0 0 0 0 99999999999 x 4",
+            "1 0 1 a 0 x 0 0 x 4",
+            "2 0 1 a 0 2 0 0 x 4 2 0 0 y 4",
+            "0 1 1 a 0 3 0 0 x 4",
+        ] {
+            assert!(of(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn like_a_map(
+            steps in prop::collection::vec((0u8..8, 0u64..4, prop::collection::vec(("[ab]", "[a-c]{0,2}|[0-9]"), 1..3), any::<prop::sample::Index>()), 1..80),
+            most in prop::sample::select(vec![0usize, 1, 3, 100]),
+        ) {
+            let limits = Limits { stream_node_max_entries: most, ..Limits::default() };
+            let mut stream = Stream::default();
+            let mut model = Model::new();
+            for (kind, gap, fields, at) in steps {
+                let ids: Vec<StreamId> = model.keys().copied().collect();
+                match kind {
+                    0..=4 => {
+                        let last = stream.last_id;
+                        let id = if gap == 0 { last.next().unwrap() } else { StreamId { ms: last.ms + gap, seq: gap % 2 } };
+                        let words: Vec<[&[u8]; 2]> = fields.iter().map(|(f, v)| [f.as_bytes(), v.as_bytes()]).collect();
+                        stream.append(id, &words, limits);
+                        model.insert(id, fields.iter().map(|(f, v)| (f.clone().into_bytes(), v.clone().into_bytes())).collect());
+                    }
+                    5 if !ids.is_empty() => {
+                        let id = *at.get(&ids);
+                        prop_assert!(stream.contains(id) && stream.get(id).is_some());
+                        prop_assert!(stream.delete(id));
+                        prop_assert!(!stream.delete(id) && !stream.contains(id));
+                        model.remove(&id);
+                    }
+                    6 => {
+                        let keep = gap as usize;
+                        let surplus = model.len().saturating_sub(keep);
+                        prop_assert_eq!(stream.trim(Trim::MaxLen(keep), false, 0), surplus);
+                        ids.iter().take(surplus).for_each(|id| { model.remove(id); });
+                    }
+                    _ if !ids.is_empty() => {
+                        let min = *at.get(&ids);
+                        stream.trim(Trim::MinId(min), false, 0);
+                        model.retain(|id, _| *id >= min);
+                    }
+                    _ => {}
+                }
+                let expected: Vec<_> = model.clone().into_iter().collect();
+                prop_assert_eq!(all(&stream, false), expected.clone());
+                let mut backwards = all(&stream, true);
+                backwards.reverse();
+                prop_assert_eq!(backwards, expected);
+                prop_assert_eq!(stream.len(), model.len());
+                prop_assert_eq!(stream.first_id(), model.keys().next().copied().unwrap_or_default());
+            }
+            let nodes = stream.nodes().map(|node| Node::from_parts(node.id(), node.listpack().clone()).unwrap());
+            let again = Stream::from_nodes(nodes.collect()).unwrap();
+            prop_assert_eq!(all(&again, false), all(&stream, false));
+        }
+    }
+}
