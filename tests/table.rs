@@ -29,6 +29,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("config|resetstat", "tips", "since 7.2"),
     ("hscan", "arguments", "7.4 adds NOVALUES"),
     ("hscan", "complexity", "7.0 ends with two full stops"),
+    ("pfmerge", "arguments", "7.2 allows to have no sources"),
     ("psubscribe", "complexity", "reworded in 7.2"),
     ("punsubscribe", "complexity", "reworded in 7.2"),
     ("quit", "deprecated_since", "deprecated by 7.2"),

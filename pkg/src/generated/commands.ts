@@ -1456,6 +1456,64 @@ export interface Commands<W> {
   /** `PEXPIRETIME`: Returns the expiration time of a key as a Unix milliseconds timestamp. */
   pexpiretime: Commands<W>["pExpireTime"];
   /**
+   * `PFADD`: Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.
+   *
+   * `PFADD key [element [element ...]]`
+   *
+   * Cost: O(1) to add every element.
+   *
+   * Since Redis 2.8.9.
+   */
+  pfAdd(key: Argument, ...element: Repeated[]): Result<W, 0 | 1>;
+  /** `PFADD`: Adds elements to a HyperLogLog key. Creates the key if it doesn't exist. */
+  pfadd: Commands<W>["pfAdd"];
+  /**
+   * `PFCOUNT`: Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).
+   *
+   * `PFCOUNT key [key ...]`
+   *
+   * Cost: O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.
+   *
+   * Since Redis 2.8.9.
+   */
+  pfCount(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `PFCOUNT`: Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s). */
+  pfcount: Commands<W>["pfCount"];
+  /**
+   * `PFDEBUG`: Internal commands for debugging HyperLogLog values.
+   *
+   * `PFDEBUG subcommand key`
+   *
+   * Cost: N/A
+   *
+   * Since Redis 2.8.9.
+   */
+  pfDebug(subcommand: Argument, key: Argument): Result<W, Reply>;
+  /** `PFDEBUG`: Internal commands for debugging HyperLogLog values. */
+  pfdebug: Commands<W>["pfDebug"];
+  /**
+   * `PFMERGE`: Merges one or more HyperLogLog values into a single key.
+   *
+   * `PFMERGE destkey [sourcekey [sourcekey ...]]`
+   *
+   * Cost: O(N) to merge N HyperLogLogs, but with high constant times.
+   *
+   * Since Redis 2.8.9.
+   */
+  pfMerge(destkey: Argument, ...sourcekey: Repeated[]): Result<W, "OK">;
+  /** `PFMERGE`: Merges one or more HyperLogLog values into a single key. */
+  pfmerge: Commands<W>["pfMerge"];
+  /**
+   * `PFSELFTEST`: An internal command for testing HyperLogLog values.
+   *
+   * `PFSELFTEST`
+   *
+   * Cost: N/A
+   *
+   * Since Redis 2.8.9.
+   */
+  pfselftest(): Result<W, "OK">;
+  /**
    * `PING`: Returns the server's liveliness response.
    *
    * `PING [message]`
@@ -2944,6 +3002,11 @@ export const TABLE: readonly Row[] = [
   ["pexpire", "pExpire", "w"],
   ["pexpireat", "pExpireAt", "w"],
   ["pexpiretime", "pExpireTime", "r"],
+  ["pfadd", "pfAdd", "w"],
+  ["pfcount", "pfCount", "r"],
+  ["pfdebug", "pfDebug", "w"],
+  ["pfmerge", "pfMerge", "w"],
+  ["pfselftest", "pfselftest", ""],
   ["ping", "ping", ""],
   ["psetex", "pSetEx", "w"],
   ["pttl", "pTTL", "r"],

@@ -14,6 +14,7 @@ mod generic;
 mod hash;
 mod hash_expire;
 mod help;
+mod hyperloglog;
 mod lcs;
 mod list;
 mod list_move;
@@ -51,6 +52,7 @@ pub static FAMILIES: &[&[Command]] = &[
     lcs::COMMANDS,
     bitmap::COMMANDS,
     bitfield::COMMANDS,
+    hyperloglog::COMMANDS,
     hash::COMMANDS,
     hash_expire::COMMANDS,
     set::COMMANDS,

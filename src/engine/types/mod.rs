@@ -3,6 +3,7 @@
 pub mod bits;
 mod digest;
 mod hash;
+pub mod hyperloglog;
 mod intset;
 pub mod list;
 pub mod listpack;
