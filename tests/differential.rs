@@ -1,214 +1,196 @@
-//! Random commands of the groups *string* and *generic*, run here and by a real redis-server: the
-//! replies are the same. Skipped, saying so, where redis-server is not installed.
+//! Random commands of every type, run here and by a real redis-server: the replies are the same,
+//! and so are the keyspaces. Skipped, saying so, where redis-server is not installed.
+//!
+//! A run is rounds, each with a seed; a failing one prints it and the fewest commands that fail.
+//! `LODIS_SEED=<seed> cargo test --test differential` runs that one alone, `LODIS_COMMANDS=<n>`
+//! makes a longer run.
 
-use lodis::engine::{Engine, Options};
-use proptest::prelude::*;
-use proptest::strategy::{Union, ValueTree};
-use proptest::test_runner::{Config, TestRunner};
+use generator::form::{Form, parse_version};
+use generator::{Dice, Forms, Times, seeds, shown};
+use lodis::engine::registry::Registry;
+use lodis::engine::table::flag;
+use pair::{Call, Pair, Unit, words};
 use real_redis::Redis;
+use reply::Compare;
+use std::time::{Duration, Instant};
 
+mod generator;
+#[path = "differential/pair.rs"]
+mod pair;
 mod real_redis;
+#[path = "differential/reply.rs"]
+mod reply;
 
-const COMMANDS: usize = 10_000;
+/// Commands of a run.
+const COMMANDS: usize = 100_000;
+/// Units of a round; each begins with empty keyspaces and its own configuration.
+const ROUND: usize = 4000;
+/// Units between two comparisons of the keyspaces.
+const EVERY: usize = 150;
+/// How long a failing round may be made smaller.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Commands as words: `k` stands for a key, `v` a value, `i` an integer, `s` a span,
-/// `t` a moment, `*` options.
-const FORMS: &[&str] = &[
-    "APPEND k v",
-    "COPY k k *",
-    "COPY k k DB i *",
-    "DECR k",
-    "DECRBY k i",
-    "DEL k k",
-    "EXISTS k k",
-    "EXPIRE k s",
-    "PEXPIRE k s",
-    "EXPIREAT k t *",
-    "EXPIRETIME k",
-    "GET k",
-    "GETDEL k",
-    "GETEX k *",
-    "GETEX k PXAT t",
-    "GETRANGE k i i",
-    "GETSET k v",
-    "INCR k",
-    "INCRBY k i",
-    "INCRBYFLOAT k v",
-    "INCRBYFLOAT k i",
-    "LCS k k *",
-    "LCS k k IDX MINMATCHLEN i WITHMATCHLEN",
-    "MGET k k k",
-    "MOVE k i",
-    "MSET k v k v",
-    "MSETNX k v k v",
-    "PERSIST k",
-    "PEXPIREAT k t *",
-    "PEXPIRETIME k",
-    "PSETEX k s v",
-    "RENAME k k",
-    "RENAMENX k k",
-    "SET k v",
-    "SET k v *",
-    "SET k v EXAT t *",
-    "SETEX k s v",
-    "SETNX k v",
-    "SETRANGE k i v",
-    "STRLEN k",
-    "SUBSTR k i i",
-    "TOUCH k k",
-    "TTL k",
-    "TYPE k",
-    "UNLINK k k",
-    "KEYS p",
-];
-const VALUES: &[&str] = &[
-    "",
-    "\0",
-    "abc",
-    "hello world",
-    "abcabcabc",
-    "bcabcabca",
-    "12",
-    "-5",
-    "007",
-    "3.5",
-    "1e3",
-    "0x10",
-    "9223372036854775807",
-    "a value that is longer than what an embstr would hold",
-];
-const INTEGERS: &[&str] = &[
-    "0",
-    "1",
-    "-1",
-    "2",
-    "5",
-    "-3",
-    "10",
-    "16",
-    "100",
-    "-100",
-    "4294967296",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "9223372036854775808",
-    "x",
-    "",
-    " 1",
-    "1.5",
-    "+1",
-    "-0",
-    "600000000",
-];
-/// Spans that are over at once or in centuries.
-const SPANS: &[&str] = &[
-    "-1",
-    "0",
-    "33177117420",
-    "9223372036854775",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "x",
-];
-/// Moments of long ago and in centuries.
-const MOMENTS: &[&str] = &[
-    "-1",
-    "0",
-    "1",
-    "33177117420",
-    "33177117420499",
-    "33177117420500",
-    "9223372036854775",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "x",
-];
-const OPTIONS: &[&str] = &[
-    "NX",
-    "XX",
-    "GT",
-    "LT",
-    "GET",
-    "KEEPTTL",
-    "PERSIST",
-    "REPLACE",
-    "LEN",
-    "IDX",
-    "MINMATCHLEN",
-    "WITHMATCHLEN",
-    "nx",
-    "EX",
-    "DB",
-    "0",
-    "-1",
-    "x",
+/// Parameters that decide when a value changes its encoding, and what they may be in a round.
+const PARAMETERS: &[(&str, &[&str])] = &[
+    ("list-max-listpack-size", &["-2", "2", "5", "-1"]),
+    ("hash-max-listpack-entries", &["512", "3", "6"]),
+    ("hash-max-listpack-value", &["64", "8"]),
+    ("set-max-intset-entries", &["512", "3"]),
+    ("zset-max-listpack-entries", &["128", "3", "6"]),
+    ("zset-max-listpack-value", &["64", "8"]),
 ];
 
-fn one_of(words: &'static [&'static str]) -> BoxedStrategy<Vec<String>> {
-    prop::sample::select(words).prop_map(|word| vec![word.to_owned()]).boxed()
+/// How a form's replies are compared.
+fn compare(form: &Form) -> Compare {
+    let Form { unordered, random, span, .. } = *form;
+    Compare { unordered, random, span, ..Compare::default() }
 }
 
-fn part(part: &str) -> BoxedStrategy<Vec<String>> {
-    match part {
-        "k" => one_of(&["k1", "k2", "k3", ""]),
-        "v" => one_of(VALUES),
-        "i" => one_of(INTEGERS),
-        "s" => one_of(SPANS),
-        "t" => one_of(MOMENTS),
-        "p" => "[k1-3*?\\[\\]\\\\^]{0,5}".prop_map(|pattern| vec![pattern]).boxed(),
-        "*" => prop::collection::vec(prop::sample::select(OPTIONS), 0..4)
-            .prop_map(|words| words.into_iter().map(str::to_owned).collect())
-            .boxed(),
-        word => Just(vec![word.to_owned()]).boxed(),
-    }
+/// What makes the commands of a round.
+struct Source<'a> {
+    forms: &'a Forms,
+    registry: Registry,
+    dice: Dice,
+    /// Whether there are SORT commands: see [`Pair::run`].
+    sorts: bool,
 }
 
-fn command() -> impl Strategy<Value = Vec<String>> {
-    Union::new(
-        FORMS.iter().map(|form| {
-            form.split(' ').map(part).collect::<Vec<_>>().prop_map(|parts| parts.concat())
-        }),
-    )
-}
-
-/// A moment that is none of the given ones.
-fn is_from_span(reply: &str) -> bool {
-    !reply.starts_with(":-")
-        && !reply.starts_with(":33177117")
-        && !reply.starts_with(":92233720368")
-}
-
-/// Keys come in any order, and what is left of a time depends on when it is asked.
-fn comparable(name: &str, reply: Vec<u8>) -> String {
-    let reply = String::from_utf8_lossy(&reply).into_owned();
-    match name {
-        "KEYS" => {
-            let mut words: Vec<&str> = reply.split("\r\n").collect();
-            words.sort_unstable();
-            words.join(" ")
+impl Source<'_> {
+    fn unit(&mut self) -> Unit {
+        if self.dice.one_in(100) {
+            let skipped = Compare { skipped: true, ..Compare::default() };
+            let line = self.dice.pick(&["HELLO 2", "HELLO 3"]);
+            return vec![Call { argv: words(line), compare: skipped }];
         }
-        "TTL" if !reply.starts_with(":-") => "a span".to_owned(),
-        "EXPIRETIME" | "PEXPIRETIME" if is_from_span(&reply) => "now and a span".to_owned(),
-        _ => reply,
+        let call = self.call();
+        if !self.has(&call, flag::BLOCKING) && !self.dice.one_in(40) {
+            return vec![call];
+        }
+        self.transaction(call)
     }
+
+    /// A transaction that begins with this command. In one, no command waits.
+    fn transaction(&mut self, first: Call) -> Unit {
+        let plain = |line: &str| Call { argv: words(line), compare: Compare::default() };
+        let mut unit = vec![first];
+        for _ in 0..self.dice.below(4) {
+            unit.push(self.call());
+        }
+        // What is not queued has no place in the reply of EXEC.
+        unit.retain(|call| call.argv[0] != b"WATCH" && !self.has(call, flag::NO_MULTI));
+        // After a random change nothing is comparable.
+        let random = |call: &Call| call.compare.random && self.has(call, flag::WRITE);
+        if let Some(index) = unit.iter().position(random) {
+            unit.truncate(index + 1);
+        }
+        unit.insert(0, plain("MULTI"));
+        if self.dice.one_in(10) {
+            unit.push(plain("DISCARD"));
+        } else {
+            let mut exec = plain("EXEC");
+            exec.compare.inner = unit[1..].iter().map(|call| call.compare.clone()).collect();
+            unit.push(exec);
+        }
+        // What is queued answers that.
+        let last = unit.len() - 1;
+        for call in &mut unit[1..last] {
+            call.compare.unordered = false;
+            call.compare.span = false;
+        }
+        unit
+    }
+
+    fn call(&mut self) -> Call {
+        loop {
+            let (argv, form) = self.forms.command(&mut self.dice, Times::Far);
+            // A listpack knows no -0, a skiplist does; and scans tell the one's integers as such.
+            let avoided = |word: &[u8]| {
+                if self.sorts {
+                    [b"-0".as_slice(), b"ZSCAN"].contains(&word)
+                } else {
+                    word.starts_with(b"SORT")
+                }
+            };
+            if !argv.iter().any(|word| avoided(word)) {
+                return Call { argv, compare: compare(form) };
+            }
+        }
+    }
+
+    fn has(&self, call: &Call, flags: u32) -> bool {
+        let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
+        self.registry.resolve(&argv).is_some_and(|command| command.has(flags))
+    }
+}
+
+/// The fewest units found that still fail, and how.
+fn smallest(
+    redis: &Redis,
+    parameters: &[(&str, &str)],
+    mut units: Vec<Unit>,
+) -> (Vec<Unit>, String) {
+    let fails = |units: &[Unit]| Pair::new(redis, parameters).run(units, usize::MAX).err();
+    let Some((_, mut error)) = fails(&units) else {
+        return (units, "it did not fail again".to_owned());
+    };
+    let started = Instant::now();
+    let mut size = units.len().div_ceil(2);
+    while started.elapsed() < PATIENCE {
+        let mut smaller = false;
+        let mut start = 0;
+        while start < units.len() && started.elapsed() < PATIENCE {
+            let mut rest = units.clone();
+            rest.drain(start..(start + size).min(units.len()));
+            match fails(&rest) {
+                Some((run, why)) => {
+                    rest.truncate(run);
+                    (units, error, smaller) = (rest, why, true);
+                }
+                None => start += size,
+            }
+        }
+        match (size, smaller) {
+            (1, false) => break,
+            (1, true) => {}
+            _ => size = size.div_ceil(2),
+        }
+    }
+    (units, error)
+}
+
+fn version(redis: &mut Redis) -> (u32, u32) {
+    let info = String::from_utf8(redis.call(&[b"INFO", b"server"])).unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    line.and_then(parse_version).expect("a server tells its version")
 }
 
 #[test]
-fn replies_are_those_of_redis() {
+fn replies_and_keyspaces_are_those_of_redis() {
     let Some(mut redis) = Redis::start() else { return };
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-    let now_us = i64::try_from(now.as_micros()).unwrap();
-    let mut engine = Engine::new(&Options { now_us, ..Options::default() });
-    let session = engine.connect();
-    let mut runner = TestRunner::new(Config::default());
-    let commands = command();
-    for _ in 0..COMMANDS {
-        let words = commands.new_tree(&mut runner).unwrap().current();
-        let argv: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let mut actual = Vec::new();
-        engine.call(session, &argv, &mut actual);
-        let expected = redis.call(&argv);
-        let [actual, expected] = [actual, expected].map(|reply| comparable(&words[0], reply));
-        assert_eq!(actual, expected, "{words:?}");
+    let version = version(&mut redis);
+    let registry = Registry::new();
+    let forms = Forms::load(|form| {
+        let known = registry.get(form.name[0].as_bytes()).is_some();
+        known && !form.here && form.since.is_none_or(|since| since <= version)
+    });
+    let commands = std::env::var("LODIS_COMMANDS")
+        .map_or(COMMANDS, |text| text.parse().expect("LODIS_COMMANDS is a number"));
+    for seed in seeds(commands.div_ceil(ROUND) as u64) {
+        let mut dice = Dice::new(seed);
+        let sorts = dice.one_in(2);
+        let mut source = Source { forms: &forms, registry: Registry::new(), dice, sorts };
+        let parameters: Vec<(&str, &str)> =
+            PARAMETERS.iter().map(|(name, values)| (*name, source.dice.pick(values))).collect();
+        let mut units: Vec<Unit> = (0..ROUND).map(|_| source.unit()).collect();
+        let Err((run, error)) = Pair::new(&redis, &parameters).run(&units, EVERY) else { continue };
+        units.truncate(run);
+        let (units, again) = smallest(&redis, &parameters, units);
+        let lines: Vec<String> =
+            units.iter().flatten().map(|call| format!("  {}", shown(&call.argv))).collect();
+        panic!(
+            "{error}\nAgain: LODIS_SEED={seed} cargo test -p lodis --test differential\n\
+             Smaller, with {parameters:?}:\n{}\n{again}",
+            lines.join("\n"),
+        );
     }
 }

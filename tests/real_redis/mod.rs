@@ -85,6 +85,16 @@ impl Client {
         self.stream.get_mut().write_all(&request).unwrap();
     }
 
+    /// Sends many commands at once.
+    pub fn send_all<'a>(&mut self, commands: impl IntoIterator<Item = &'a [Vec<u8>]>) {
+        let mut request = Vec::new();
+        for argv in commands {
+            let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+            write_command(&mut request, &argv);
+        }
+        self.stream.get_mut().write_all(&request).unwrap();
+    }
+
     /// Reads one reply or message; answers its bytes.
     pub fn read(&mut self) -> Vec<u8> {
         let mut reply = Vec::new();

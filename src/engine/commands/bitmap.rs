@@ -169,9 +169,6 @@ impl Range {
     /// The bits from and to before, in a string of `len` bytes; `None` if there are none.
     fn bits(&self, len: usize) -> Option<(usize, usize)> {
         let total = (if self.in_bits { len * 8 } else { len }) as i64;
-        if self.start < 0 && self.end < 0 && self.start > self.end {
-            return None;
-        }
         let from_end =
             |index: i64| if index < 0 { (index.saturating_add(total)).max(0) } else { index };
         let (start, end) = (from_end(self.start), from_end(self.end).min(total - 1));
@@ -193,7 +190,10 @@ fn bitcount(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
             .map_or(Err(Error::SYNTAX), |word| parse_integer(word).ok_or(Error::NOT_AN_INTEGER))?;
         range.take_unit(args)?;
     }
-    let count = c.read_string(key)?.map_or(0, |string| {
+    // Two indexes from the end in the wrong order; BITPOS takes both for the first byte if they
+    // are before it.
+    let reversed = range.end < 0 && range.start < 0 && range.start > range.end;
+    let count = c.read_string(key)?.filter(|_| !reversed).map_or(0, |string| {
         string.with_bytes(|bytes| {
             range.bits(bytes.len()).map_or(0, |(start, end)| bits::count_range(bytes, start, end))
         })
@@ -267,7 +267,7 @@ fn bitop(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let result = bits::combine(operation, &strings).ok_or(Error::OUT_OF_MEMORY)?;
     out.count(result.len());
     if !result.is_empty() {
-        let string = StringValue::text(&result).map_err(|_| Error::OUT_OF_MEMORY)?;
+        let string = StringValue::padded(0, &result).map_err(|_| Error::OUT_OF_MEMORY)?;
         c.set(destination, string, None);
         c.notify(class::STRING, "set", destination);
         c.changed();

@@ -7,7 +7,6 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::write_double;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::{Item, SortedSet};
 use crate::resp::{Protocol, Writer};
@@ -462,7 +461,7 @@ fn zscan(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     for (member, score) in found {
         bulk(member, out);
         let mut text = Vec::with_capacity(25);
-        write_double(score, &mut text);
+        set.write_score(score, &mut text);
         out.bulk(&text);
     }
     Ok(())

@@ -252,9 +252,9 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// What the operation comes to.
+    /// What the operation comes to, not compact: it keeps the sign of -0 while it is computed.
     fn run(&self, c: &Ctx<'_>, operation: Operation) -> SortedSet {
-        let limits = c.limits();
+        let limits = Limits { zset_max_listpack_entries: 0, ..c.limits() };
         let sources = sources(c, self.keys);
         if operation == Operation::Diff {
             return difference(&sources, limits);
@@ -270,6 +270,10 @@ impl<'a> Query<'a> {
                     member.with_bytes(|member| {
                         let old = result.score(member);
                         let score = old.map_or(score, |old| self.aggregate.of(old, score));
+                        // 0 is equal to -0, but takes its place.
+                        if score == 0.0 && old == Some(0.0) {
+                            result.remove(member);
+                        }
                         result.insert(member, score, limits)
                     });
                     true
@@ -286,7 +290,8 @@ impl<'a> Query<'a> {
             member.with_bytes(|member| {
                 let score =
                     others.iter().try_fold(weigh(*weight, score), |sum, (other, weight)| {
-                        Some(self.aggregate.of(sum, weigh(*weight, other.score(member)?)))
+                        // Only the first product is 0 when there is none; as in Redis.
+                        Some(self.aggregate.of(sum, weight * other.score(member)?))
                     });
                 if let Some(score) = score {
                     result.insert(member, score, limits);
@@ -350,7 +355,7 @@ fn store_result(
 ) -> Result<(), Error> {
     let destination = args.take()?;
     let query = Query::parse(c, args, operation, true, name)?;
-    let result = query.run(c, operation);
+    let result = query.run(c, operation).compacted(c.limits());
     store(c, destination, result, name, out);
     Ok(())
 }

@@ -59,6 +59,17 @@ impl SortedSet {
         }
     }
 
+    /// Appends a score as `ZSCAN` tells it: a listpack has integral ones as integers, without an
+    /// exponent.
+    pub fn write_score(&self, score: f64, out: &mut Vec<u8>) {
+        match (&self.0, integral(score)) {
+            (Encoding::Listpack(_), Some(score)) => {
+                out.extend_from_slice(itoa::Buffer::new().format(score).as_bytes());
+            }
+            _ => write_double(score, out),
+        }
+    }
+
     /// The score of a member.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {
@@ -92,6 +103,19 @@ impl SortedSet {
             Encoding::Tree(ordered) => ordered.insert(member, score),
             Encoding::Listpack(_) => None,
         }
+    }
+
+    /// The same as a listpack, if it may be one.
+    pub fn compacted(self, limits: Limits) -> Self {
+        if self.as_listpack().is_some() || self.len() > limits.zset_max_listpack_entries {
+            return self;
+        }
+        let mut compact = Self::default();
+        self.visit(0, false, |member, score| {
+            member.with_bytes(|member| compact.insert(member, score, limits));
+            compact.as_listpack().is_some()
+        });
+        if compact.as_listpack().is_some() { compact } else { self }
     }
 
     /// Removes a member; answers its score.
@@ -326,9 +350,22 @@ fn score_at(listpack: &Listpack, position: Position) -> f64 {
     }
 }
 
+/// The integer that a listpack stores for this score.
+fn integral(score: f64) -> Option<i64> {
+    const LIMIT: f64 = (i64::MAX / 2) as f64;
+    (score.abs() < LIMIT && score.fract() == 0.0).then_some(score as i64)
+}
+
 fn insert_in_order(listpack: &mut Listpack, member: &[u8], score: f64) {
     let mut text = Vec::with_capacity(25);
-    write_double(score, &mut text);
+    // This forgets the sign of -0, as Redis does.
+    let item = integral(score).map_or_else(
+        || {
+            write_double(score, &mut text);
+            Item::Bytes(&text)
+        },
+        Item::Int,
+    );
     let mut at = listpack.first();
     while let Some(position) = at {
         let Some(score_position) = listpack.next(position) else { break };
@@ -336,14 +373,14 @@ fn insert_in_order(listpack: &mut Listpack, member: &[u8], score: f64) {
             .unwrap_or_else(|| listpack.get(position).with_bytes(|other| other < member));
         if !before {
             // The score first, so that the member comes before it.
-            listpack.insert_before(position, Item::of(&text));
+            listpack.insert_before(position, item);
             listpack.insert_before(position, Item::of(member));
             return;
         }
         at = listpack.next(score_position);
     }
     listpack.push_back(Item::of(member));
-    listpack.push_back(Item::of(&text));
+    listpack.push_back(item);
 }
 
 #[cfg(test)]
