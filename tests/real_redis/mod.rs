@@ -92,7 +92,12 @@ impl Client {
             let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
             write_command(&mut request, &argv);
         }
-        self.stream.get_mut().write_all(&request).unwrap();
+        self.send_bytes(&request);
+    }
+
+    /// Sends bytes that are commands.
+    pub fn send_bytes(&mut self, request: &[u8]) {
+        self.stream.get_mut().write_all(request).unwrap();
     }
 
     /// Reads one reply or message; answers its bytes.

@@ -1,5 +1,6 @@
 //! `cargo xtask`: every developer task, in one place.
 
+mod bench;
 mod generate;
 mod package;
 mod process;
@@ -54,6 +55,11 @@ const TASKS: &[Task] = &[
             [check] if check == "--check" => generate::check(),
             _ => bail!("generate takes `--check` or nothing"),
         },
+    },
+    Task {
+        usage: "bench [--only NAME]",
+        about: "measure in release: `memory` per element, `complexity` of commands",
+        run: bench::run,
     },
     Task {
         usage: "fmt",
@@ -125,7 +131,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_before_anything_runs() {
-        for line in ["nosuchtask", "generate --chek", "test --only nosuchpart", "test fast"] {
+        for line in
+            ["nosuchtask", "generate --chek", "test --only nosuchpart", "test fast", "bench x"]
+        {
             assert!(dispatch(&words(line)).is_err(), "{line}");
         }
         assert!(none(&words("x")).is_err());
