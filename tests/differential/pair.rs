@@ -187,7 +187,7 @@ impl Pair {
             };
             let [ours, theirs] = [ours, theirs].map(|reply| match argv[0].as_slice() {
                 b"HGETALL" => in_pairs(reply),
-                b"XINFO" => without_trees(reply),
+                b"XINFO" => comparable(reply),
                 _ => reply,
             });
             if !ours.is_as(&theirs, &how) {
@@ -248,13 +248,20 @@ fn in_pairs(reply: Reply) -> Reply {
     }
 }
 
-/// Without what `XINFO STREAM` tells about the inner tree.
-fn without_trees(reply: Reply) -> Reply {
-    let is_tree = |pair: &[Reply]| matches!(&pair[0], Reply::Leaf(_, name) if name.starts_with(b"radix-tree-"));
+/// Without what `XINFO STREAM` tells about the inner tree, and without what an older server knows
+/// otherwise: consumers that claimed nothing were not made, and lags were told of fragmented streams.
+fn comparable(reply: Reply) -> Reply {
+    let is_internal = |pair: &[Reply]| {
+        matches!(&pair[0], Reply::Leaf(_, name)
+            if name.starts_with(b"radix-tree-") || name == b"consumers" || name == b"lag")
+    };
     match reply {
-        Reply::Elements(kind, elements) => {
-            let kept = elements.chunks(2).filter(|pair| !is_tree(pair));
+        Reply::Elements(kind, elements) if matches!(elements.first(), Some(Reply::Leaf(..))) => {
+            let kept = elements.chunks(2).filter(|pair| !is_internal(pair));
             Reply::Elements(kind, kept.flatten().cloned().collect())
+        }
+        Reply::Elements(kind, groups) => {
+            Reply::Elements(kind, groups.into_iter().map(comparable).collect())
         }
         leaf => leaf,
     }

@@ -57,8 +57,10 @@ impl StreamId {
     }
 }
 
-/// Decimal digits that fit 64 bits.
+/// Decimal digits that fit 64 bits, after space and a `+` perhaps, which Redis accepts.
 pub fn parse_unsigned(text: &[u8]) -> Option<u64> {
+    let text = text.trim_ascii_start();
+    let text = text.strip_prefix(b"+").unwrap_or(text);
     if text.is_empty() {
         return None;
     }
