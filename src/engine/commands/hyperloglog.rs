@@ -101,7 +101,7 @@ fn read(c: &mut Ctx<'_>, key: &[u8]) -> Result<Option<HyperLogLog>, Error> {
 
 /// Puts a HyperLogLog in the place of the string at `key`, whose expiry time stays.
 fn write(c: &mut Ctx<'_>, key: &[u8], hll: &HyperLogLog) -> Result<(), Error> {
-    let value = StringValue::text(hll.as_bytes()).map_err(|_| Error::OUT_OF_MEMORY)?;
+    let value = StringValue::padded(0, hll.as_bytes()).map_err(|_| Error::OUT_OF_MEMORY)?;
     match c.string_mut(key)? {
         Some(string) => *string = value,
         None => c.set(key, value, None),
@@ -173,7 +173,10 @@ fn pfmerge(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
     let sparse_max = c.limits().hll_sparse_max_bytes;
     let mut dense = false;
     for key in keys {
-        dense |= read(c, key)?.is_some_and(|hll| hll.encoding() == "dense");
+        let Some(hll) = read(c, key)? else { continue };
+        // Key by key, so that the first one that is wrong makes the error.
+        hll.registers().map_err(error_of)?;
+        dense |= hll.encoding() == "dense";
     }
     let highest = merged(c, keys)?;
     let mut hll = read(c, destination)?.unwrap_or_default();
