@@ -143,6 +143,18 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A double that is text already; a bulk string in RESP2.
+    pub fn human_double(&mut self, text: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp3 => {
+                self.buffer.push(b',');
+                self.buffer.extend_from_slice(text.as_bytes());
+                self.crlf();
+            }
+        }
+    }
+
     /// Text with a format of three letters (`txt`, `mkd`); a bulk string in RESP2.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
         debug_assert_eq!(format.len(), 3);

@@ -86,9 +86,11 @@ impl Reply {
                     [a, b].map(|text| String::from_utf8_lossy(text).parse().unwrap());
                 a == b || (a > LARGE && b > LARGE && a.abs_diff(b) < TOLERANCE)
             }
-            // Up to 10^17 the older format has no exponent.
+            // Up to 10^17 the older format has no exponent, and seventeen digits.
             (Self::Leaf(b'$' | b',', ours), Self::Leaf(b'$' | b',', theirs))
-                if ours.windows(2).any(|two| two == b"e+") =>
+                if ours != theirs
+                    && (ours.windows(2).any(|two| two == b"e+")
+                        || theirs.iter().filter(|byte| byte.is_ascii_digit()).count() == 17) =>
             {
                 let mut text = Vec::new();
                 parse_double(theirs).inspect(|value| write_double(*value, &mut text));

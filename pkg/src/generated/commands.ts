@@ -644,6 +644,123 @@ export interface Commands<W> {
   /** `FLUSHDB`: Removes all keys from the current database. */
   flushdb: Commands<W>["flushDb"];
   /**
+   * `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist.
+   *
+   * `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`
+   *
+   * Cost: O(log(N)) for each item added, where N is the number of elements in the sorted set.
+   *
+   * Since Redis 3.2.0.
+   */
+  geoAdd(key: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist. */
+  geoadd: Commands<W>["geoAdd"];
+  /**
+   * `GEODIST`: Returns the distance between two members of a geospatial index.
+   *
+   * `GEODIST key member1 member2 [M | KM | FT | MI]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.2.0.
+   */
+  geoDist(key: Argument, member1: Argument, member2: Argument, options?: { M?: boolean | null; KM?: boolean | null; FT?: boolean | null; MI?: boolean | null }): Result<W, string | null>;
+  geoDist(key: Argument, member1: Argument, member2: Argument, ...rest: Repeated[]): Result<W, string | null>;
+  /** `GEODIST`: Returns the distance between two members of a geospatial index. */
+  geodist: Commands<W>["geoDist"];
+  /**
+   * `GEOHASH`: Returns members from a geospatial index as geohash strings.
+   *
+   * `GEOHASH key [member [member ...]]`
+   *
+   * Cost: O(1) for each member requested.
+   *
+   * Since Redis 3.2.0.
+   */
+  geoHash(key: Argument, ...member: Repeated[]): Result<W, (string | null)[]>;
+  /** `GEOHASH`: Returns members from a geospatial index as geohash strings. */
+  geohash: Commands<W>["geoHash"];
+  /**
+   * `GEOPOS`: Returns the longitude and latitude of members from a geospatial index.
+   *
+   * `GEOPOS key [member [member ...]]`
+   *
+   * Cost: O(1) for each member requested.
+   *
+   * Since Redis 3.2.0.
+   */
+  geoPos(key: Argument, ...member: Repeated[]): Result<W, ([longitude: string, latitude: string] | [longitude: number, latitude: number] | null)[]>;
+  /** `GEOPOS`: Returns the longitude and latitude of members from a geospatial index. */
+  geopos: Commands<W>["geoPos"];
+  /**
+   * `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.
+   *
+   * `GEORADIUS key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.0.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument
+   */
+  georadius(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][] | number>;
+  /**
+   * `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate.
+   *
+   * `GEORADIUS_RO key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.10.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` argument
+   */
+  georadius_ro(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  /**
+   * `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result.
+   *
+   * `GEORADIUSBYMEMBER key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.0.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments
+   */
+  georadiusbymember(key: Argument, member: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][] | number>;
+  /**
+   * `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member.
+   *
+   * `GEORADIUSBYMEMBER_RO key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.10.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments
+   */
+  georadiusbymember_ro(key: Argument, member: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  /**
+   * `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle.
+   *
+   * `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape
+   *
+   * Since Redis 6.2.0.
+   */
+  geoSearch(key: Argument, ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  /** `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle. */
+  geosearch: Commands<W>["geoSearch"];
+  /**
+   * `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.
+   *
+   * `GEOSEARCHSTORE destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape
+   *
+   * Since Redis 6.2.0.
+   */
+  geoSearchStore(destination: Argument, source: Argument, ...rest: Repeated[]): Result<W, number>;
+  /** `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result. */
+  geosearchstore: Commands<W>["geoSearchStore"];
+  /**
    * `GET`: Returns the string value of a key.
    *
    * `GET key`
@@ -2934,6 +3051,16 @@ export const TABLE: readonly Row[] = [
   ["expiretime", "expireTime", "r"],
   ["flushall", "flushAll", "w"],
   ["flushdb", "flushDb", "w"],
+  ["geoadd", "geoAdd", "w"],
+  ["geodist", "geoDist", "r"],
+  ["geohash", "geoHash", "r"],
+  ["geopos", "geoPos", "r"],
+  ["georadius", "georadius", "w"],
+  ["georadius_ro", "georadius_ro", "r"],
+  ["georadiusbymember", "georadiusbymember", "w"],
+  ["georadiusbymember_ro", "georadiusbymember_ro", "r"],
+  ["geosearch", "geoSearch", "r"],
+  ["geosearchstore", "geoSearchStore", "w"],
   ["get", "get", "r"],
   ["getbit", "getBit", "r"],
   ["getdel", "getDel", "w"],

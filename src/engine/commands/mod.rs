@@ -11,6 +11,8 @@ mod connection;
 mod dump;
 mod expire;
 mod generic;
+mod geo;
+mod geo_search;
 mod hash;
 mod hash_expire;
 mod help;
@@ -61,6 +63,8 @@ pub static FAMILIES: &[&[Command]] = &[
     sorted_set_range::COMMANDS,
     sorted_set_pop::COMMANDS,
     sorted_set_algebra::COMMANDS,
+    geo::COMMANDS,
+    geo_search::COMMANDS,
     stream::COMMANDS,
     stream_group::COMMANDS,
     stream_read::COMMANDS,

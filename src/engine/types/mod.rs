@@ -2,6 +2,7 @@
 
 pub mod bits;
 mod digest;
+pub mod geo;
 mod hash;
 pub mod hyperloglog;
 mod intset;
