@@ -1,7 +1,7 @@
 //! A number for a value's content, whatever its encoding and the order in memory.
 
 use super::stream::StreamId;
-use super::{Item, Stream, Value};
+use super::{Hash, Item, Stream, Value};
 use std::hash::{BuildHasher, Hasher};
 
 fn hasher() -> foldhash::quality::FoldHasher<'static> {
@@ -47,10 +47,25 @@ fn of_stream(stream: &Stream) -> u64 {
     digest
 }
 
+fn of_hash(hash: &Hash, now_ms: i64) -> Option<u64> {
+    let mut digest = None::<u64>;
+    hash.visit(|field, value| {
+        let expiry = field.with_bytes(|field| hash.expiry(field));
+        if expiry.is_some_and(|at| at <= now_ms) {
+            return;
+        }
+        let expiry = expiry.unwrap_or(0).to_le_bytes();
+        let pair = field.with_bytes(|field| value.with_bytes(|value| of(&[field, value, &expiry])));
+        digest = Some(digest.unwrap_or(0).wrapping_add(pair));
+    });
+    digest
+}
+
 impl Value {
     /// The same for the same content, expiry times of fields and consumer groups included, but not
-    /// when consumers were last seen. Cost: O(bytes).
-    pub fn digest(&self) -> u64 {
+    /// when consumers were last seen. Fields whose time has come at `now_ms` do not count; `None`
+    /// where no others are left. Cost: O(bytes).
+    pub fn digest(&self, now_ms: i64) -> Option<u64> {
         let mut digest = 0u64;
         match self {
             Self::String(string) => digest = string.with_bytes(|bytes| of(&[bytes])),
@@ -64,13 +79,7 @@ impl Value {
                     true
                 });
             }
-            Self::Hash(hash) => hash.visit(|field, value| {
-                let expiry = field.with_bytes(|field| hash.expiry(field)).unwrap_or(0);
-                let pair = field.with_bytes(|field| {
-                    value.with_bytes(|value| of(&[field, value, &expiry.to_le_bytes()]))
-                });
-                digest = digest.wrapping_add(pair);
-            }),
+            Self::Hash(hash) => digest = of_hash(hash, now_ms)?,
             Self::SortedSet(set) => set.visit(0, false, |member, score| {
                 let pair = member.with_bytes(|member| of(&[member, &score.to_le_bytes()]));
                 digest = digest.wrapping_add(pair);
@@ -78,7 +87,7 @@ impl Value {
             }),
             Self::Stream(stream) => digest = of_stream(stream),
         }
-        of(&[self.type_name().as_bytes(), &digest.to_le_bytes()])
+        Some(of(&[self.type_name().as_bytes(), &digest.to_le_bytes()]))
     }
 }
 
@@ -86,7 +95,7 @@ impl Value {
 mod tests {
     use super::*;
     use crate::engine::config::Limits;
-    use crate::engine::types::{Hash, Set, SortedSet};
+    use crate::engine::types::{Set, SortedSet};
 
     #[test]
     fn encodings_and_order_do_not_matter() {
@@ -107,7 +116,7 @@ mod tests {
                 hash.set(word.as_bytes(), b"v", limits);
                 sorted.insert(word.as_bytes(), 1.5, limits);
             }
-            [Value::from(set), hash.into(), sorted.into()].map(|value| value.digest())
+            [Value::from(set), hash.into(), sorted.into()].map(|value| value.digest(0))
         };
         let digests = of(&["1", "2", "3"], small);
         assert_eq!(digests, of(&["3", "2", "1"], large));
@@ -115,8 +124,11 @@ mod tests {
         assert_ne!(digests, of(&["1", "2"], small));
         let mut hash = Hash::default();
         hash.set(b"a", b"v", small);
-        let before = Value::from(hash.clone()).digest();
+        let before = Value::from(hash.clone()).digest(0);
         hash.set_expiry(b"a", Some(5));
-        assert_ne!(Value::from(hash).digest(), before);
+        assert_ne!(Value::from(hash.clone()).digest(0), before);
+        assert_eq!(Value::from(hash.clone()).digest(5), None);
+        hash.set(b"b", b"v", small);
+        assert!(Value::from(hash).digest(5).is_some_and(|digest| Some(digest) != before));
     }
 }
