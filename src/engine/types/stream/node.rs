@@ -35,6 +35,14 @@ struct Place {
     at: Position,
     /// Where what comes after its id is.
     body: Option<Position>,
+    /// How many items there are from there on, but the last.
+    items: usize,
+}
+
+impl Place {
+    fn is_live(&self) -> bool {
+        self.flags & DELETED == 0
+    }
 }
 
 impl Node {
@@ -85,10 +93,8 @@ impl Node {
 
     /// Adds an entry after all others.
     pub(super) fn append(&mut self, id: StreamId, fields: &[[&[u8]; 2]]) {
-        let same = self.names().is_some_and(|names| {
-            names.len() == fields.len()
-                && names.iter().zip(fields).all(|(name, [field, _])| name.is(field))
-        });
+        let same = self.number(2) == fields.len()
+            && self.names().zip(fields).all(|(name, [field, _])| name.is(field));
         self.add_to_number(0, 1);
         self.push(id, fields, same);
     }
@@ -111,46 +117,88 @@ impl Node {
         self.entries.push_back(Item::Int(items as i64));
     }
 
-    /// The entries that are not deleted, in order.
-    pub fn entries(&self) -> Vec<Entry<'_>> {
-        let mut entries = Vec::with_capacity(self.len());
-        self.walk(|place| {
-            if place.flags & DELETED == 0
-                && let Some(fields) = self.fields(place)
-            {
-                entries.push(Entry { id: place.id, fields });
+    /// Calls `f` with the entries from `start` to `end` that are not deleted, upwards or downwards,
+    /// up to where it answers false; whether it never did.
+    pub(super) fn visit<'a>(
+        &'a self,
+        start: StreamId,
+        end: StreamId,
+        reverse: bool,
+        f: &mut dyn FnMut(Entry<'a>) -> bool,
+    ) -> bool {
+        let mut next = if reverse { self.last_place() } else { self.first_place() };
+        while let Some(place) = next {
+            let beyond = if reverse { place.id < start } else { place.id > end };
+            if beyond {
+                return true;
             }
-            true
-        });
-        entries
+            if place.is_live()
+                && (start..=end).contains(&place.id)
+                && let Some(fields) = self.fields(&place)
+                && !f(Entry { id: place.id, fields })
+            {
+                return false;
+            }
+            next = if reverse { self.place_before(&place) } else { self.place_after(&place) };
+        }
+        true
     }
 
-    /// The ids of the entries that are not deleted, in order.
-    pub(super) fn ids(&self) -> Vec<StreamId> {
-        let mut ids = Vec::with_capacity(self.len());
-        self.walk(|place| {
-            if place.flags & DELETED == 0 {
-                ids.push(place.id);
-            }
-            true
-        });
-        ids
+    /// The id of the last entry, deleted or not.
+    pub(super) fn last_id(&self) -> Option<StreamId> {
+        self.last_place().map(|place| place.id)
+    }
+
+    /// The id of the first entry that is not deleted.
+    pub(super) fn first_live(&self) -> Option<StreamId> {
+        let places = std::iter::successors(self.first_place(), |place| self.place_after(place));
+        places.filter(Place::is_live).map(|place| place.id).next()
+    }
+
+    /// The id of the last entry that is not deleted.
+    pub(super) fn last_live(&self) -> Option<StreamId> {
+        let places = std::iter::successors(self.last_place(), |place| self.place_before(place));
+        places.filter(Place::is_live).map(|place| place.id).next()
+    }
+
+    /// Whether there is an entry with this id that is not deleted.
+    pub(super) fn contains(&self, id: StreamId) -> bool {
+        self.find(id).is_some()
+    }
+
+    fn find(&self, id: StreamId) -> Option<Place> {
+        let mut places = std::iter::successors(self.first_place(), |place| self.place_after(place));
+        places.find(|place| place.id >= id).filter(|place| place.id == id && place.is_live())
     }
 
     /// Marks an entry as deleted; whether it was there.
     pub(super) fn delete(&mut self, id: StreamId) -> bool {
-        let mut found = None;
-        self.walk(|place| {
-            if place.id == id && place.flags & DELETED == 0 {
-                found = Some((place.at, place.flags));
+        let Some(place) = self.find(id) else { return false };
+        self.mark_deleted(&place);
+        true
+    }
+
+    /// Marks entries from the first on as deleted, up to where `f` answers false; answers how many.
+    pub(super) fn delete_while(&mut self, mut f: impl FnMut(StreamId) -> bool) -> usize {
+        let mut deleted = 0;
+        let mut next = self.first_place();
+        while let Some(place) = next {
+            if place.is_live() {
+                if !f(place.id) {
+                    break;
+                }
+                self.mark_deleted(&place);
+                deleted += 1;
             }
-            place.id < id
-        });
-        let Some((at, flags)) = found else { return false };
-        self.entries.replace(at, Item::Int(flags | DELETED));
+            next = self.place_after(&place);
+        }
+        deleted
+    }
+
+    fn mark_deleted(&mut self, place: &Place) {
+        self.entries.replace(place.at, Item::Int(place.flags | DELETED));
         self.add_to_number(0, -1);
         self.add_to_number(1, 1);
-        true
     }
 
     fn number(&self, index: i64) -> usize {
@@ -169,85 +217,106 @@ impl Node {
     }
 
     /// The names at the beginning.
-    fn names(&self) -> Option<Vec<Item<'_>>> {
-        let count = self.number(2);
-        let names: Vec<Item<'_>> = self.entries.iter().skip(3).take(count).collect();
-        (names.len() == count).then_some(names)
+    fn names(&self) -> impl Iterator<Item = Item<'_>> {
+        self.entries.iter().skip(3).take(self.number(2))
     }
 
-    /// Visits every entry, up to where `f` answers false; whether all of it could be read.
-    fn walk(&self, mut f: impl FnMut(&Place) -> bool) -> bool {
-        let entries = &self.entries;
-        let names = self.number(2);
-        let mut at = entries.seek(names as i64 + 4);
-        while let Some(start) = at {
-            let mut cursor = Some(start);
-            let integer = |cursor: &mut Option<Position>| {
-                let position = (*cursor)?;
-                *cursor = entries.next(position);
-                match entries.get(position) {
-                    Item::Int(value) => Some(value),
-                    Item::Bytes(_) => None,
-                }
-            };
-            let (Some(flags), Some(ms), Some(seq)) =
-                (integer(&mut cursor), integer(&mut cursor), integer(&mut cursor))
-            else {
-                return false;
-            };
-            let id = StreamId {
-                ms: self.id.ms.wrapping_add(ms as u64),
-                seq: self.id.seq.wrapping_add(seq as u64),
-            };
-            let place = Place { id, flags, at: start, body: cursor };
-            let rest = if flags & SAME_FIELDS != 0 {
-                names
-            } else {
-                match integer(&mut cursor).map(usize::try_from) {
-                    Some(Ok(count)) => count.saturating_mul(2),
-                    _ => return false,
-                }
-            };
-            for _ in 0..rest {
-                let Some(position) = cursor else { return false };
-                cursor = entries.next(position);
-            }
-            // The number of items, which is there for walks in the other direction.
-            let Some(last) = cursor else { return false };
-            at = entries.next(last);
-            if !f(&place) {
-                return true;
-            }
+    fn first_place(&self) -> Option<Place> {
+        self.place_at(self.entries.seek(self.number(2) as i64 + 4)?)
+    }
+
+    fn last_place(&self) -> Option<Place> {
+        self.place_ending_at(self.entries.last()?)
+    }
+
+    fn place_after(&self, place: &Place) -> Option<Place> {
+        let mut last = place.body?;
+        for _ in 0..place.items {
+            last = self.entries.next(last)?;
         }
-        true
+        self.place_at(self.entries.next(last)?)
+    }
+
+    fn place_before(&self, place: &Place) -> Option<Place> {
+        self.place_ending_at(self.entries.previous(place.at)?)
+    }
+
+    /// The entry of which `last` is the number of items. There is none before the first: what ends
+    /// the names is a 0.
+    fn place_ending_at(&self, last: Position) -> Option<Place> {
+        let count = self.integer(last).filter(|count| *count > 0)?;
+        let mut at = last;
+        for _ in 0..count {
+            at = self.entries.previous(at)?;
+        }
+        self.place_at(at)
+    }
+
+    /// The entry whose flags are at `at`.
+    fn place_at(&self, at: Position) -> Option<Place> {
+        let flags = self.integer(at)?;
+        let ms = self.entries.next(at)?;
+        let seq = self.entries.next(ms)?;
+        let id = StreamId {
+            ms: self.id.ms.wrapping_add(self.integer(ms)? as u64),
+            seq: self.id.seq.wrapping_add(self.integer(seq)? as u64),
+        };
+        let body = self.entries.next(seq);
+        let items = if flags & SAME_FIELDS != 0 {
+            self.number(2)
+        } else {
+            usize::try_from(self.integer(body?)?).ok()?.checked_mul(2)?.checked_add(1)?
+        };
+        Some(Place { id, flags, at, body, items })
+    }
+
+    fn integer(&self, position: Position) -> Option<i64> {
+        match self.entries.get(position) {
+            Item::Int(value) => Some(value),
+            Item::Bytes(_) => None,
+        }
     }
 
     fn fields(&self, place: &Place) -> Option<Vec<(Item<'_>, Item<'_>)>> {
         let mut items = self.entries.iter_from(place.body?);
         if place.flags & SAME_FIELDS != 0 {
-            return self.names()?.into_iter().map(|name| Some((name, items.next()?))).collect();
+            return self.names().map(|name| Some((name, items.next()?))).collect();
         }
         let Item::Int(count) = items.next()? else { return None };
         (0..count).map(|_| Some((items.next()?, items.next()?))).collect()
     }
 
-    /// Whether the numbers at the beginning are right, and the ids rise.
+    /// Whether all of it is entries whose ids rise, and the numbers say what there is.
     fn check(&self) -> bool {
-        let (mut live, mut deleted, mut rises) = (0, 0, true);
+        let names = self.number(2);
+        let (mut live, mut deleted) = (0, 0);
+        let mut next = self.entries.seek(names.saturating_add(4) as i64);
+        let ends_names = self.entries.at(names.saturating_add(3) as i64);
+        if !matches!(ends_names, Some(Item::Int(0))) {
+            return false;
+        }
         let mut last: Option<StreamId> = None;
-        let whole = self.entries.len() >= self.number(2).saturating_add(4)
-            && self.walk(|place| {
-                let counter = if place.flags & DELETED == 0 { &mut live } else { &mut deleted };
-                *counter += 1;
-                rises &= last.is_none_or(|last| last < place.id) && place.id >= self.id;
-                last = Some(place.id);
-                self.fields(place).is_some()
-            });
-        whole
-            && rises
-            && live > 0
-            && self.number(0) == live
-            && self.number(1) == deleted
-            && self.entries().len() == live
+        while let Some(at) = next {
+            let Some((place, end)) = self.checked_place(at) else { return false };
+            if place.id < self.id || last.is_some_and(|last| last >= place.id) {
+                return false;
+            }
+            last = Some(place.id);
+            *(if place.is_live() { &mut live } else { &mut deleted }) += 1;
+            next = self.entries.next(end);
+        }
+        self.number(0) == live && self.number(1) == deleted
+    }
+
+    /// The entry at `at`, and where its number of items is, if that number is right.
+    fn checked_place(&self, at: Position) -> Option<(Place, Position)> {
+        let place = self.place_at(at)?;
+        self.fields(&place)?;
+        let mut end = place.body?;
+        for _ in 0..place.items {
+            end = self.entries.next(end)?;
+        }
+        let items = self.integer(end)?;
+        (usize::try_from(items).ok()? == place.items.checked_add(3)?).then_some((place, end))
     }
 }
