@@ -183,6 +183,17 @@ impl<'a> Ctx<'a> {
         T::of_mut(self.db().value_at(slot)).map(Some).ok_or(Error::WRONG_TYPE)
     }
 
+    /// As [`Ctx::get_mut`], counted as a hit or miss: for commands that read and may change.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn read_mut<T: DataType>(&mut self, key: &[u8]) -> Result<Option<&mut T>, Error> {
+        self.read_as::<T>(key)?;
+        let db = self.db_index();
+        let keys = self.engine.keyspace.db_mut(db);
+        Ok(keys.locate(key).and_then(|slot| T::of_mut(keys.value_at(slot))))
+    }
+
     /// As [`Ctx::get_mut`], with the source of random choices.
     ///
     /// # Errors
@@ -249,6 +260,30 @@ impl<'a> Ctx<'a> {
             None => {}
         }
         self.notify_in(class::NEW, "new", db, key);
+    }
+
+    /// Puts the result of a command at `key`, or deletes the key if that is nothing, and publishes
+    /// the event, or `del`; whether anything has changed. The caller logs it.
+    pub fn store(
+        &mut self,
+        key: &[u8],
+        result: Option<impl Into<Value>>,
+        class: u32,
+        event: &str,
+    ) -> bool {
+        let Some(result) = result else { return self.delete(key) };
+        self.set(key, result, None);
+        self.notify(class, event, key);
+        true
+    }
+
+    /// Deletes `key`, whether its time has come or not, and publishes `del`; whether it was there.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let deleted = self.db().remove(key).is_some();
+        if deleted {
+            self.notify(class::GENERIC, "del", key);
+        }
+        deleted
     }
 
     /// Makes `key` one that has not been used for so many seconds.

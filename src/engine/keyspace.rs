@@ -233,10 +233,18 @@ impl Db {
             && let Some(watch) = self.watched.get_mut(key)
         {
             watch.version += 1;
-            if !watch.waiters.is_empty() && !watch.ready {
-                watch.ready = true;
-                self.ready.push(key.into());
-            }
+            self.wake(key);
+        }
+    }
+
+    /// Has those who wait for changes of `key` look at it again.
+    pub fn wake(&mut self, key: &[u8]) {
+        if let Some(watch) = self.watched.get_mut(key)
+            && !watch.waiters.is_empty()
+            && !watch.ready
+        {
+            watch.ready = true;
+            self.ready.push(key.into());
         }
     }
 

@@ -216,8 +216,10 @@ fn run(
         out.integer(if matches!(action, Action::Set(_)) { old } else { new });
         changed |= grown || old != new;
     }
-    if changed || grown {
+    if changed {
         c.modified(class::STRING, "setbit", key);
+    }
+    if changed || grown {
         c.changed();
     }
     Ok(())

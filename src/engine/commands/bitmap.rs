@@ -266,13 +266,11 @@ fn bitop(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let strings: Vec<&[u8]> = strings.iter().map(Vec::as_slice).collect();
     let result = bits::combine(operation, &strings).ok_or(Error::OUT_OF_MEMORY)?;
     out.count(result.len());
-    if !result.is_empty() {
-        let string = StringValue::padded(0, &result).map_err(|_| Error::OUT_OF_MEMORY)?;
-        c.set(destination, string, None);
-        c.notify(class::STRING, "set", destination);
-        c.changed();
-    } else if c.remove(destination).is_some() {
-        c.notify(class::GENERIC, "del", destination);
+    let string = match result.as_slice() {
+        [] => None,
+        bytes => Some(StringValue::padded(0, bytes).map_err(|_| Error::OUT_OF_MEMORY)?),
+    };
+    if c.store(destination, string, class::STRING, "set") {
         c.changed();
     }
     Ok(())

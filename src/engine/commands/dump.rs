@@ -111,8 +111,7 @@ fn restore(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
     let expires_at = (ttl > 0).then(|| ttl.saturating_add(base));
     out.ok();
     if expires_at.is_some_and(|at| at <= c.now_ms()) && !c.engine.is_loading() {
-        if c.remove(key).is_some() {
-            c.notify(class::GENERIC, "del", key);
+        if c.delete(key) {
             c.effect(&[b"DEL", key]);
         }
         return Ok(());

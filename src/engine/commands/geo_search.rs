@@ -1,14 +1,14 @@
 //! Group *geo*: what is near.
 
 use super::geo::{GEO, coordinate, distance, take_place, take_unit};
-use super::sorted_set_range::store;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
+use crate::engine::notify::class;
 use crate::engine::table::{Begin, Command, Find, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
 use crate::engine::types::geo::{Place, Shape};
-use crate::resp::Writer;
+use crate::resp::{Writer, write_double};
 
 const READ: &[KeySpec] = &[KeySpec::at(1, key::RO | key::ACCESS)];
 const RANGE: Find = Find::Range { last: 0, step: 1, limit: 0 };
@@ -179,7 +179,7 @@ const NO_MEMBER: Error = Error::fixed("ERR could not decode requested zset membe
 /// Where a member is; without the key it does not matter.
 fn member_place(c: &mut Ctx<'_>, key: &[u8], member: &[u8]) -> Result<Place, Error> {
     let nowhere = Place { longitude: 0.0, latitude: 0.0 };
-    let Some(set) = c.read_as::<SortedSet>(key)? else { return Ok(nowhere) };
+    let Some(set) = c.get_mut::<SortedSet>(key)? else { return Ok(nowhere) };
     set.score(member).map(Place::from_score).ok_or(NO_MEMBER)
 }
 
@@ -367,20 +367,50 @@ impl<'a> Query<'a> {
         event: &str,
         out: &mut Writer<'_>,
     ) -> Result<(), Error> {
-        let found = c.read_as::<SortedSet>(key)?.map(|set| self.run(set)).unwrap_or_default();
+        let found = c.get_mut::<SortedSet>(key)?.map(|set| self.run(set)).unwrap_or_default();
         let Some(destination) = self.store else {
             self.reply(&found, out);
             return Ok(());
         };
-        let limits = c.limits();
-        let mut result = SortedSet::default();
-        for Found { member, score, metres } in &found {
-            let score = if self.store_distance { metres / self.unit } else { *score };
-            result.insert(member, score, limits);
-        }
-        store(c, destination, result, event, out);
+        let score = |found: &Found| match self.store_distance {
+            true => found.metres / self.unit,
+            false => found.score,
+        };
+        store(c, destination, found.iter().map(|found| (&found.member[..], score(found))), event);
+        out.count(found.len());
         Ok(())
     }
+}
+
+/// Stores what was found, or deletes the key if that is nothing. It is logged as what it came to:
+/// distances need not be the same to the last bit elsewhere.
+fn store<'a>(
+    c: &mut Ctx<'_>,
+    destination: &[u8],
+    found: impl Iterator<Item = (&'a [u8], f64)>,
+    event: &str,
+) {
+    let (limits, mut result) = (c.limits(), SortedSet::default());
+    let mut words = vec![b"ZADD".to_vec(), destination.to_vec()];
+    for (member, score) in found {
+        result.insert(member, score, limits);
+        words.extend([number(score), member.to_vec()]);
+    }
+    if c.db().get(destination).is_some() {
+        c.effect(&[b"DEL", destination]);
+    }
+    let result = (!result.is_empty()).then_some(result);
+    let is_some = result.is_some();
+    c.store(destination, result, class::ZSET, event);
+    if is_some {
+        c.effect(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+}
+
+fn number(score: f64) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_double(score, &mut text);
+    text
 }
 
 fn radius(

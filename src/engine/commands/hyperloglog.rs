@@ -93,7 +93,13 @@ fn error_of(error: HllError) -> Error {
     }
 }
 
-/// The HyperLogLog at `key`.
+/// The HyperLogLog at `key`, which is to change.
+fn get(c: &mut Ctx<'_>, key: &[u8]) -> Result<Option<HyperLogLog>, Error> {
+    let Some(string) = c.string_mut(key)? else { return Ok(None) };
+    HyperLogLog::from_bytes(string.bytes().into_owned()).map(Some).map_err(error_of)
+}
+
+/// The HyperLogLog at `key`, counted as a hit or miss.
 fn read(c: &mut Ctx<'_>, key: &[u8]) -> Result<Option<HyperLogLog>, Error> {
     let Some(string) = c.read_string(key)? else { return Ok(None) };
     HyperLogLog::from_bytes(string.bytes().into_owned()).map(Some).map_err(error_of)
@@ -112,7 +118,7 @@ fn write(c: &mut Ctx<'_>, key: &[u8], hll: &HyperLogLog) -> Result<(), Error> {
 fn pfadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let key = args.take()?;
     let sparse_max = c.limits().hll_sparse_max_bytes;
-    let existing = read(c, key)?;
+    let existing = get(c, key)?;
     let mut changed = existing.is_none();
     let mut hll = existing.unwrap_or_default();
     for element in args {
@@ -158,28 +164,34 @@ fn pfcount(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
 fn merged(c: &mut Ctx<'_>, keys: &[&[u8]]) -> Result<Vec<u8>, Error> {
     let mut highest = HyperLogLog::new().registers().map_err(error_of)?;
     for key in keys {
-        let Some(hll) = read(c, key)? else { continue };
-        let registers = hll.registers().map_err(error_of)?;
-        for (highest, value) in highest.iter_mut().zip(registers) {
-            *highest = value.max(*highest);
+        if let Some(hll) = read(c, key)? {
+            raise(&mut highest, &hll)?;
         }
     }
     Ok(highest)
+}
+
+fn raise(highest: &mut [u8], hll: &HyperLogLog) -> Result<(), Error> {
+    let registers = hll.registers().map_err(error_of)?;
+    for (highest, value) in highest.iter_mut().zip(registers) {
+        *highest = value.max(*highest);
+    }
+    Ok(())
 }
 
 fn pfmerge(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let keys = args.rest();
     let Some(destination) = keys.first() else { return Err(Error::SYNTAX) };
     let sparse_max = c.limits().hll_sparse_max_bytes;
+    let mut highest = HyperLogLog::new().registers().map_err(error_of)?;
     let mut dense = false;
     for key in keys {
-        let Some(hll) = read(c, key)? else { continue };
         // Key by key, so that the first one that is wrong makes the error.
-        hll.registers().map_err(error_of)?;
+        let Some(hll) = read(c, key)? else { continue };
+        raise(&mut highest, &hll)?;
         dense |= hll.encoding() == "dense";
     }
-    let highest = merged(c, keys)?;
-    let mut hll = read(c, destination)?.unwrap_or_default();
+    let mut hll = get(c, destination)?.unwrap_or_default();
     if dense {
         hll.make_dense().map_err(error_of)?;
     }
@@ -196,7 +208,7 @@ fn pfmerge(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
 
 fn pfdebug(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (subcommand, key) = (args.take()?, args.take()?);
-    let Some(mut hll) = read(c, key)? else {
+    let Some(mut hll) = get(c, key)? else {
         return Err(Error::fixed("ERR The specified key does not exist"));
     };
     match subcommand.to_ascii_lowercase().as_slice() {

@@ -40,10 +40,10 @@ struct Options {
 
 fn lcs(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let keys = [args.take()?, args.take()?];
-    for key in keys {
-        if c.read(key).is_some_and(|object| object.value.as_string().is_none()) {
-            return Err(Error::fixed("ERR The specified keys must contain string values"));
-        }
+    // Both are looked up before either is refused.
+    let mut is_other = |key| c.read(key).is_some_and(|object| object.value.as_string().is_none());
+    if keys.map(&mut is_other).contains(&true) {
+        return Err(Error::fixed("ERR The specified keys must contain string values"));
     }
     let options = parse(args)?;
     let db = c.db();

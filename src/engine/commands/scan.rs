@@ -88,10 +88,10 @@ fn scan(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         let mut visited = 0;
         let next = engine.keyspace.db(db).keys().scan(cursor, |key, object| {
             visited += 1;
-            if engine.is_due(object) {
-                due.push(key.to_vec());
-            } else if options.want(key, object.value.type_name()) {
-                found.push(key);
+            match options.want(key, object.value.type_name()) {
+                true if engine.is_due(object) => due.push(key.to_vec()),
+                true => found.push(key),
+                false => {}
             }
         });
         (next, visited)

@@ -200,6 +200,7 @@ fn srem(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 fn smove(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (source, destination, member) = (args.take()?, args.take()?, args.take()?);
     let limits = c.limits();
+    [source, destination].into_iter().for_each(|key| _ = c.locate(key));
     if c.get_mut::<Set>(source)?.is_none() {
         out.integer(0);
         return Ok(());

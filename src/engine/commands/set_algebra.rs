@@ -196,12 +196,8 @@ fn store(
     let limits = c.limits();
     let result = operation(&c.read_many::<Set>(args.rest())?, limits);
     out.count(result.len());
-    if !result.is_empty() {
-        c.set(destination, result, None);
-        c.notify(class::SET, event, destination);
-        c.changed();
-    } else if c.remove(destination).is_some() {
-        c.notify(class::GENERIC, "del", destination);
+    let result = (!result.is_empty()).then_some(result);
+    if c.store(destination, result, class::SET, event) {
         c.changed();
     }
     Ok(())

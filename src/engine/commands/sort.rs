@@ -372,12 +372,8 @@ fn collect(c: &mut Ctx<'_>, entries: &[Entry], get: &[Pattern<'_>], limits: Limi
 
 fn store(c: &mut Ctx<'_>, destination: &[u8], list: List, out: &mut Writer<'_>) {
     out.count(list.len());
-    if !list.is_empty() {
-        c.set(destination, list, None);
-        c.notify(class::LIST, "sortstore", destination);
-        c.changed();
-    } else if c.remove(destination).is_some() {
-        c.notify(class::GENERIC, "del", destination);
+    let list = (!list.is_empty()).then_some(list);
+    if c.store(destination, list, class::LIST, "sortstore") {
         c.changed();
     }
 }

@@ -416,12 +416,8 @@ pub(super) fn store(
     out: &mut Writer<'_>,
 ) {
     out.count(result.len());
-    if !result.is_empty() {
-        c.set(destination, result, None);
-        c.notify(class::ZSET, event, destination);
-        c.changed();
-    } else if c.remove(destination).is_some() {
-        c.notify(class::GENERIC, "del", destination);
+    let result = (!result.is_empty()).then_some(result);
+    if c.store(destination, result, class::ZSET, event) {
         c.changed();
     }
 }

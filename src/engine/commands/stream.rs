@@ -374,7 +374,11 @@ fn exact_trim(stream: &Stream, trimming: &Trimming) -> [Vec<u8>; 2] {
             [b"MAXLEN".to_vec(), most.to_string().into_bytes()]
         }
         Trim::MinId(id) => {
-            let id = if trimming.approximate { stream.first_id() } else { id };
+            let id = match stream.is_empty() {
+                _ if !trimming.approximate => id,
+                true => StreamId::MAX,
+                false => stream.first_id(),
+            };
             [b"MINID".to_vec(), id.to_vec()]
         }
     }
@@ -440,7 +444,10 @@ fn range(
 
 fn xdel(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let key = args.take()?;
-    c.get_mut::<Stream>(key)?;
+    if c.get_mut::<Stream>(key)?.is_none() {
+        out.count(0);
+        return Ok(());
+    }
     let ids = args.map(|word| strict_id(word, 0)).collect::<Result<Vec<_>, _>>()?;
     let deleted = match c.get_mut::<Stream>(key)? {
         Some(stream) => ids.into_iter().filter(|id| stream.delete(*id)).count(),
@@ -498,7 +505,7 @@ fn xsetid(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     stream.entries_added = added.unwrap_or(stream.entries_added);
     stream.max_deleted_id =
         max_deleted.filter(|deleted| *deleted != StreamId::MIN).unwrap_or(stream.max_deleted_id);
-    c.modified(class::STREAM, "xsetid", key);
+    c.notify(class::STREAM, "xsetid", key);
     c.changed();
     out.ok();
     Ok(())

@@ -198,7 +198,7 @@ fn xread(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let mut found = Vec::new();
     for (key, start) in query.keys.iter().zip(&starts) {
         let From::After(id) = *start else { continue };
-        let stream = c.get_mut::<Stream>(key)?;
+        let stream = c.read_as::<Stream>(key)?;
         if let Some(first) = id.next()
             && stream.is_some_and(|stream| !stream.is_empty() && stream.last_entry_id() > id)
         {
@@ -238,8 +238,8 @@ fn xreadgroup(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
     let Some((group, consumer)) = query.group else { return Err(Error::SYNTAX) };
     let mut served = Vec::new();
     for (key, start) in query.keys.iter().zip(&starts) {
-        let stream = c.get_mut::<Stream>(key)?;
-        let last = stream.as_ref().and_then(|s| s.groups.get(group)).map(|group| group.last_id);
+        let stream = c.read_as::<Stream>(key)?;
+        let last = stream.and_then(|s| s.groups.get(group)).map(|group| group.last_id);
         let has_new = stream.zip(last).is_some_and(|(stream, last)| stream.last_entry_id() > last);
         if *start != From::New || has_new {
             served.push((*key, *start));
@@ -282,27 +282,21 @@ fn deliver(
     let now = c.now_ms();
     let Some(stream) = c.get_mut::<Stream>(key)? else { return Ok(()) };
     let Some(last) = stream.groups.get(name).map(|group| group.last_id) else { return Ok(()) };
-    let first = last.next().unwrap_or(StreamId::MAX);
-    reply_range(stream, first, StreamId::MAX, false, query.limit(), out);
-    let mut ids = Vec::new();
-    stream.visit(first, StreamId::MAX, false, |entry| {
-        ids.push(entry.id);
-        ids.len() < query.limit()
-    });
-    for id in &ids {
-        let counted = !stream.has_tombstones_after(
-            stream.groups.get(name).map_or(StreamId::MIN, |group| group.last_id),
-        );
-        let estimate = stream.entries_up_to(*id);
-        if let Some(group) = stream.groups.get_mut(name) {
-            group.entries_read = match group.entries_read {
-                Some(read) if counted => Some(read + 1),
-                _ => estimate,
-            };
-            group.last_id = *id;
-        }
+    let mut entries = Vec::new();
+    if let Some(first) = last.next() {
+        stream.visit(first, StreamId::MAX, false, |entry| {
+            entries.push(entry);
+            entries.len() < query.limit()
+        });
     }
-    c.db().touch(key);
+    out.array(entries.len());
+    entries.iter().for_each(|entry| reply_entry(entry, out));
+    let ids: Vec<StreamId> = entries.into_iter().map(|entry| entry.id).collect();
+    if let Some(read) = stream.groups.get(name).and_then(|group| stream.read_after(group, &ids))
+        && let Some(group) = stream.groups.get_mut(name)
+    {
+        (group.last_id, group.entries_read) = read;
+    }
     if !query.no_ack {
         for id in ids {
             take_over(c, key, name, consumer, (id, now, 1))?;
