@@ -28,8 +28,10 @@ pub struct Pair {
     engine: Engine,
     session: SessionId,
     reader: SessionId,
+    listener: SessionId,
     commands: Client,
     reads: Client,
+    events: Client,
     registry: Registry,
     /// Whether encodings of sorted sets are comparable.
     sorts: bool,
@@ -39,19 +41,28 @@ impl Pair {
     /// Both empty, with these parameters set.
     pub fn new(redis: &Redis, parameters: &[(&str, &str)]) -> Self {
         let mut engine = Engine::new(&Options { now_us: now_us(), ..Options::default() });
-        let [session, reader] = [(); 2].map(|()| engine.connect());
-        let [commands, reads] = [(); 2].map(|()| redis.connect());
+        let [session, reader, listener] = [(); 3].map(|()| engine.connect());
+        let [commands, reads, events] = [(); 3].map(|()| redis.connect());
         let mut pair = Self {
             engine,
             session,
             reader,
+            listener,
             commands,
             reads,
+            events,
             registry: Registry::new(),
             sorts: false,
         };
         pair.read(&[words("FLUSHALL")]);
-        for (name, value) in parameters {
+        let subscribe = words("PSUBSCRIBE __keyevent@*");
+        run(&mut pair.engine, listener, &subscribe);
+        pair.events.send_all([subscribe.as_slice()]);
+        pair.events.read();
+        // Keys expire when they are looked up, not at times of the server's own.
+        pair.reads.send_all([words("DEBUG SET-ACTIVE-EXPIRE 0").as_slice()]);
+        assert_eq!(pair.reads.read(), b"+OK\r\n");
+        for (name, value) in parameters.iter().chain(&[("notify-keyspace-events", "EAnm")]) {
             let [(ours, theirs)] = &pair.read(&[words(&format!("CONFIG SET {name} {value}"))])[..]
             else {
                 panic!("one reply");
@@ -70,11 +81,14 @@ impl Pair {
         while done < units.len() {
             let most = BATCH.min(every - done % every).min(units.len() - done);
             let batch = &units[done..done + most];
-            let ends = batch.iter().position(|unit| self.is_unlike(unit));
-            let batch = &batch[..ends.map_or(most, |index| index + 1)];
+            let unlike = batch.iter().position(|unit| self.is_unlike(unit));
+            let batch = &batch[..unlike.map_or(most, |index| index.max(1))];
+            if unlike == Some(0) {
+                self.expire();
+            }
             self.run_batch(batch).map_err(|(index, error)| (done + index + 1, error))?;
             done += batch.len();
-            if let (Some(_), Some(unit)) = (ends, batch.last()) {
+            if let (Some(0), Some(unit)) = (unlike, batch.last()) {
                 self.make_alike(unit);
             }
             if done % every == 0 || done == units.len() {
@@ -86,27 +100,84 @@ impl Pair {
 
     fn run_batch(&mut self, batch: &[Unit]) -> Result<(), (usize, String)> {
         self.engine.set_time(now_us());
+        self.take_events();
         let calls =
             || batch.iter().enumerate().flat_map(|(i, unit)| unit.iter().map(move |c| (i, c)));
         self.commands.send_all(calls().map(|(_, call)| call.argv.as_slice()));
+        let mut events = Vec::new();
         for (index, call) in calls() {
             let ours = run(&mut self.engine, self.session, &call.argv);
             let [ours, theirs] = [ours, self.commands.read()].map(|bytes| Reply::parse(&bytes));
+            let command = shown(&call.argv);
             if !ours.is_as(&theirs, &call.compare) {
-                let command = shown(&call.argv);
                 return Err((index, format!("{command}\n  Lodis: {ours:?}\n  Redis: {theirs:?}")));
             }
+            let published = self.our_events();
+            let unordered = call.compare.any(|how| how.unordered);
+            events.push((index, command.to_string(), unordered, published));
+        }
+        let mut theirs = self.their_events();
+        let mut theirs = theirs.as_mut_slice();
+        let unlike = batch.last().is_some_and(|unit| self.is_unlike(unit));
+        let ends = batch.len() - usize::from(unlike);
+        events.retain(|(index, ..)| *index < ends);
+        for (index, command, unordered, mut ours) in events {
+            let most = theirs.len().min(ours.len());
+            if unordered {
+                ours.sort();
+                theirs[..most].sort();
+            }
+            if theirs[..most] != ours {
+                let theirs = &theirs[..theirs.len().min(ours.len() + 3)];
+                let error = format!(
+                    "events of {command}\n  Lodis: {ours:?}\n  Redis, and of what \
+                    follows: {theirs:?}"
+                );
+                return Err((index, error));
+            }
+            theirs = &mut theirs[most..];
+        }
+        if ends == batch.len() && !theirs.is_empty() {
+            return Err((ends - 1, format!("events in Redis only: {theirs:?}")));
         }
         Ok(())
     }
 
-    /// Whether the keyspaces may differ after it.
+    /// The events since the last time, each with its database and key.
+    fn our_events(&mut self) -> Vec<String> {
+        let bytes = self.engine.sessions.take_messages_of(self.listener);
+        Reply::parse_all(&bytes).iter().filter_map(event).collect()
+    }
+
+    fn their_events(&mut self) -> Vec<String> {
+        self.events.send_all([words("PING").as_slice()]);
+        let mut events = Vec::new();
+        loop {
+            let message = Reply::parse(&self.events.read());
+            match &message {
+                Reply::Elements(_, parts) if parts.len() == 4 => {
+                    events.extend(event(&message));
+                }
+                _ => return events,
+            }
+        }
+    }
+
+    /// Forgets the events of what is not compared.
+    fn take_events(&mut self) {
+        self.our_events();
+        self.their_events();
+    }
+
+    /// Whether the keyspaces may differ after it, or the events of it.
     fn is_unlike(&self, unit: &Unit) -> bool {
-        unit.iter().any(|call| {
-            let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
-            let command = self.registry.resolve(&argv);
-            call.compare.random && command.is_some_and(|command| command.has(flag::WRITE))
-        })
+        unit.iter().any(|call| call.compare.any(|how| how.quiet) || self.is_random_write(call))
+    }
+
+    fn is_random_write(&self, call: &Call) -> bool {
+        let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
+        let command = self.registry.resolve(&argv);
+        call.compare.random && command.is_some_and(|command| command.has(flag::WRITE))
     }
 
     /// Gives both the values that the real server has, for the keys among the words of `unit`.
@@ -131,11 +202,24 @@ impl Pair {
                     let [restore, replace] = [b"RESTORE", b"REPLACE"].map(|word| word.to_vec());
                     let argv =
                         [restore, key.clone(), at, value, replace, b"ABSTTL".to_vec()].to_vec();
-                    let replies = self.read(&[argv]);
-                    assert_eq!(replies[0].0, replies[0].1, "RESTORE of {}", key.escape_ascii());
+                    let replies = self.read(std::slice::from_ref(&argv));
+                    assert_eq!(replies[0].0, replies[0].1, "{}", shown(&argv));
                 }
                 _ => _ = self.read(&[[b"DEL".to_vec(), key.clone()].to_vec()]),
             }
+        }
+    }
+
+    /// Has both delete the keys whose time has come.
+    fn expire(&mut self) {
+        self.engine.set_time(now_us());
+        for db in 0..DATABASES {
+            let keys = self.engine.keyspace.db(db).keys();
+            let due = keys.iter().filter(|(_, object)| object.is_expired(self.engine.now_ms()));
+            let exists = due.map(|(key, _)| [b"EXISTS".to_vec(), key.to_vec()].to_vec());
+            let select = words(&format!("SELECT {db}"));
+            let asked: Vec<_> = std::iter::once(select).chain(exists).collect();
+            self.read(&asked);
         }
     }
 
@@ -228,6 +312,19 @@ impl Pair {
         }
         Ok(())
     }
+}
+
+/// The event of a message, as `set@0 key`, if it is one that an older server has too: before 7.2
+/// consumers were made at other times.
+fn event(message: &Reply) -> Option<String> {
+    let Reply::Elements(_, parts) = message else { unreachable!("a message has parts") };
+    let [_, _, Reply::Leaf(_, channel), Reply::Leaf(_, key)] = parts.as_slice() else {
+        unreachable!("a message of a pattern has a channel and a content")
+    };
+    let channel = String::from_utf8_lossy(channel);
+    let (db, name) = channel.trim_start_matches("__keyevent@").split_once("__:").unwrap();
+    let is_alike = !name.ends_with("consumer");
+    is_alike.then(|| format!("{name}@{db} {}", key.escape_ascii()))
 }
 
 /// What tells all of a value.

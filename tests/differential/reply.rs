@@ -12,10 +12,19 @@ pub struct Compare {
     pub random: bool,
     /// Large integers may differ by some seconds.
     pub span: bool,
+    /// Events need not be the same.
+    pub quiet: bool,
     /// Nothing has to be the same: what a server tells about itself.
     pub skipped: bool,
     /// For the reply of EXEC: how its elements are compared.
     pub inner: Vec<Compare>,
+}
+
+impl Compare {
+    /// Whether it is so of this reply, or of one in it.
+    pub fn any(&self, is: impl Fn(&Self) -> bool) -> bool {
+        is(self) || self.inner.iter().any(is)
+    }
 }
 
 /// A reply, of either protocol.
@@ -39,6 +48,16 @@ impl Reply {
         let reply = read(&mut rest);
         assert!(rest.is_empty(), "more than a reply: {}", bytes.escape_ascii());
         reply
+    }
+
+    /// Reads the replies that `bytes` are.
+    pub fn parse_all(bytes: &[u8]) -> Vec<Self> {
+        let mut rest = bytes;
+        let mut replies = Vec::new();
+        while !rest.is_empty() {
+            replies.push(read(&mut rest));
+        }
+        replies
     }
 
     /// Sorts the elements at every depth.

@@ -15,6 +15,8 @@ pub struct Form {
     pub random: bool,
     /// Large integers in the reply depend on when the command ran.
     pub span: bool,
+    /// An older server publishes other events.
+    pub quiet: bool,
     /// Not to be compared with a real server.
     pub here: bool,
     /// To be made less often.
@@ -105,6 +107,7 @@ fn parse_line(place: &str, line: &str) -> Result<Form, String> {
         unordered: false,
         random: false,
         span: false,
+        quiet: false,
         here: false,
         rare: false,
         since: None,
@@ -127,6 +130,7 @@ impl Form {
                 "unordered" => self.unordered = true,
                 "random" => self.random = true,
                 "span" => self.span = true,
+                "quiet" => self.quiet = true,
                 "here" => self.here = true,
                 "rare" => self.rare = true,
                 "since" => {

@@ -8,6 +8,7 @@
 //! - `unordered`: the order of the reply's elements is free,
 //! - `random`: the reply is not comparable, only its shape,
 //! - `span`: large integers in the reply depend on when the command ran,
+//! - `quiet`: an older server publishes other events,
 //! - `here`: not compared with a real server,
 //! - `rare`: made less often than others,
 //! - `since 7.2`: not known to an older server.
@@ -119,16 +120,16 @@ impl Forms {
     }
 }
 
-/// The seeds of a run of `runs` simulations, or the one that `LODIS_SEED` asks for.
-pub fn seeds(runs: u64) -> Vec<u64> {
-    match std::env::var("LODIS_SEED") {
-        Ok(seed) => vec![seed.parse().expect("LODIS_SEED is a number")],
-        Err(_) => {
-            let entropy = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-            let mut dice = Dice::new(entropy ^ u64::from(std::process::id()));
-            (0..runs).map(|_| dice.next()).collect()
-        }
+/// The seeds of a run of `runs` simulations: always the same ones, so that a change is to blame for
+/// what fails, or other ones each time if it is `random`; or the one that `LODIS_SEED` asks for.
+pub fn seeds(runs: u64, random: bool) -> Vec<u64> {
+    if let Ok(seed) = std::env::var("LODIS_SEED") {
+        return vec![seed.parse().expect("LODIS_SEED is a number")];
     }
+    let entropy = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let start = if random { entropy ^ u64::from(std::process::id()) } else { 0 };
+    let mut dice = Dice::new(start);
+    (0..runs).map(|_| dice.next()).collect()
 }
 
 /// The command as one would type it, for messages.
