@@ -183,17 +183,6 @@ impl<'a> Ctx<'a> {
         T::of_mut(self.db().value_at(slot)).map(Some).ok_or(Error::WRONG_TYPE)
     }
 
-    /// As [`Ctx::get_mut`], counted as a hit or miss: for commands that read and may change.
-    ///
-    /// # Errors
-    /// [`Error::WRONG_TYPE`].
-    pub fn read_mut<T: DataType>(&mut self, key: &[u8]) -> Result<Option<&mut T>, Error> {
-        self.read_as::<T>(key)?;
-        let db = self.db_index();
-        let keys = self.engine.keyspace.db_mut(db);
-        Ok(keys.locate(key).and_then(|slot| T::of_mut(keys.value_at(slot))))
-    }
-
     /// As [`Ctx::get_mut`], with the source of random choices.
     ///
     /// # Errors

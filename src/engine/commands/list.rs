@@ -237,9 +237,7 @@ fn push(
     }
     let limits = c.limits();
     let list = c.get_or_create::<List>(key)?;
-    for word in args {
-        list.push(end, word, limits);
-    }
+    list.push(end, args.rest(), limits);
     out.count(list.len());
     c.modified(class::LIST, end.push_name(), key);
     c.changed();

@@ -209,7 +209,7 @@ fn move_element(
     if let Some(list) = c.get_mut::<List>(source)? {
         list.pop(from, limits, |item| item.with_bytes(|bytes| element.extend_from_slice(bytes)));
     }
-    c.get_or_create::<List>(destination)?.push(to, &element, limits);
+    c.get_or_create::<List>(destination)?.push(to, &[&element], limits);
     c.modified(class::LIST, to.push_name(), destination);
     c.modified(class::LIST, from.pop_name(), source);
     c.remove_if_empty(source);

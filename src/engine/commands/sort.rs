@@ -359,11 +359,11 @@ fn collect(c: &mut Ctx<'_>, entries: &[Entry], get: &[Pattern<'_>], limits: Limi
     let mut list = List::default();
     for entry in entries {
         if get.is_empty() {
-            list.push(End::Right, &entry.element, limits);
+            list.push(End::Right, &[&entry.element], limits);
         }
         for pattern in get {
             pattern.value(c, &entry.element, &mut |value| {
-                list.push(End::Right, value.unwrap_or_default(), limits);
+                list.push(End::Right, &[value.unwrap_or_default()], limits);
             });
         }
     }

@@ -56,7 +56,7 @@ fn list(kind: u8, reader: &mut Reader<'_>, limits: Limits) -> Option<List> {
         kind::LIST => {
             let mut list = List::default();
             for _ in 0..reader.count()? {
-                list.push(crate::engine::types::list::End::Right, &reader.string()?, limits);
+                list.push(crate::engine::types::list::End::Right, &[reader.string()?], limits);
             }
             return (!list.is_empty()).then_some(list);
         }

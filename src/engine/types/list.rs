@@ -36,21 +36,18 @@ type Place = (usize, Position);
 /// Bytes that a listpack may have when entries are what is limited.
 const SIZE_SAFETY_LIMIT: usize = 8192;
 
-/// How many bytes and entries a node may have (`list-max-listpack-size`).
+/// How many bytes or entries a node may have (`list-max-listpack-size`).
 #[derive(Clone, Copy)]
-struct NodeLimit {
-    bytes: usize,
-    entries: usize,
+enum NodeLimit {
+    Bytes(usize),
+    Entries(usize),
 }
 
 impl NodeLimit {
     fn of(limits: Limits) -> Self {
         match limits.list_max_listpack_size {
-            size @ 0.. => Self { bytes: SIZE_SAFETY_LIMIT, entries: (size as usize).max(1) },
-            size => {
-                let step = (size.unsigned_abs() - 1).min(4);
-                Self { bytes: 4096 << step, entries: usize::MAX }
-            }
+            size @ 0.. => Self::Entries((size as usize).max(1)),
+            size => Self::Bytes(4096 << (size.unsigned_abs() - 1).min(4)),
         }
     }
 
@@ -59,11 +56,18 @@ impl NodeLimit {
     }
 
     fn holds(self, bytes: usize, entries: usize) -> bool {
-        bytes <= self.bytes && entries <= self.entries
+        match self {
+            Self::Bytes(most) => bytes <= most,
+            Self::Entries(most) => bytes <= SIZE_SAFETY_LIMIT && entries <= most,
+        }
     }
 
-    fn half(self) -> Self {
-        Self { bytes: self.bytes / 2, entries: self.entries / 2 }
+    /// Whether a quicklist that has shrunk to one node is to become a listpack.
+    fn is_half_empty(self, node: &Listpack) -> bool {
+        match self {
+            Self::Bytes(most) => node.byte_len() <= most / 2,
+            Self::Entries(most) => node.len() <= most / 2,
+        }
     }
 }
 
@@ -150,16 +154,28 @@ impl List {
         }
     }
 
-    /// Adds an element at an end.
-    pub fn push(&mut self, end: End, word: &[u8], limits: Limits) {
+    /// Adds elements at an end, one after the other.
+    pub fn push(&mut self, end: End, words: &[impl AsRef<[u8]>], limits: Limits) {
+        self.make_room(words, limits);
         let limit = NodeLimit::of(limits);
-        let item = Item::of(word);
-        if let Encoding::Listpack(listpack) = &mut self.0
-            && limit.allows(listpack, item)
-        {
-            return push(listpack, end, item);
+        for word in words {
+            let item = Item::of(word.as_ref());
+            match &mut self.0 {
+                Encoding::Listpack(listpack) => push(listpack, end, item),
+                Encoding::Quicklist(quicklist) => quicklist.push(end, item, limit),
+            }
         }
-        self.quicklist().push(end, item, limit);
+    }
+
+    /// A listpack that is too small for `words` becomes a quicklist. As in Redis, the sum of their
+    /// lengths counts, not how they will be encoded.
+    fn make_room(&mut self, words: &[impl AsRef<[u8]>], limits: Limits) {
+        let Encoding::Listpack(listpack) = &self.0 else { return };
+        let added: usize = words.iter().map(|word| word.as_ref().len()).sum();
+        let entries = listpack.len() + words.len();
+        if !NodeLimit::of(limits).holds(listpack.byte_len() + added, entries) {
+            self.quicklist();
+        }
     }
 
     /// Takes the element at an end and hands it to `f`; whether there was one.
@@ -200,24 +216,29 @@ impl List {
         let Some(place) = self.index(index).and_then(|index| self.place(index)) else {
             return false;
         };
-        let item = Item::of(word);
-        let limit = NodeLimit::of(limits);
+        self.make_room(&[word], limits);
+        self.replace(place, Item::of(word), NodeLimit::of(limits));
+        self.shrink(limits);
+        true
+    }
+
+    fn replace(&mut self, place: Place, item: Item<'_>, limit: NodeLimit) {
         let (number, position) = place;
-        let Some(node) = self.node_mut(number) else { return false };
+        let Encoding::Quicklist(quicklist) = &mut self.0 else {
+            return self.node_mut(0).into_iter().for_each(|node| node.replace(position, item));
+        };
+        let Some(node) = quicklist.nodes.get_mut(number) else { return };
         let grown = node.byte_len() + entry_len(item) - entry_len(node.get(position));
         if node.len() == 1 || limit.holds(grown, node.len()) {
-            node.replace(position, item);
-            if !limit.holds(grown, 1) {
-                self.quicklist();
-            }
-            return true;
+            return node.replace(position, item);
         }
-        self.quicklist().insert(place, item, limit);
-        // The element that was there is now the one after.
-        if let Some(place) = self.index(index).and_then(|index| self.place(index + 1)) {
-            self.remove_at(place);
+        // Only the node that it leaves may become empty, and it had more than one element.
+        let next = node.remove(position);
+        quicklist.len -= 1;
+        match next {
+            Some(next) => quicklist.insert((number, next), item, limit),
+            None => quicklist.insert_between(number + 1, item, limit),
         }
-        true
     }
 
     /// Puts an element beside the first one that is `pivot`; whether there is one.
@@ -226,24 +247,17 @@ impl List {
             node.find(node.first(), pivot, 0).map(|position| (number, position))
         });
         let Some((number, position)) = place else { return false };
+        self.make_room(&[word], limits);
         let (limit, item) = (NodeLimit::of(limits), Item::of(word));
-        if let Some(node) = self.node_mut(number)
-            && limit.allows(node, item)
-        {
-            if before {
-                node.insert_before(position, item);
-            } else {
-                node.insert_after(position, item);
+        match &mut self.0 {
+            Encoding::Listpack(node) if before => node.insert_before(position, item),
+            Encoding::Listpack(node) => node.insert_after(position, item),
+            Encoding::Quicklist(quicklist) if before => {
+                quicklist.insert((number, position), item, limit);
             }
-            self.grew(1);
-            return true;
-        }
-        let next = self.node(number).and_then(|node| node.next(position));
-        let quicklist = self.quicklist();
-        match next {
-            _ if before => quicklist.insert((number, position), item, limit),
-            Some(next) => quicklist.insert((number, next), item, limit),
-            None => quicklist.insert_between(number + 1, item, limit),
+            Encoding::Quicklist(quicklist) => {
+                quicklist.insert_after((number, position), item, limit)
+            }
         }
         true
     }
@@ -263,7 +277,11 @@ impl List {
                 removed += remove_from(node, word, most - removed, count < 0);
             }
         }
-        self.shrank(removed, limits);
+        if let Encoding::Quicklist(quicklist) = &mut self.0 {
+            quicklist.len -= removed;
+            quicklist.nodes.retain(|node| !node.is_empty());
+            self.shrink(limits);
+        }
         removed
     }
 
@@ -272,31 +290,16 @@ impl List {
         let len = self.len();
         let end = end.min(len);
         let start = start.min(end);
-        self.cut_front(start);
-        self.cut_back(len - end);
-        self.shrank(len - (end - start), limits);
-    }
-
-    fn cut_front(&mut self, mut count: usize) {
-        for number in 0.. {
-            let Some(node) = self.node_mut(number).filter(|_| count > 0) else { return };
-            let removed = node.len().min(count);
-            if let Some(first) = node.first() {
-                node.remove_some(first, removed);
+        match &mut self.0 {
+            Encoding::Listpack(listpack) => {
+                cut_front(listpack, start);
+                cut_back(listpack, len - end);
             }
-            count -= removed;
-        }
-    }
-
-    fn cut_back(&mut self, mut count: usize) {
-        let nodes = self.nodes().len();
-        for number in (0..nodes).rev() {
-            let Some(node) = self.node_mut(number).filter(|_| count > 0) else { return };
-            let removed = node.len().min(count);
-            if let Some(from) = node.seek(-(removed as i64)) {
-                node.remove_some(from, removed);
+            Encoding::Quicklist(quicklist) => {
+                quicklist.cut_front(start);
+                quicklist.cut_back(len - end);
+                self.shrink(limits);
             }
-            count -= removed;
         }
     }
 
@@ -342,41 +345,18 @@ impl List {
         }
     }
 
-    fn remove_at(&mut self, (number, position): Place) {
-        if let Some(node) = self.node_mut(number) {
-            node.remove(position);
-        }
-        if let Encoding::Quicklist(quicklist) = &mut self.0 {
-            quicklist.len -= 1;
-            quicklist.nodes.retain(|node| !node.is_empty());
-        }
-    }
-
-    fn grew(&mut self, count: usize) {
-        if let Encoding::Quicklist(quicklist) = &mut self.0 {
-            quicklist.len += count;
-        }
-    }
-
-    /// Elements have been removed from the nodes.
-    fn shrank(&mut self, count: usize, limits: Limits) {
-        if let Encoding::Quicklist(quicklist) = &mut self.0 {
-            quicklist.len -= count;
-            quicklist.nodes.retain(|node| !node.is_empty());
-            self.shrink(limits);
-        }
-    }
-
     /// A quicklist of one node that is half empty becomes a listpack again.
     fn shrink(&mut self, limits: Limits) {
         let Encoding::Quicklist(quicklist) = &mut self.0 else { return };
-        let half = NodeLimit::of(limits).half();
-        match quicklist.nodes.make_contiguous() {
-            [] => self.0 = Encoding::Listpack(Listpack::new()),
-            [node] if half.holds(node.byte_len(), node.len()) => {
+        if quicklist.nodes.len() > 1 {
+            return;
+        }
+        match quicklist.nodes.front_mut() {
+            None => self.0 = Encoding::Listpack(Listpack::new()),
+            Some(node) if NodeLimit::of(limits).is_half_empty(node) => {
                 self.0 = Encoding::Listpack(std::mem::take(node));
             }
-            _ => {}
+            Some(_) => {}
         }
     }
 }
@@ -422,6 +402,44 @@ impl Quicklist {
         self.insert_between(number, item, limit);
     }
 
+    /// Puts an element after the one at `place`.
+    fn insert_after(&mut self, (number, position): Place, item: Item<'_>, limit: NodeLimit) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if limit.allows(node, item) {
+            node.insert_after(position, item);
+            self.len += 1;
+            return;
+        }
+        match node.next(position) {
+            Some(next) => self.insert((number, next), item, limit),
+            None => self.insert_between(number + 1, item, limit),
+        }
+    }
+
+    /// Takes the first `count` elements away.
+    fn cut_front(&mut self, mut count: usize) {
+        self.len -= count;
+        while let Some(node) = self.nodes.front_mut().filter(|_| count > 0) {
+            if node.len() > count {
+                return cut_front(node, count);
+            }
+            count -= node.len();
+            self.nodes.pop_front();
+        }
+    }
+
+    /// Takes the last `count` elements away.
+    fn cut_back(&mut self, mut count: usize) {
+        self.len -= count;
+        while let Some(node) = self.nodes.back_mut().filter(|_| count > 0) {
+            if node.len() > count {
+                return cut_back(node, count);
+            }
+            count -= node.len();
+            self.nodes.pop_back();
+        }
+    }
+
     /// Puts an element between two nodes: into one that has room, or into one of its own.
     fn insert_between(&mut self, number: usize, item: Item<'_>, limit: NodeLimit) {
         self.len += 1;
@@ -464,6 +482,18 @@ fn push(node: &mut Listpack, end: End, item: Item<'_>) {
     match end {
         End::Left => node.push_front(item),
         End::Right => node.push_back(item),
+    }
+}
+
+fn cut_front(node: &mut Listpack, count: usize) {
+    if let Some(first) = node.first() {
+        node.remove_some(first, count);
+    }
+}
+
+fn cut_back(node: &mut Listpack, count: usize) {
+    if let Some(from) = node.seek(-(count as i64)) {
+        node.remove_some(from, count);
     }
 }
 
@@ -513,7 +543,7 @@ mod tests {
         let mut list = List::default();
         for index in 0..5 {
             assert_eq!(list.encoding(), "listpack");
-            list.push(End::Right, index.to_string().as_bytes(), small());
+            list.push(End::Right, &[index.to_string()], small());
         }
         assert_eq!((list.encoding(), list.nodes().len()), ("quicklist", 2));
         for left in [4, 3] {
@@ -523,15 +553,43 @@ mod tests {
         assert!(list.pop(End::Left, small(), |_| {}));
         assert_eq!((list.len(), list.encoding()), (2, "listpack"));
         let limits = Limits::default();
-        list.push(End::Right, &[b'x'; 9000], limits);
+        list.push(End::Right, &[[b'x'; 9000]], limits);
         assert_eq!(list.encoding(), "quicklist");
+    }
+
+    #[test]
+    fn the_lengths_of_words_decide_before_they_are_encoded() {
+        for (len, encoding) in [(8185, "listpack"), (8186, "quicklist")] {
+            let mut list = List::default();
+            list.push(End::Left, &[vec![b'x'; len]], Limits::default());
+            assert_eq!(list.encoding(), encoding, "{len}");
+            assert!(list.set(0, b"short", Limits::default()));
+            assert_eq!(list.encoding(), "listpack");
+        }
+        let mut list = List::default();
+        let numbers: Vec<String> = (0..5).map(|number| number.to_string()).collect();
+        list.push(End::Left, &numbers, small());
+        assert_eq!((list.encoding(), list.nodes().len()), ("quicklist", 2));
+    }
+
+    #[test]
+    fn a_trimmed_list_loses_whole_nodes() {
+        let numbers: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        for (start, end) in [(0, 0), (0, 100), (3, 97), (4, 8), (50, 51), (98, 100), (0, 5)] {
+            let mut list = List::default();
+            list.push(End::Right, &numbers, small());
+            list.trim(start, end, small());
+            let expected: Vec<&[u8]> = numbers[start..end].iter().map(|n| n.as_bytes()).collect();
+            assert!(words(&list) == expected && list.len() == end - start, "{start} to {end}");
+            assert!(list.encoding() == "listpack" || list.nodes().all(|node| !node.is_empty()));
+        }
     }
 
     #[test]
     fn a_large_list_is_many_nodes_of_bounded_size() {
         let mut list = List::default();
         for index in 0..100_000 {
-            list.push(End::Right, format!("element {index}").as_bytes(), Limits::default());
+            list.push(End::Right, &[format!("element {index}")], Limits::default());
         }
         assert!(list.nodes().all(|node| node.byte_len() <= 8192));
         for index in [0i64, 1, 49_999, 50_000, 99_999, -1, -100_000] {
@@ -555,8 +613,8 @@ mod tests {
                 let index = if number < 0 { number + model.len() as i64 } else { number };
                 let inside = usize::try_from(index).ok().filter(|index| *index < model.len());
                 match kind {
-                    0 | 1 => { list.push(End::Right, &word, limits); model.push(word); }
-                    2 => { list.push(End::Left, &word, limits); model.insert(0, word); }
+                    0 | 1 => { list.push(End::Right, &[&word], limits); model.push(word); }
+                    2 => { list.push(End::Left, &[&word], limits); model.insert(0, word); }
                     3 => {
                         let mut got = None;
                         list.pop(End::Left, limits, |item| got = Some(item.to_vec()));
