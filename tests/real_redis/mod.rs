@@ -56,6 +56,22 @@ impl Redis {
         self.client.read()
     }
 
+    /// A connection that gets what replicas get, from now on.
+    pub fn replica(&mut self) -> Client {
+        let mut client = self.connect();
+        client.send(&[b"REPLCONF", b"capa", b"eof"]);
+        client.read();
+        client.send(&[b"PSYNC", b"?", b"-1"]);
+        client.skip_snapshot();
+        let online = |info: &[u8]| info.windows(12).any(|part| part == b"state=online");
+        while !online(&self.call(&[b"INFO", b"replication"])) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The stream is held back until a replica says that it has loaded the snapshot.
+        client.send(&[b"REPLCONF", b"ACK", b"0"]);
+        client
+    }
+
     /// Another connection.
     pub fn connect(&self) -> Client {
         Client::connect(self.port).expect("redis-server is running")
@@ -106,6 +122,23 @@ impl Client {
         let mut reply = Vec::new();
         self.read_reply(&mut reply);
         reply
+    }
+
+    /// Reads the snapshot that a full synchronisation begins with: `$EOF:`, a mark, the snapshot
+    /// and the mark again.
+    fn skip_snapshot(&mut self) {
+        let mut line = String::new();
+        while !line.starts_with("$EOF:") {
+            line.clear();
+            self.stream.read_line(&mut line).expect("a snapshot within ten seconds");
+        }
+        let mark = &line.trim_end().as_bytes()["$EOF:".len()..];
+        let mut snapshot = Vec::new();
+        while !snapshot.ends_with(mark) {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("the rest of the snapshot");
+            snapshot.push(byte[0]);
+        }
     }
 
     fn read_reply(&mut self, reply: &mut Vec<u8>) {

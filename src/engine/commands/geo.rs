@@ -7,7 +7,7 @@ use crate::engine::error::Error;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
 use crate::engine::types::geo::Place;
-use crate::resp::Writer;
+use crate::resp::{Writer, write_double};
 
 pub(super) const GEO: Command = Command { group: Group::Geo, ..Command::BASE };
 
@@ -94,6 +94,13 @@ pub(super) fn take_place(args: &mut Args<'_>) -> Result<Place, Error> {
     Err(Error::new(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}")))
 }
 
+/// A score as ZADD takes it.
+pub(super) fn number(score: f64) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_double(score, &mut text);
+    text
+}
+
 /// A number with 17 decimals, less the zeros at the end.
 pub(super) fn coordinate(value: f64, out: &mut Writer<'_>) {
     let text = format!("{value:.17}");
@@ -109,26 +116,36 @@ pub(super) fn distance(metres: f64, unit: f64, out: &mut Writer<'_>) {
 fn geoadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let key = args.take()?;
     let mut options = AddOptions::default();
+    // Logged as the scores that the places have, which the arithmetic of another machine need not
+    // come to.
+    let mut effect = vec![b"ZADD".to_vec(), key.to_vec()];
     loop {
-        let option = if args.accept("NX") {
-            &mut options.absent
+        let (option, name) = if args.accept("NX") {
+            (&mut options.absent, b"NX")
         } else if args.accept("XX") {
-            &mut options.present
+            (&mut options.present, b"XX")
         } else if args.accept("CH") {
-            &mut options.changed
+            (&mut options.changed, b"CH")
         } else {
             break;
         };
         *option = true;
+        effect.push(name.to_vec());
     }
     if !args.len().is_multiple_of(3) || args.is_empty() || (options.absent && options.present) {
         return Err(Error::SYNTAX);
     }
     let mut pairs = Vec::with_capacity(args.len() / 3);
     while !args.is_empty() {
-        pairs.push((take_place(args)?.to_score(), args.take()?));
+        let (score, member) = (take_place(args)?.to_score(), args.take()?);
+        effect.extend([number(score), member.to_vec()]);
+        pairs.push((score, member));
     }
-    add(c, key, options, &pairs, out)
+    if add(c, key, options, &pairs, out)? {
+        let effect: Vec<&[u8]> = effect.iter().map(Vec::as_slice).collect();
+        c.effect(&effect);
+    }
+    Ok(())
 }
 
 fn geodist(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Group *geo*: what is near.
 
-use super::geo::{GEO, coordinate, distance, take_place, take_unit};
+use super::geo::{GEO, coordinate, distance, number, take_place, take_unit};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -8,7 +8,7 @@ use crate::engine::notify::class;
 use crate::engine::table::{Begin, Command, Find, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
 use crate::engine::types::geo::{Place, Shape};
-use crate::resp::{Writer, write_double};
+use crate::resp::Writer;
 
 const READ: &[KeySpec] = &[KeySpec::at(1, key::RO | key::ACCESS)];
 const RANGE: Find = Find::Range { last: 0, step: 1, limit: 0 };
@@ -405,12 +405,6 @@ fn store<'a>(
     if is_some {
         c.effect(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
     }
-}
-
-fn number(score: f64) -> Vec<u8> {
-    let mut text = Vec::new();
-    write_double(score, &mut text);
-    text
 }
 
 fn radius(

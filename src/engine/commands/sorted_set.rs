@@ -231,23 +231,29 @@ fn zadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         .iter()
         .map(|[score, member]| Ok((Args::new(&[score], 0).take_double()?, *member)))
         .collect::<Result<Vec<_>, Error>>()?;
-    add(c, key, options, &pairs, out)
+    if add(c, key, options, &pairs, out)? {
+        c.changed();
+    }
+    Ok(())
 }
 
 fn zincrby(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (key, by, member) = (args.take()?, args.take_double()?, args.take()?);
     let options = AddOptions { increment: true, ..AddOptions::default() };
-    add(c, key, options, &[(by, member)], out)
+    if add(c, key, options, &[(by, member)], out)? {
+        c.changed();
+    }
+    Ok(())
 }
 
-/// Adds members and answers what ZADD does.
+/// Adds members and answers what ZADD does. Whether anything changed, which is not logged yet.
 pub(super) fn add(
     c: &mut Ctx<'_>,
     key: &[u8],
     options: AddOptions,
     pairs: &[(f64, &[u8])],
     out: &mut Writer<'_>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let limits = c.limits();
     let existing = c.get_mut::<SortedSet>(key)?;
     let (mut added, mut updated, mut result) = (0, 0, None);
@@ -273,11 +279,11 @@ pub(super) fn add(
         (true, None) => out.null(),
         (false, _) => out.count(if options.changed { added + updated } else { added }),
     }
-    if added + updated > 0 {
+    let is_changed = added + updated > 0;
+    if is_changed {
         c.modified(class::ZSET, if options.increment { "zincr" } else { "zadd" }, key);
-        c.changed();
     }
-    Ok(())
+    Ok(is_changed)
 }
 
 fn zrem(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
