@@ -41,6 +41,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("punsubscribe", "complexity", "reworded in 7.2"),
     ("quit", "deprecated_since", "deprecated by 7.2"),
     ("quit", "replaced_by", "deprecated by 7.2"),
+    ("set", "arguments", "8.4 adds comparisons"),
     ("sscan", "complexity", "7.0 ends with two full stops"),
     ("sunsubscribe", "complexity", "reworded in 7.2"),
     ("unsubscribe", "complexity", "reworded in 7.2"),

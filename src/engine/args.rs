@@ -93,11 +93,15 @@ impl<'a> Args<'a> {
         if count <= 0 {
             return Err(error);
         }
-        let count = usize::try_from(count).ok().filter(|count| *count <= self.len());
-        let end = self.position + count.ok_or(too_many)?;
-        let words = &self.argv[self.position..end];
+        self.take_many(usize::try_from(count).unwrap_or(usize::MAX)).ok_or(too_many)
+    }
+
+    /// The next `count` arguments, if there are so many.
+    pub fn take_many(&mut self, count: usize) -> Option<&'a [&'a [u8]]> {
+        let end = self.position.checked_add(count)?;
+        let words = self.argv.get(self.position..end)?;
         self.position = end;
-        Ok(words)
+        Some(words)
     }
 
     /// The next argument, not consumed.

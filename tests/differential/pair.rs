@@ -90,6 +90,7 @@ impl Pair {
             done += batch.len();
             if let (Some(0), Some(unit)) = (unlike, batch.last()) {
                 self.make_alike(unit);
+                self.expire();
             }
             if done % every == 0 || done == units.len() {
                 self.compare_keys().map_err(|error| (done, error))?;

@@ -552,6 +552,29 @@ export interface Commands<W> {
    */
   del(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
   /**
+   * `DELEX`: Conditionally removes the specified key based on value or digest comparison.
+   *
+   * `DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]`
+   *
+   * Cost: O(1) for IFEQ/IFNE, O(N) for IFDEQ/IFDNE where N is the length of the string value.
+   *
+   * Since Redis 8.4.0.
+   */
+  delEx(key: Argument, options?: { IFEQ?: Argument | null; IFNE?: Argument | null; IFDEQ?: Argument | null; IFDNE?: Argument | null }): Result<W, 0 | 1>;
+  delEx(key: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
+  /** `DELEX`: Conditionally removes the specified key based on value or digest comparison. */
+  delex: Commands<W>["delEx"];
+  /**
+   * `DIGEST`: Returns the XXH3 hash of a string value.
+   *
+   * `DIGEST key`
+   *
+   * Cost: O(N) where N is the length of the string value.
+   *
+   * Since Redis 8.4.0.
+   */
+  digest(key: Argument): Result<W, string | null>;
+  /**
    * `DUMP`: Returns a serialized representation of the value stored at a key.
    *
    * `DUMP key`
@@ -1442,6 +1465,19 @@ export interface Commands<W> {
   /** `MSET`: Atomically creates or modifies the string values of one or more keys. */
   mset: Commands<W>["mSet"];
   /**
+   * `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation.
+   *
+   * `MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
+   *
+   * Cost: O(N) where N is the number of keys to set.
+   *
+   * Since Redis 8.4.0.
+   */
+  mSetEx(numkeys: Argument, data: Data, options?: { NX?: boolean | null; XX?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null }): Result<W, 0 | 1>;
+  mSetEx(numkeys: Argument, ...pairs: Repeated[]): Result<W, 0 | 1>;
+  /** `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation. */
+  msetex: Commands<W>["mSetEx"];
+  /**
    * `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist.
    *
    * `MSETNX key value [key value ...]`
@@ -1920,13 +1956,13 @@ export interface Commands<W> {
   /**
    * `SET`: Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.
    *
-   * `SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
+   * `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
    *
    * Cost: O(1)
    *
    * Since Redis 1.0.0.
    */
-  set(key: Argument, value: Argument, options?: { NX?: boolean | null; XX?: boolean | null; GET?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null }): Result<W, string | null>;
+  set(key: Argument, value: Argument, options?: { NX?: boolean | null; XX?: boolean | null; IFEQ?: Argument | null; IFNE?: Argument | null; IFDEQ?: Argument | null; IFDNE?: Argument | null; GET?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null }): Result<W, string | null>;
   set(key: Argument, value: Argument, ...rest: Repeated[]): Result<W, string | null>;
   /**
    * `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.
@@ -3043,6 +3079,8 @@ export const TABLE: readonly Row[] = [
   ["decr", "decr", "w"],
   ["decrby", "decrBy", "w"],
   ["del", "del", "w"],
+  ["delex", "delEx", "w"],
+  ["digest", "digest", "r"],
   ["dump", "dump", "r"],
   ["echo", "echo", ""],
   ["exists", "exists", "r"],
@@ -3118,6 +3156,7 @@ export const TABLE: readonly Row[] = [
   ["mget", "mGet", "r"],
   ["move", "move", "w"],
   ["mset", "mSet", "wd"],
+  ["msetex", "mSetEx", "wd"],
   ["msetnx", "mSetNX", "wd"],
   ["object", "object", ""],
   ["object encoding", "objectEncoding", "r"],

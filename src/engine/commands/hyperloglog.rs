@@ -152,7 +152,7 @@ fn pfcount(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
             hll.set_cached(counted);
             write(c, key, &hll)?;
             c.db().touch(key);
-            c.changed();
+            c.effect(&[b"SETRANGE", key, b"8", &counted.to_le_bytes()]);
             counted
         }
     };

@@ -36,7 +36,9 @@ mod stream_group;
 mod stream_info;
 mod stream_read;
 mod string;
+mod string_compare;
 mod string_numeric;
+mod string_set;
 mod transactions;
 mod wait;
 
@@ -50,6 +52,8 @@ pub static FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     sort::COMMANDS,
     string::COMMANDS,
+    string_set::COMMANDS,
+    string_compare::COMMANDS,
     string_numeric::COMMANDS,
     lcs::COMMANDS,
     bitmap::COMMANDS,

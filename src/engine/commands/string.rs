@@ -1,6 +1,6 @@
-//! Group *string*: reading, writing, and parts of strings.
+//! Group *string*: whole strings that are read, and parts of strings.
 
-use super::expire::{Expiry, MILLISECONDS, SECONDS, Unit, expire_at, persist};
+use super::expire::{Expiry, expire_at, persist};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -9,10 +9,9 @@ use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::StringValue;
 use crate::resp::Writer;
 
-const STRING: Command = Command { group: Group::String, ..Command::BASE };
+pub(super) const STRING: Command = Command { group: Group::String, ..Command::BASE };
 
 const READ: &[KeySpec] = &[KeySpec::at(1, key::RO | key::ACCESS)];
-const OVERWRITE: &[KeySpec] = &[KeySpec::at(1, key::OW | key::UPDATE)];
 const SUBSTRING_COMPLEXITY: &str = "O(N) where N is the length of the returned string. The \
     complexity is ultimately determined by the returned length, but because creating a substring \
     from an existing string is very cheap, it can be considered O(1) for small strings.";
@@ -116,92 +115,6 @@ pub static COMMANDS: &[Command] = &[
         ..STRING
     },
     Command {
-        name: "mset",
-        handler: Some(mset),
-        arity: -3,
-        flags: flag::WRITE | flag::DENYOOM,
-        keys: &[KeySpec::from(1, -1, 2, key::OW | key::UPDATE)],
-        since: "1.0.1",
-        complexity: "O(N) where N is the number of keys to set.",
-        summary: "Atomically creates or modifies the string values of one or more keys.",
-        syntax: "key_value{key:key value}...",
-        reply: ts("\"OK\""),
-        tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
-        ..STRING
-    },
-    Command {
-        name: "msetnx",
-        handler: Some(msetnx),
-        arity: -3,
-        flags: flag::WRITE | flag::DENYOOM,
-        keys: &[KeySpec::from(1, -1, 2, key::OW | key::INSERT)],
-        since: "1.0.1",
-        complexity: "O(N) where N is the number of keys to set.",
-        summary: "Atomically modifies the string values of one or more keys only when all keys \
-            don't exist.",
-        syntax: "key_value{key:key value}...",
-        reply: ts("0 | 1"),
-        tips: &["request_policy:multi_shard", "response_policy:agg_min"],
-        ..STRING
-    },
-    Command {
-        name: "psetex",
-        handler: Some(psetex),
-        arity: 4,
-        flags: flag::WRITE | flag::DENYOOM,
-        keys: OVERWRITE,
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Sets both string value and expiration time in milliseconds of a key. The key is \
-            created if it doesn't exist.",
-        syntax: "key:key milliseconds:integer value",
-        reply: ts("\"OK\""),
-        ..STRING
-    },
-    Command {
-        name: "set",
-        handler: Some(set),
-        arity: -3,
-        flags: flag::WRITE | flag::DENYOOM,
-        keys: &[KeySpec::at(1, key::RW | key::ACCESS | key::UPDATE | key::VARIABLE_FLAGS)],
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Sets the string value of a key, ignoring its type. The key is created if it \
-            doesn't exist.",
-        syntax: "key:key value [condition(NX | XX)] [GET] [expiration(EX seconds:integer | \
-            PX milliseconds:integer | EXAT unix-time-seconds:unix-time | \
-            PXAT unix-time-milliseconds:unix-time | KEEPTTL)]",
-        reply: ts("string | null"),
-        ..STRING
-    },
-    Command {
-        name: "setex",
-        handler: Some(setex),
-        arity: 4,
-        flags: flag::WRITE | flag::DENYOOM,
-        keys: OVERWRITE,
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Sets the string value and expiration time of a key. Creates the key if it \
-            doesn't exist.",
-        syntax: "key:key seconds:integer value",
-        reply: ts("\"OK\""),
-        ..STRING
-    },
-    Command {
-        name: "setnx",
-        handler: Some(setnx),
-        arity: 3,
-        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
-        keys: &[KeySpec::at(1, key::OW | key::INSERT)],
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Set the string value of a key only when the key doesn't exist.",
-        syntax: "key:key value",
-        reply: ts("0 | 1"),
-        ..STRING
-    },
-    Command {
         name: "setrange",
         handler: Some(setrange),
         arity: 4,
@@ -247,12 +160,16 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 /// A value as it is stored.
-fn encode(bytes: &[u8]) -> Result<StringValue, Error> {
+pub(super) fn encode(bytes: &[u8]) -> Result<StringValue, Error> {
     StringValue::encode(bytes).map_err(|_| Error::OUT_OF_MEMORY)
 }
 
 /// Answers the string at `key`, or null; whether it was there.
-fn reply_string(c: &mut Ctx<'_>, key: &[u8], out: &mut Writer<'_>) -> Result<bool, Error> {
+pub(super) fn reply_string(
+    c: &mut Ctx<'_>,
+    key: &[u8],
+    out: &mut Writer<'_>,
+) -> Result<bool, Error> {
     match c.read_string(key)? {
         Some(value) => value.with_bytes(|bytes| out.bulk(bytes)),
         None => {
@@ -317,169 +234,6 @@ fn mget(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
             None => out.null(),
         }
     }
-    Ok(())
-}
-
-fn mset(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    set_many(c, pairs(args, "mset")?)?;
-    out.ok();
-    Ok(())
-}
-
-fn msetnx(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let pairs = pairs(args, "msetnx")?;
-    let free = pairs.iter().all(|[key, _]| c.locate(key).is_none());
-    if free {
-        set_many(c, pairs)?;
-    }
-    out.integer(i64::from(free));
-    Ok(())
-}
-
-fn pairs<'a>(args: &mut Args<'a>, command: &str) -> Result<&'a [[&'a [u8]; 2]], Error> {
-    match args.rest().as_chunks() {
-        (pairs, []) => Ok(pairs),
-        _ => Err(Error::new(format!("ERR wrong number of arguments for '{command}' command"))),
-    }
-}
-
-fn set_many(c: &mut Ctx<'_>, pairs: &[[&[u8]; 2]]) -> Result<(), Error> {
-    let strings = pairs.iter().map(|[_, value]| encode(value)).collect::<Result<Vec<_>, _>>()?;
-    for ([key, _], string) in pairs.iter().zip(strings) {
-        c.set(key, string, None);
-        c.notify(class::STRING, "set", key);
-        c.changed();
-    }
-    Ok(())
-}
-
-/// `NX` or `XX`.
-#[derive(Clone, Copy, PartialEq)]
-enum Condition {
-    Absent,
-    Present,
-}
-
-#[derive(Default)]
-struct SetOptions<'a> {
-    condition: Option<Condition>,
-    get: bool,
-    keep_ttl: bool,
-    expiry: Option<Expiry<'a>>,
-}
-
-impl<'a> SetOptions<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Self, Error> {
-        let mut options = Self::default();
-        while !args.is_empty() {
-            if options.condition != Some(Condition::Present) && args.accept("NX") {
-                options.condition = Some(Condition::Absent);
-            } else if options.condition != Some(Condition::Absent) && args.accept("XX") {
-                options.condition = Some(Condition::Present);
-            } else if args.accept("GET") {
-                options.get = true;
-            } else if options.expiry.is_none() && args.accept("KEEPTTL") {
-                options.keep_ttl = true;
-            } else if options.keep_ttl || !Expiry::accept(args, &mut options.expiry)? {
-                return Err(Error::SYNTAX);
-            }
-        }
-        Ok(options)
-    }
-
-    /// Nothing that depends on what the key held.
-    fn is_plain(&self) -> bool {
-        self.condition.is_none() && !self.get && !self.keep_ttl
-    }
-}
-
-fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let (key, value) = (args.take()?, args.take()?);
-    let options = SetOptions::parse(args)?;
-    let expires_at = options.expiry.as_ref().map(|expiry| expiry.positive(c, "set")).transpose()?;
-    let string = encode(value)?;
-    if options.is_plain() {
-        match expires_at {
-            Some(at) => set_expiring(c, key, value, string, at),
-            None => {
-                c.set(key, string, None);
-                c.notify(class::STRING, "set", key);
-                c.changed();
-            }
-        }
-        out.ok();
-        return Ok(());
-    }
-    if options.get {
-        reply_string(c, key, out)?;
-    }
-    let old = c.lookup(key).map(|object| object.expires_at());
-    let wanted = match options.condition {
-        Some(Condition::Absent) => old.is_none(),
-        Some(Condition::Present) => old.is_some(),
-        None => true,
-    };
-    match (options.get, wanted) {
-        (true, _) => {}
-        (false, true) => out.ok(),
-        (false, false) => out.null(),
-    }
-    if !wanted {
-        return Ok(());
-    }
-    if let Some(at) = expires_at {
-        set_expiring(c, key, value, string, at);
-        return Ok(());
-    }
-    c.set(key, string, old.flatten().filter(|_| options.keep_ttl));
-    c.notify(class::STRING, "set", key);
-    if options.keep_ttl {
-        c.effect(&[b"SET", key, value, b"KEEPTTL"]);
-    } else {
-        c.effect(&[b"SET", key, value]);
-    }
-    Ok(())
-}
-
-/// Sets a string that ceases to exist at `at`, and logs that moment. `value` is its content.
-fn set_expiring(c: &mut Ctx<'_>, key: &[u8], value: &[u8], string: StringValue, at: i64) {
-    c.set(key, string, Some(at));
-    c.notify(class::STRING, "set", key);
-    c.notify(class::GENERIC, "expire", key);
-    c.effect(&[b"SET", key, value, b"PXAT", itoa::Buffer::new().format(at).as_bytes()]);
-}
-
-fn setex(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    set_for(c, args, out, &SECONDS, "setex")
-}
-
-fn psetex(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    set_for(c, args, out, &MILLISECONDS, "psetex")
-}
-
-fn set_for(
-    c: &mut Ctx<'_>,
-    args: &mut Args<'_>,
-    out: &mut Writer<'_>,
-    unit: &'static Unit,
-    command: &str,
-) -> Result<(), Error> {
-    let (key, span, value) = (args.take()?, args.take()?, args.take()?);
-    let at = Expiry::new(unit, span).positive(c, command)?;
-    set_expiring(c, key, value, encode(value)?, at);
-    out.ok();
-    Ok(())
-}
-
-fn setnx(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let (key, value) = (args.take()?, args.take()?);
-    let free = c.locate(key).is_none();
-    if free {
-        c.set(key, encode(value)?, None);
-        c.notify(class::STRING, "set", key);
-        c.changed();
-    }
-    out.integer(i64::from(free));
     Ok(())
 }
 
