@@ -105,6 +105,8 @@ pub(super) struct Parked {
     nothing: Nothing,
     /// What to run again, if not the words as they were given.
     argv: Option<Vec<Box<[u8]>>>,
+    /// When to run it again even if nothing changes: Unix milliseconds.
+    again: Option<i64>,
 }
 
 /// A session's blocked command.
@@ -118,6 +120,8 @@ pub struct Blocked {
     pub on: BlockOn,
     /// When it gives up: Unix milliseconds.
     pub deadline: Option<i64>,
+    /// When it is run again, whatever happens: Unix milliseconds.
+    again: Option<i64>,
     nothing: Nothing,
     argv: Vec<Box<[u8]>>,
     /// Its reply is not sent (CLIENT REPLY).
@@ -128,7 +132,14 @@ pub struct Blocked {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     sessions: BTreeSet<SessionId>,
-    deadlines: BTreeSet<(i64, SessionId)>,
+    alarms: BTreeSet<(i64, SessionId)>,
+}
+
+impl Blocked {
+    /// When something is to be done for it.
+    fn alarm(&self) -> Option<i64> {
+        self.deadline.into_iter().chain(self.again).min()
+    }
 }
 
 /// Why a blocked command ends without what it waited for.
@@ -173,7 +184,7 @@ impl Ctx<'_> {
                 unique.push((*key).into());
             }
         }
-        self.parked = Some(Parked { keys: unique, on, timeout, nothing, argv: None });
+        self.parked = Some(Parked { keys: unique, on, timeout, nothing, argv: None, again: None });
         Ok(())
     }
 
@@ -181,6 +192,13 @@ impl Ctx<'_> {
     pub fn resume_with(&mut self, argv: Vec<Box<[u8]>>) {
         if let Some(parked) = &mut self.parked {
             parked.argv = Some(argv);
+        }
+    }
+
+    /// Has it run again at this moment even if nothing changes, after [`Ctx::block`].
+    pub fn resume_at(&mut self, at_ms: Option<i64>) {
+        if let Some(parked) = &mut self.parked {
+            parked.again = at_ms;
         }
     }
 }
@@ -191,32 +209,33 @@ impl Engine {
         self.waiting.sessions.len()
     }
 
-    /// When the first blocked session gives up.
+    /// When the first blocked session gives up, or tries again.
     pub(super) fn next_timeout(&self) -> Option<i64> {
-        self.waiting.deadlines.first().map(|(at, _)| *at)
+        self.waiting.alarms.first().map(|(at, _)| *at)
     }
 
     /// Parks a session whose handler has asked for it.
     pub(super) fn park(&mut self, id: SessionId, parked: Parked, argv: &[&[u8]]) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Parked { keys, on, timeout, nothing, argv: resumed } = parked;
+        let Parked { keys, on, timeout, nothing, argv: resumed, again } = parked;
         let db = session.db;
         for key in &keys {
             self.keyspace.db_mut(db).wait(key, id);
         }
         self.waiting.sessions.insert(id);
-        if let Some(at) = timeout.0 {
-            self.waiting.deadlines.insert((at, id));
-        }
-        session.blocked = Some(Box::new(Blocked {
+        let blocked = session.blocked.insert(Box::new(Blocked {
             db,
             keys,
             on,
             deadline: timeout.0,
+            again,
             nothing,
             argv: resumed.unwrap_or_else(|| argv.iter().map(|word| Box::from(*word)).collect()),
             muted: false,
         }));
+        if let Some(at) = blocked.alarm() {
+            self.waiting.alarms.insert((at, id));
+        }
     }
 
     /// Takes a session out of the waiting ones; answers what it waited with.
@@ -226,8 +245,8 @@ impl Engine {
             self.keyspace.db_mut(blocked.db).unwait(key, id);
         }
         self.waiting.sessions.remove(&id);
-        if let Some(at) = blocked.deadline {
-            self.waiting.deadlines.remove(&(at, id));
+        if let Some(at) = blocked.alarm() {
+            self.waiting.alarms.remove(&(at, id));
         }
         Some(blocked)
     }
@@ -280,11 +299,17 @@ impl Engine {
 
     /// Ends the blocked commands whose time has run out.
     pub(super) fn time_out_blocked(&mut self) {
-        while let Some((at, id)) = self.waiting.deadlines.first().copied() {
-            if at > self.now_ms() {
+        let now = self.now_ms();
+        while let Some((at, id)) = self.waiting.alarms.first().copied() {
+            if at > now {
                 return;
             }
-            self.unblock(id, Unblock::Timeout);
+            let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
+            if blocked.is_some_and(|blocked| blocked.deadline.is_none_or(|at| at > now)) {
+                self.serve(id);
+            } else {
+                self.unblock(id, Unblock::Timeout);
+            }
         }
     }
 
@@ -314,12 +339,18 @@ impl Engine {
         self.effects.end_unit();
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.db = selected;
-        session.blocked = Some(blocked);
-        if parked.is_none()
-            && let Some(blocked) = self.unpark(id)
-        {
-            self.deliver_reply(id, &blocked, &reply);
-        }
+        let old = blocked.alarm();
+        let blocked = session.blocked.insert(blocked);
+        let Some(parked) = parked else {
+            if let Some(blocked) = self.unpark(id) {
+                self.deliver_reply(id, &blocked, &reply);
+            }
+            return;
+        };
+        blocked.again = parked.again;
+        let alarms = &mut self.waiting.alarms;
+        old.map(|at| alarms.remove(&(at, id)));
+        blocked.alarm().map(|at| alarms.insert((at, id)));
     }
 
     fn deliver_reply(&mut self, id: SessionId, blocked: &Blocked, reply: &[u8]) {

@@ -54,7 +54,7 @@ use status::PersistenceStatus;
 use types::Value;
 
 /// The Redis version whose behaviour is implemented; clients read it from HELLO and INFO.
-pub const REDIS_VERSION: &str = "8.0.0";
+pub const REDIS_VERSION: &str = "8.4.0";
 
 /// Keys that one [`Engine::tick`] lets expire at most, and buckets it moves.
 const TICK_EXPIRES: usize = 200;

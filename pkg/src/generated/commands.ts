@@ -2339,9 +2339,22 @@ export interface Commands<W> {
   /** `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream. */
   xack: Commands<W>["xAck"];
   /**
+   * `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group.
+   *
+   * `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
+   *
+   * Cost: O(1) for each entry ID processed.
+   *
+   * Since Redis 8.2.0.
+   */
+  xAckDel(key: Argument, group: Argument, options?: { KEEPREF?: boolean | null; DELREF?: boolean | null; ACKED?: boolean | null; IDS?: Repeated | null }): Result<W, (-1 | 1 | 2)[]>;
+  xAckDel(key: Argument, group: Argument, ...rest: Repeated[]): Result<W, (-1 | 1 | 2)[]>;
+  /** `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group. */
+  xackdel: Commands<W>["xAckDel"];
+  /**
    * `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist.
    *
-   * `XADD key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+   * `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
    *
    * Cost: O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.
    *
@@ -2385,6 +2398,19 @@ export interface Commands<W> {
   xDel(key: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
   /** `XDEL`: Returns the number of messages after removing them from a stream. */
   xdel: Commands<W>["xDel"];
+  /**
+   * `XDELEX`: Deletes one or multiple entries from the stream.
+   *
+   * `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
+   *
+   * Cost: O(1) for each single item to delete in the stream, regardless of the stream size.
+   *
+   * Since Redis 8.2.0.
+   */
+  xDelEx(key: Argument, options?: { KEEPREF?: boolean | null; DELREF?: boolean | null; ACKED?: boolean | null; IDS?: Repeated | null }): Result<W, (-1 | 1 | 2)[]>;
+  xDelEx(key: Argument, ...rest: Repeated[]): Result<W, (-1 | 1 | 2)[]>;
+  /** `XDELEX`: Deletes one or multiple entries from the stream. */
+  xdelex: Commands<W>["xDelEx"];
   /**
    * `XGROUP`: A container for consumer groups commands.
    *
@@ -2583,14 +2609,14 @@ export interface Commands<W> {
   /**
    * `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise.
    *
-   * `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
+   * `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]`
    *
    * Cost: For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.
    *
    * Since Redis 5.0.0.
    */
-  xReadGroup(options?: { GROUP?: Repeated | null; COUNT?: Argument | null; BLOCK?: Argument | null; NOACK?: boolean | null; STREAMS?: Repeated | null } & Waiting): Result<W, { [key: string]: ([id: string, fields: string[]] | [id: string, null])[] } | null>;
-  xReadGroup(...rest: (Repeated | Waiting)[]): Result<W, { [key: string]: ([id: string, fields: string[]] | [id: string, null])[] } | null>;
+  xReadGroup(options?: { GROUP?: Repeated | null; COUNT?: Argument | null; BLOCK?: Argument | null; CLAIM?: Argument | null; NOACK?: boolean | null; STREAMS?: Repeated | null } & Waiting): Result<W, { [key: string]: ([id: string, fields: string[]] | [id: string, null] | [id: string, fields: string[], idle: number, deliveries: number])[] } | null>;
+  xReadGroup(...rest: (Repeated | Waiting)[]): Result<W, { [key: string]: ([id: string, fields: string[]] | [id: string, null] | [id: string, fields: string[], idle: number, deliveries: number])[] } | null>;
   /** `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise. */
   xreadgroup: Commands<W>["xReadGroup"];
   /**
@@ -2620,7 +2646,7 @@ export interface Commands<W> {
   /**
    * `XTRIM`: Deletes messages from the beginning of a stream.
    *
-   * `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
+   * `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`
    *
    * Cost: O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.
    *
@@ -3232,10 +3258,12 @@ export const TABLE: readonly Row[] = [
   ["waitaof", "waitAof", "b"],
   ["watch", "watch", ""],
   ["xack", "xAck", "w"],
+  ["xackdel", "xAckDel", "w"],
   ["xadd", "xAdd", "wd"],
   ["xautoclaim", "xautoclaim", "w"],
   ["xclaim", "xClaim", "w"],
   ["xdel", "xDel", "w"],
+  ["xdelex", "xDelEx", "w"],
   ["xgroup", "xGroup", ""],
   ["xgroup create", "xGroupCreate", "w"],
   ["xgroup createconsumer", "xGroupCreateconsumer", "w"],

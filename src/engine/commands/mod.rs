@@ -32,6 +32,8 @@ mod sorted_set_algebra;
 mod sorted_set_pop;
 mod sorted_set_range;
 mod stream;
+mod stream_claim;
+mod stream_delete;
 mod stream_group;
 mod stream_info;
 mod stream_read;
@@ -70,7 +72,9 @@ pub static FAMILIES: &[&[Command]] = &[
     geo::COMMANDS,
     geo_search::COMMANDS,
     stream::COMMANDS,
+    stream_delete::COMMANDS,
     stream_group::COMMANDS,
+    stream_claim::COMMANDS,
     stream_read::COMMANDS,
     stream_info::COMMANDS,
     list::COMMANDS,

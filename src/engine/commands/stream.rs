@@ -1,6 +1,7 @@
 //! Group *stream*: adding, reading, deleting, trimming.
 
 use super::set::bulk;
+use super::stream_delete::Options;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -8,7 +9,7 @@ use crate::engine::notify::class;
 use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::Stream;
-use crate::engine::types::stream::{Entry, StreamId, Trim, parse_unsigned};
+use crate::engine::types::stream::{Entry, StreamId, parse_unsigned};
 use crate::resp::Writer;
 
 pub(super) const STREAM: Command = Command { group: Group::Stream, ..Command::BASE };
@@ -30,25 +31,11 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of \
             entries evicted.",
         summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
-        syntax: "key:key [NOMKSTREAM] [trim{strategy(MAXLEN | MINID) [operator(\"=\" | \"~\")] \
+        syntax: "key:key [NOMKSTREAM] [condition(KEEPREF | DELREF | ACKED)] [trim{strategy(MAXLEN | MINID) [operator(\"=\" | \"~\")] \
             threshold [LIMIT count:integer]}] id-selector(auto-id(\"*\") | id) \
             data{field value}...",
         reply: ts("string | null"),
         tips: &["nondeterministic_output"],
-        ..STREAM
-    },
-    Command {
-        name: "xdel",
-        handler: Some(xdel),
-        arity: -3,
-        flags: flag::WRITE | flag::FAST,
-        keys: &[KeySpec::at(1, key::RW | key::DELETE)],
-        since: "5.0.0",
-        complexity: "O(1) for each single item to delete in the stream, regardless of the stream \
-            size.",
-        summary: "Returns the number of messages after removing them from a stream.",
-        syntax: "key:key id...",
-        reply: ts("number"),
         ..STREAM
     },
     Command {
@@ -104,23 +91,6 @@ pub static COMMANDS: &[Command] = &[
         reply: ts("\"OK\""),
         ..STREAM
     },
-    Command {
-        name: "xtrim",
-        handler: Some(xtrim),
-        arity: -4,
-        flags: flag::WRITE,
-        keys: &[KeySpec::at(1, key::RW | key::DELETE)],
-        since: "5.0.0",
-        complexity: "O(N), with N being the number of evicted entries. Constant times are very \
-            small however, since entries are organized in macro nodes containing multiple entries \
-            that can be released with a single deallocation.",
-        summary: "Deletes messages from the beginning of a stream.",
-        syntax: "key:key trim{strategy(MAXLEN | MINID) [operator(\"=\" | \"~\")] threshold \
-            [LIMIT count:integer]}",
-        reply: ts("number"),
-        tips: &["nondeterministic_output"],
-        ..STREAM
-    },
 ];
 
 pub(super) const INVALID_ID: Error =
@@ -153,6 +123,11 @@ pub(super) fn interval_id(word: &[u8], is_start: bool) -> Result<StreamId, Error
 /// Answers one entry: its id, and fields and values in a row.
 pub(super) fn reply_entry(entry: &Entry<'_>, out: &mut Writer<'_>) {
     out.array(2);
+    reply_entry_parts(entry, out);
+}
+
+/// As [`reply_entry`], without the beginning of the array.
+pub(super) fn reply_entry_parts(entry: &Entry<'_>, out: &mut Writer<'_>) {
     out.bulk(&entry.id.to_vec());
     out.array(entry.fields.len() * 2);
     for (field, value) in &entry.fields {
@@ -179,100 +154,6 @@ pub(super) fn reply_range(
     }
     out.array(entries.len());
     entries.iter().for_each(|entry| reply_entry(entry, out));
-}
-
-/// How a stream is to be trimmed, as XADD and XTRIM are told.
-struct Trimming {
-    trim: Trim,
-    approximate: bool,
-    limit: usize,
-}
-
-/// The options before the id.
-#[derive(Default)]
-struct Options {
-    trimming: Option<Trimming>,
-    no_make: bool,
-}
-
-impl Options {
-    fn parse(c: &Ctx<'_>, args: &mut Args<'_>, adds: bool) -> Result<Self, Error> {
-        let mut options = Self::default();
-        let mut limit = None;
-        while !args.is_empty() {
-            let more = args.len() > 1;
-            if adds && args.peek() == Some(b"*") {
-                break;
-            } else if more && args.accept("MAXLEN") {
-                options.threshold(args, true)?;
-            } else if more && args.accept("MINID") {
-                options.threshold(args, false)?;
-            } else if more && args.accept("LIMIT") {
-                let value = args.take_integer()?;
-                let value = u64::try_from(value)
-                    .map_err(|_| Error::fixed("ERR The LIMIT argument must be >= 0."))?;
-                limit = Some(usize::try_from(value).unwrap_or(usize::MAX));
-            } else if adds && args.accept("NOMKSTREAM") {
-                options.no_make = true;
-            } else if adds {
-                break;
-            } else {
-                return Err(Error::SYNTAX);
-            }
-        }
-        options.set_limit(c, limit, adds)?;
-        Ok(options)
-    }
-
-    fn threshold(&mut self, args: &mut Args<'_>, max_len: bool) -> Result<(), Error> {
-        if self.trimming.is_some() {
-            return Err(Error::fixed(
-                "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
-            ));
-        }
-        let many = args.len() > 1;
-        let approximate = many && args.accept("~");
-        if many && !approximate {
-            args.accept("=");
-        }
-        let trim = if max_len {
-            let most = args.take_integer()?;
-            let most = u64::try_from(most)
-                .map_err(|_| Error::fixed("ERR The MAXLEN argument must be >= 0."))?;
-            Trim::MaxLen(usize::try_from(most).unwrap_or(usize::MAX))
-        } else {
-            Trim::MinId(strict_id(args.take()?, 0)?)
-        };
-        self.trimming = Some(Trimming { trim, approximate, limit: 0 });
-        Ok(())
-    }
-
-    fn set_limit(&mut self, c: &Ctx<'_>, limit: Option<usize>, adds: bool) -> Result<(), Error> {
-        let Some(trimming) = &mut self.trimming else {
-            if limit.is_some_and(|limit| limit > 0) {
-                return Err(Error::fixed(
-                    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
-                ));
-            }
-            if !adds {
-                return Err(Error::fixed(
-                    "ERR syntax error, XTRIM must be called with a trimming strategy",
-                ));
-            }
-            return Ok(());
-        };
-        if limit.is_some() && !trimming.approximate {
-            return Err(Error::fixed(
-                "ERR syntax error, LIMIT cannot be used without the special ~ option",
-            ));
-        }
-        if trimming.approximate {
-            let most = c.limits().stream_node_max_entries.saturating_mul(100);
-            let usual = if most == 0 { 10_000 } else { most.min(1_000_000) };
-            trimming.limit = limit.unwrap_or(usual);
-        }
-        Ok(())
-    }
 }
 
 /// The id that XADD is given.
@@ -341,64 +222,26 @@ fn xadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let id = new_id.resolve(last, now)?;
     let stream = c.get_or_create::<Stream>(key)?;
     stream.append(id, fields, limits);
-    let trimmed = options
-        .trimming
-        .as_ref()
-        .map(|t| (stream.trim(t.trim, t.approximate, t.limit), exact_trim(stream, t)));
-    out.bulk(&id.to_vec());
-    c.modified(class::STREAM, "xadd", key);
+    let trimmed = options.trimming.as_ref().map(|trimming| trimming.apply(stream));
     let id_text = id.to_vec();
+    out.bulk(&id_text);
+    c.modified(class::STREAM, "xadd", key);
     let head: [&[u8]; 2] = [b"XADD", key];
     let mut effect = head.to_vec();
-    if let Some((count, [strategy, threshold])) = &trimmed {
+    if let Some([strategy, threshold]) = trimmed.as_ref().and_then(|t| t.exact.as_ref()) {
         effect.extend([strategy.as_slice(), b"=", threshold]);
-        if *count > 0 {
-            c.notify(class::STREAM, "xtrim", key);
-        }
+    }
+    if trimmed.as_ref().is_some_and(|trimmed| trimmed.count > 0) {
+        c.notify(class::STREAM, "xtrim", key);
     }
     effect.push(&id_text);
     effect.extend(fields.as_flattened());
     c.effect(&effect);
-    Ok(())
+    trimmed.map_or(Ok(()), |trimmed| trimmed.finish(c, key))
 }
 
 fn xadd_arity() -> Error {
     Error::fixed("ERR wrong number of arguments for 'xadd' command")
-}
-
-/// What was trimmed approximately, as an exact threshold.
-fn exact_trim(stream: &Stream, trimming: &Trimming) -> [Vec<u8>; 2] {
-    match trimming.trim {
-        Trim::MaxLen(most) => {
-            let most = if trimming.approximate { stream.len() } else { most };
-            [b"MAXLEN".to_vec(), most.to_string().into_bytes()]
-        }
-        Trim::MinId(id) => {
-            let id = match stream.is_empty() {
-                _ if !trimming.approximate => id,
-                true => StreamId::MAX,
-                false => stream.first_id(),
-            };
-            [b"MINID".to_vec(), id.to_vec()]
-        }
-    }
-}
-
-fn xtrim(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let key = args.take()?;
-    let options = Options::parse(c, args, false)?;
-    let Some(trimming) = options.trimming else { return Err(Error::SYNTAX) };
-    let mut trimmed = 0;
-    if let Some(stream) = c.get_mut::<Stream>(key)? {
-        trimmed = stream.trim(trimming.trim, trimming.approximate, trimming.limit);
-        let [strategy, threshold] = exact_trim(stream, &trimming);
-        if trimmed > 0 {
-            c.modified(class::STREAM, "xtrim", key);
-            c.effect(&[b"XTRIM", key, &strategy, b"=", &threshold]);
-        }
-    }
-    out.count(trimmed);
-    Ok(())
 }
 
 fn xlen(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
@@ -439,25 +282,6 @@ fn range(
     } else {
         reply_range(stream, start, end, reverse, count.unwrap_or(usize::MAX), out);
     }
-    Ok(())
-}
-
-fn xdel(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let key = args.take()?;
-    if c.get_mut::<Stream>(key)?.is_none() {
-        out.count(0);
-        return Ok(());
-    }
-    let ids = args.map(|word| strict_id(word, 0)).collect::<Result<Vec<_>, _>>()?;
-    let deleted = match c.get_mut::<Stream>(key)? {
-        Some(stream) => ids.into_iter().filter(|id| stream.delete(*id)).count(),
-        None => 0,
-    };
-    if deleted > 0 {
-        c.modified(class::STREAM, "xdel", key);
-        c.changed();
-    }
-    out.count(deleted);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Group *stream*: consumer groups, and what is pending in them.
 
 use super::help;
-use super::stream::{INVALID_ID, STREAM, interval_id, reply_entry, strict_id};
+use super::stream::{STREAM, interval_id, strict_id};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -36,40 +36,6 @@ pub static COMMANDS: &[Command] = &[
             consumer group member of a stream.",
         syntax: "key:key group id...",
         reply: ts("number"),
-        ..STREAM
-    },
-    Command {
-        name: "xautoclaim",
-        handler: Some(xautoclaim),
-        arity: -6,
-        flags: flag::WRITE | flag::FAST,
-        keys: &[KeySpec::at(1, key::RW | key::DELETE)],
-        since: "6.2.0",
-        complexity: "O(1) if COUNT is small.",
-        summary: "Changes, or acquires, ownership of messages in a consumer group, as if the \
-            messages were delivered to as consumer group member.",
-        syntax: "key:key group consumer min-idle-time start [COUNT count:integer] \
-            [justid(\"JUSTID\")]",
-        reply: ts("[next: string, entries: [id: string, fields: string[]][] | string[], \
-            deleted: string[]]"),
-        tips: &["nondeterministic_output"],
-        ..STREAM
-    },
-    Command {
-        name: "xclaim",
-        handler: Some(xclaim),
-        arity: -6,
-        flags: flag::WRITE | flag::FAST,
-        keys: UPDATE,
-        since: "5.0.0",
-        complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.",
-        summary: "Changes, or acquires, ownership of a message in a consumer group, as if the \
-            message was delivered a consumer group member.",
-        syntax: "key:key group consumer min-idle-time id... [IDLE ms:integer] \
-            [TIME unix-time-milliseconds:unix-time] [RETRYCOUNT count:integer] [force(\"FORCE\")] \
-            [justid(\"JUSTID\")] [LASTID lastid]",
-        reply: ts("[id: string, fields: string[]][] | string[]"),
-        tips: &["nondeterministic_output"],
         ..STREAM
     },
     Command {
@@ -170,13 +136,17 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 /// The error when a key or a group is not there.
-fn no_group(key: &[u8], group: &[u8]) -> Error {
+pub(super) fn no_group(key: &[u8], group: &[u8]) -> Error {
     let parts: [&[u8]; 5] = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"];
     Error::new(parts.concat())
 }
 
 /// The group `name` of the stream at `key`, counted as a hit or miss of the key.
-fn read_group<'a>(c: &'a mut Ctx<'_>, key: &[u8], name: &[u8]) -> Result<&'a Group, Error> {
+pub(super) fn read_group<'a>(
+    c: &'a mut Ctx<'_>,
+    key: &[u8],
+    name: &[u8],
+) -> Result<&'a Group, Error> {
     let stream = c.read_as::<Stream>(key)?;
     stream.and_then(|stream| stream.groups.get(name)).ok_or_else(|| no_group(key, name))
 }
@@ -288,6 +258,12 @@ fn group_options(args: &mut Args<'_>, creates: bool) -> Result<(bool, Option<Opt
     Ok((make, read))
 }
 
+/// The counter of ENTRIESREAD: no more than were ever added, unless the log says so.
+fn capped(read: Option<Option<u64>>, stream: Option<&Stream>, loading: bool) -> Option<u64> {
+    let added = stream.map_or(0, |stream| stream.entries_added);
+    read.flatten().map(|read| if loading { read } else { read.min(added) })
+}
+
 const NO_KEY: Error = Error::fixed(
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use \
      the MKSTREAM option to create an empty stream automatically.",
@@ -306,6 +282,7 @@ fn group_id(word: &[u8], stream: Option<&Stream>) -> Result<StreamId, Error> {
 fn create(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (key, name, id) = (args.take()?, args.take()?, args.take()?);
     let (make, read) = group_options(args, true)?;
+    let loading = c.engine.is_loading();
     let stream = c.get_mut::<Stream>(key)?;
     if stream.is_none() && !make {
         return Err(NO_KEY);
@@ -315,13 +292,14 @@ fn create(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
         return Err(Error::fixed("BUSYGROUP Consumer Group name already exists"));
     }
     let created = stream.is_none();
-    let group = Group::new(id, read.flatten());
+    let read = capped(read, stream.as_deref(), loading);
+    let group = Group::new(id, read);
     c.get_or_create::<Stream>(key)?.groups.insert(name.to_vec(), group);
     if created {
         c.db().touch(key);
     }
     c.notify(class::STREAM, "xgroup-create", key);
-    let (id, read) = (id.to_vec(), read.flatten().map_or("-1".to_owned(), |r| r.to_string()));
+    let (id, read) = (id.to_vec(), read.map_or("-1".to_owned(), |r| r.to_string()));
     let head: [&[u8]; 6] = [b"XGROUP", b"CREATE", key, name, &id, b"MKSTREAM"];
     c.effect(&[&head[..], &[b"ENTRIESREAD", read.as_bytes()]].concat());
     out.ok();
@@ -342,10 +320,12 @@ fn setid(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let (key, name, id) = (args.take()?, args.take()?, args.take()?);
     let (_, read) = group_options(args, false)?;
     existing(c, key, name)?;
-    let id = group_id(id, c.get_mut::<Stream>(key)?.as_deref())?;
+    let loading = c.engine.is_loading();
+    let stream = c.get_mut::<Stream>(key)?;
+    let id = group_id(id, stream.as_deref())?;
+    let read = capped(read, stream.as_deref(), loading);
     let group = existing(c, key, name)?;
-    group.last_id = id;
-    group.entries_read = read.flatten();
+    (group.last_id, group.entries_read) = (id, read);
     c.notify(class::STREAM, "xgroup-setid", key);
     log_group_id(c, key, name)?;
     out.ok();
@@ -478,215 +458,5 @@ fn xpending_entries(
         out.integer(now.saturating_sub(pending.delivered_ms).max(0));
         out.integer(i64::try_from(pending.deliveries).unwrap_or(i64::MAX));
     }
-    Ok(())
-}
-
-/// The arguments of XCLAIM after the ids.
-#[derive(Default)]
-struct Claim {
-    /// Unix milliseconds.
-    delivered_ms: Option<i64>,
-    deliveries: Option<u64>,
-    force: bool,
-    just_id: bool,
-    last_id: StreamId,
-}
-
-impl Claim {
-    fn parse(args: &mut Args<'_>, now: i64) -> Result<Self, Error> {
-        let integer = |args: &mut Args<'_>, name: &str| {
-            let error = Error::new(format!("ERR Invalid {name} option argument for XCLAIM"));
-            args.take_integer_or(error)
-        };
-        let mut claim = Self::default();
-        while !args.is_empty() {
-            let more = args.len() > 1;
-            if args.accept("FORCE") {
-                claim.force = true;
-            } else if args.accept("JUSTID") {
-                claim.just_id = true;
-            } else if more && args.accept("IDLE") {
-                claim.delivered_ms = Some(now.saturating_sub(integer(args, "IDLE")?));
-            } else if more && args.accept("TIME") {
-                claim.delivered_ms = Some(integer(args, "TIME")?);
-            } else if more && args.accept("RETRYCOUNT") {
-                claim.deliveries = u64::try_from(integer(args, "RETRYCOUNT")?).ok();
-            } else if more && args.accept("LASTID") {
-                claim.last_id = strict_id(args.take()?, 0)?;
-            } else {
-                let option = args.take()?;
-                let parts: [&[u8]; 3] = [b"ERR Unrecognized XCLAIM option '", option, b"'"];
-                return Err(Error::new(parts.concat()));
-            }
-        }
-        Ok(claim)
-    }
-}
-
-fn xclaim(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let (key, name, consumer) = (args.take()?, args.take()?, args.take()?);
-    let now = c.now_ms();
-    read_group(c, key, name)?;
-    let min_idle =
-        args.take_integer_or(Error::fixed("ERR Invalid min-idle-time argument for XCLAIM"))?.max(0);
-    let mut ids = Vec::new();
-    while let Some(id) = args.peek().and_then(|word| StreamId::parse(word, 0)) {
-        ids.push(id);
-        args.take()?;
-    }
-    if ids.is_empty() && args.is_empty() {
-        return Err(INVALID_ID);
-    }
-    let claim = Claim::parse(args, now)?;
-    see_consumer(c, key, name, consumer)?;
-    // What is replayed may be of a clock that was ahead of this one.
-    let latest = if c.engine.is_loading() { i64::MAX } else { now };
-    let delivered = claim.delivered_ms.filter(|at| (0..=latest).contains(at)).unwrap_or(now);
-    let group = group_mut(c, key, name)?.ok_or_else(|| no_group(key, name))?;
-    let ahead = claim.last_id > group.last_id;
-    if ahead {
-        group.last_id = claim.last_id;
-    }
-    let mut claimed = Vec::new();
-    for id in ids {
-        match claim_one(c, key, name, id, (min_idle, claim.force))? {
-            Claimed::Gone => log_pending(c, key, name, id)?,
-            Claimed::Kept => {}
-            Claimed::Free(deliveries) => {
-                let more = deliveries.saturating_add(u64::from(!claim.just_id));
-                let deliveries = claim.deliveries.unwrap_or(more);
-                take_over(c, key, name, consumer, (id, delivered, deliveries))?;
-                claimed.push(id);
-            }
-        }
-    }
-    if ahead && claimed.is_empty() {
-        log_group_id(c, key, name)?;
-    }
-    reply_claimed(c, key, &claimed, claim.just_id, out)
-}
-
-/// What becomes of an entry that somebody claims.
-enum Claimed {
-    /// It was pending, but is no longer in the stream: it is pending no more.
-    Gone,
-    /// It stays with whom it was.
-    Kept,
-    /// It may be had; so often it was delivered.
-    Free(u64),
-}
-
-fn claim_one(
-    c: &mut Ctx<'_>,
-    key: &[u8],
-    name: &[u8],
-    id: StreamId,
-    (min_idle, force): (i64, bool),
-) -> Result<Claimed, Error> {
-    let now = c.now_ms();
-    let Some(stream) = c.get_mut::<Stream>(key)? else { return Ok(Claimed::Kept) };
-    let exists = stream.contains(id);
-    let Some(group) = stream.groups.get_mut(name) else { return Ok(Claimed::Kept) };
-    let pending = group.pending.get(&id);
-    Ok(match pending {
-        Some(_) if !exists => {
-            group.acknowledge(id);
-            Claimed::Gone
-        }
-        Some(pending) if min_idle > 0 && now.saturating_sub(pending.delivered_ms) < min_idle => {
-            Claimed::Kept
-        }
-        Some(pending) => Claimed::Free(pending.deliveries),
-        None if force && exists => Claimed::Free(0),
-        None => Claimed::Kept,
-    })
-}
-
-/// Makes an entry pending for a consumer, and logs it.
-pub(super) fn take_over(
-    c: &mut Ctx<'_>,
-    key: &[u8],
-    name: &[u8],
-    consumer: &[u8],
-    (id, delivered_ms, deliveries): (StreamId, i64, u64),
-) -> Result<(), Error> {
-    let now = c.now_ms();
-    let Some(group) = group_mut(c, key, name)? else { return Ok(()) };
-    group.deliver(id, consumer, delivered_ms, deliveries);
-    if let Some(consumer) = group.consumers.get_mut(consumer) {
-        consumer.active_ms = Some(now);
-    }
-    log_pending(c, key, name, id)
-}
-
-fn reply_claimed(
-    c: &mut Ctx<'_>,
-    key: &[u8],
-    ids: &[StreamId],
-    just_id: bool,
-    out: &mut Writer<'_>,
-) -> Result<(), Error> {
-    out.array(ids.len());
-    let Some(stream) = c.get_mut::<Stream>(key)? else { return Ok(()) };
-    for id in ids {
-        match stream.get(*id) {
-            Some(entry) if !just_id => reply_entry(&entry, out),
-            _ => out.bulk(&id.to_vec()),
-        }
-    }
-    Ok(())
-}
-
-fn xautoclaim(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let (key, name, consumer) = (args.take()?, args.take()?, args.take()?);
-    c.read(key);
-    let min_idle = args
-        .take_integer_or(Error::fixed("ERR Invalid min-idle-time argument for XAUTOCLAIM"))?
-        .max(0);
-    let start = interval_id(args.take()?, true)?;
-    let (mut count, mut just_id) = (100usize, false);
-    while !args.is_empty() {
-        if args.len() > 1 && args.accept("COUNT") {
-            let error = Error::fixed("ERR COUNT must be > 0");
-            let value = args.take_integer_or(error.clone())?;
-            let value = usize::try_from(value).ok().filter(|value| *value > 0);
-            count = value.filter(|value| *value <= isize::MAX as usize / 16).ok_or(error)?;
-        } else if args.accept("JUSTID") {
-            just_id = true;
-        } else {
-            return Err(Error::SYNTAX);
-        }
-    }
-    let now = c.now_ms();
-    let group = group_mut(c, key, name)?.ok_or_else(|| no_group(key, name))?;
-    let attempts = count.saturating_mul(10);
-    let mut looked: Vec<StreamId> =
-        group.pending.range(start..).map(|(id, _)| *id).take(attempts.saturating_add(1)).collect();
-    let beyond = if looked.len() > attempts { looked.pop() } else { None };
-    see_consumer(c, key, name, consumer)?;
-    let (mut claimed, mut gone, mut next) = (Vec::new(), Vec::new(), beyond);
-    for id in looked {
-        if claimed.len() + gone.len() == count {
-            next = Some(id);
-            break;
-        }
-        match claim_one(c, key, name, id, (min_idle, false))? {
-            Claimed::Gone => {
-                log_pending(c, key, name, id)?;
-                gone.push(id);
-            }
-            Claimed::Kept => {}
-            Claimed::Free(deliveries) => {
-                let deliveries = deliveries.saturating_add(u64::from(!just_id));
-                take_over(c, key, name, consumer, (id, now, deliveries))?;
-                claimed.push(id);
-            }
-        }
-    }
-    out.array(3);
-    out.bulk(&next.unwrap_or(StreamId::MIN).to_vec());
-    reply_claimed(c, key, &claimed, just_id, out)?;
-    out.array(gone.len());
-    gone.iter().for_each(|id| out.bulk(&id.to_vec()));
     Ok(())
 }

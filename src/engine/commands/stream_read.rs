@@ -1,14 +1,15 @@
 //! Group *stream*: XREAD and XREADGROUP.
 
-use super::stream::{STREAM, reply_entry, reply_range, strict_id};
-use super::stream_group::{group_mut, log_group_id, see_consumer, take_over};
+use super::stream::{STREAM, reply_entry, reply_entry_parts, reply_range, strict_id};
+use super::stream_claim::{Claimed, claim_one, take_over};
+use super::stream_group::{group_mut, log_group_id, log_pending, see_consumer};
 use crate::engine::args::Args;
 use crate::engine::blocking::{BlockOn, Nothing, Timeout};
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::table::{Begin, Command, Find, KeySpec, flag, key, ts};
 use crate::engine::types::Stream;
-use crate::engine::types::stream::StreamId;
+use crate::engine::types::stream::{Entry, StreamId};
 use crate::resp::{Protocol, Writer};
 
 const fn streams(flags: u32, from: i32) -> KeySpec {
@@ -53,10 +54,10 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns new or historical messages from a stream for a consumer in a group. \
             Blocks until a message is available otherwise.",
         syntax: "GROUP group-block{group consumer} [COUNT count:integer] \
-            [BLOCK milliseconds:integer] [noack(\"NOACK\")] STREAMS streams{key:key... id...}",
-        reply: ts(
-            "{ [key: string]: ([id: string, fields: string[]] | [id: string, null])[] } | null",
-        ),
+            [BLOCK milliseconds:integer] [CLAIM min-idle-time:integer] [noack(\"NOACK\")] \
+            STREAMS streams{key:key... id...}",
+        reply: ts("{ [key: string]: ([id: string, fields: string[]] | [id: string, null] | \
+             [id: string, fields: string[], idle: number, deliveries: number])[] } | null"),
         ..STREAM
     },
 ];
@@ -76,6 +77,8 @@ struct Query<'a> {
     count: Option<usize>,
     timeout: Option<Timeout>,
     no_ack: bool,
+    /// What has been pending for so many milliseconds is claimed.
+    min_idle_ms: Option<i64>,
     keys: &'a [&'a [u8]],
     ids: &'a [&'a [u8]],
 }
@@ -83,6 +86,7 @@ struct Query<'a> {
 impl<'a> Query<'a> {
     fn parse(c: &Ctx<'_>, args: &mut Args<'a>, grouped: bool) -> Result<Self, Error> {
         let (mut group, mut count, mut timeout, mut no_ack) = (None, None, None, false);
+        let mut min_idle_ms = None;
         while !args.is_empty() {
             let more = args.len() > 1;
             if more && args.accept("BLOCK") {
@@ -104,12 +108,22 @@ impl<'a> Query<'a> {
                     return Err(Error::fixed("ERR Missing GROUP option for XREADGROUP"));
                 }
                 let (keys, ids) = words.split_at(words.len() / 2);
-                return Ok(Self { group, count, timeout, no_ack, keys, ids });
+                return Ok(Self { group, count, timeout, no_ack, min_idle_ms, keys, ids });
             } else if args.len() > 2 && args.accept("GROUP") {
                 if !grouped {
                     return Err(only_grouped("GROUP"));
                 }
                 group = Some((args.take()?, args.take()?));
+            } else if more && args.accept("CLAIM") {
+                if !grouped {
+                    return Err(only_grouped("CLAIM"));
+                }
+                let error = Error::fixed("ERR min-idle-time is not an integer");
+                let idle_ms = args.take_integer_or(error)?;
+                if idle_ms < 0 {
+                    return Err(Error::fixed("ERR min-idle-time must be a positive integer"));
+                }
+                min_idle_ms = Some(idle_ms);
             } else if args.accept("NOACK") {
                 if !grouped {
                     return Err(only_grouped("NOACK"));
@@ -238,10 +252,16 @@ fn xreadgroup(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
     let Some((group, consumer)) = query.group else { return Err(Error::SYNTAX) };
     let mut served = Vec::new();
     for (key, start) in query.keys.iter().zip(&starts) {
+        let now = c.now_ms();
         let stream = c.read_as::<Stream>(key)?;
-        let last = stream.and_then(|s| s.groups.get(group)).map(|group| group.last_id);
-        let has_new = stream.zip(last).is_some_and(|(stream, last)| stream.last_entry_id() > last);
-        if *start != From::New || has_new {
+        let Some((stream, group)) = stream.and_then(|s| Some((s, s.groups.get(group)?))) else {
+            continue;
+        };
+        let claims = || {
+            let at = query.min_idle_ms.and_then(|min| stream.claimable_at(group, min));
+            at.is_some_and(|at| at <= now)
+        };
+        if *start != From::New || stream.last_entry_id() > group.last_id || claims() {
             served.push((*key, *start));
         }
     }
@@ -255,7 +275,10 @@ fn xreadgroup(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
                 Ok(())
             }
             Some(timeout) => {
-                c.block(query.keys, BlockOn::StreamGroup, timeout, Nothing::NullArray, out)
+                let next = query.next_claim(c, group)?;
+                c.block(query.keys, BlockOn::StreamGroup, timeout, Nothing::NullArray, out)?;
+                c.resume_at(next);
+                Ok(())
             }
         };
     }
@@ -271,7 +294,29 @@ fn xreadgroup(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
     Ok(())
 }
 
-/// Delivers entries that the group has not read yet.
+/// How long, in milliseconds, a command that claims may sleep at least when nothing is pending.
+const LEAST_SLEEP_MS: i64 = 100;
+
+impl Query<'_> {
+    /// When something may be old enough to be claimed: Unix milliseconds.
+    fn next_claim(&self, c: &mut Ctx<'_>, group: &[u8]) -> Result<Option<i64>, Error> {
+        let Some(min_idle) = self.min_idle_ms else { return Ok(None) };
+        let now = c.now_ms();
+        // What somebody else takes after this is not old enough before that.
+        let mut next = now.saturating_add(min_idle.max(LEAST_SLEEP_MS));
+        for key in self.keys {
+            if let Some(stream) = c.get_mut::<Stream>(key)?
+                && let Some(group) = stream.groups.get(group)
+                && let Some(at) = stream.claimable_at(group, min_idle)
+            {
+                next = next.min(at.max(now.saturating_add(1)));
+            }
+        }
+        Ok(Some(next))
+    }
+}
+
+/// Delivers what is claimed, and then entries that the group has not read yet.
 fn deliver(
     c: &mut Ctx<'_>,
     key: &[u8],
@@ -279,22 +324,39 @@ fn deliver(
     out: &mut Writer<'_>,
 ) -> Result<(), Error> {
     let Some((name, consumer)) = query.group else { return Ok(()) };
+    let claimed = match query.min_idle_ms {
+        Some(min_idle) => claim_idle(c, key, name, consumer, (min_idle, query.limit()))?,
+        None => Vec::new(),
+    };
+    let limit = query.limit() - claimed.len();
     let now = c.now_ms();
     let Some(stream) = c.get_mut::<Stream>(key)? else { return Ok(()) };
     let Some(last) = stream.groups.get(name).map(|group| group.last_id) else { return Ok(()) };
     let mut entries = Vec::new();
-    if let Some(first) = last.next() {
+    if let Some(first) = last.next().filter(|_| limit > 0) {
         stream.visit(first, StreamId::MAX, false, |entry| {
             entries.push(entry);
-            entries.len() < query.limit()
+            entries.len() < limit
         });
     }
-    out.array(entries.len());
-    entries.iter().for_each(|entry| reply_entry(entry, out));
+    out.array(claimed.len() + entries.len());
+    for Idle { id, idle_ms, deliveries } in claimed {
+        if let Some(entry) = stream.get(id) {
+            reply_claimed_entry(&entry, (idle_ms, deliveries), out);
+        }
+    }
+    for entry in &entries {
+        match query.min_idle_ms {
+            Some(_) => reply_claimed_entry(entry, (0, 0), out),
+            None => reply_entry(entry, out),
+        }
+    }
     let ids: Vec<StreamId> = entries.into_iter().map(|entry| entry.id).collect();
-    if let Some(read) = stream.groups.get(name).and_then(|group| stream.read_after(group, &ids))
-        && let Some(group) = stream.groups.get_mut(name)
-    {
+    let Some(read) = stream.groups.get(name).and_then(|group| stream.read_after(group, &ids))
+    else {
+        return Ok(());
+    };
+    if let Some(group) = stream.groups.get_mut(name) {
         (group.last_id, group.entries_read) = read;
     }
     if !query.no_ack {
@@ -307,6 +369,48 @@ fn deliver(
         consumer.active_ms = Some(now);
     }
     log_group_id(c, key, name)
+}
+
+/// An entry that was pending, for how long, and how often it had been delivered.
+struct Idle {
+    id: StreamId,
+    idle_ms: i64,
+    deliveries: u64,
+}
+
+/// Makes entries pending for the consumer that have been pending long enough, those first that
+/// were delivered first. Those that are deleted are no longer pending then.
+fn claim_idle(
+    c: &mut Ctx<'_>,
+    key: &[u8],
+    name: &[u8],
+    consumer: &[u8],
+    (min_idle, most): (i64, usize),
+) -> Result<Vec<Idle>, Error> {
+    let now = c.now_ms();
+    let Some(group) = group_mut(c, key, name)? else { return Ok(Vec::new()) };
+    let mut claimed = Vec::new();
+    for (since, id) in group.idle_longest(now, min_idle) {
+        if claimed.len() == most {
+            break;
+        }
+        match claim_one(c, key, name, id, (min_idle, false))? {
+            Claimed::Gone => log_pending(c, key, name, id)?,
+            Claimed::Kept => {}
+            Claimed::Free(deliveries) => {
+                take_over(c, key, name, consumer, (id, now, deliveries.saturating_add(1)))?;
+                claimed.push(Idle { id, idle_ms: now.saturating_sub(since), deliveries });
+            }
+        }
+    }
+    Ok(claimed)
+}
+
+fn reply_claimed_entry(entry: &Entry<'_>, (idle_ms, deliveries): (i64, u64), out: &mut Writer<'_>) {
+    out.array(4);
+    reply_entry_parts(entry, out);
+    out.integer(idle_ms.max(0));
+    out.integer(i64::try_from(deliveries).unwrap_or(i64::MAX));
 }
 
 /// Answers what is pending for the consumer after `id`; it counts as delivered once more.

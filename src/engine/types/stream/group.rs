@@ -75,6 +75,16 @@ impl Group {
         self.pending.insert(id, Pending { consumer: name, delivered_ms, deliveries });
     }
 
+    /// What has been pending for `min_ms` milliseconds or more, and since when: that first which
+    /// was delivered first. O(pending).
+    pub fn idle_longest(&self, now_ms: i64, min_ms: i64) -> Vec<(i64, StreamId)> {
+        let since = self.pending.iter().map(|(id, pending)| (pending.delivered_ms, *id));
+        let mut idle: Vec<_> =
+            since.filter(|(since, _)| now_ms.saturating_sub(*since) >= min_ms).collect();
+        idle.sort_unstable();
+        idle
+    }
+
     /// Takes an entry from what is pending; whether it was.
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
         let Some(pending) = self.pending.remove(&id) else { return false };

@@ -3,10 +3,12 @@
 mod group;
 mod id;
 mod node;
+mod trim;
 
 pub use group::{Consumer, Group, Pending};
 pub use id::{StreamId, parse_unsigned};
 pub use node::{Entry, Node};
+pub use trim::Trim;
 
 use crate::engine::config::Limits;
 use std::collections::{BTreeMap, VecDeque};
@@ -24,15 +26,6 @@ pub struct Stream {
     pub entries_added: u64,
     /// The consumer groups by name.
     pub groups: BTreeMap<Vec<u8>, Group>,
-}
-
-/// How a stream is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trim {
-    /// So many entries are left.
-    MaxLen(usize),
-    /// No entry before this id is left.
-    MinId(StreamId),
 }
 
 impl Stream {
@@ -145,47 +138,14 @@ impl Stream {
         true
     }
 
-    /// Cuts entries off the beginning: whole nodes only if it may be `approximate`, and then no more
-    /// than `limit` entries (0: any number). Answers how many.
-    pub fn trim(&mut self, trim: Trim, approximate: bool, limit: usize) -> usize {
-        let mut deleted = 0;
-        while let Some(node) = self.nodes.front_mut() {
-            let entries = node.len();
-            let whole = match trim {
-                Trim::MaxLen(most) if self.len <= most => break,
-                Trim::MaxLen(most) => self.len - entries >= most,
-                Trim::MinId(id) => {
-                    // Where it may be approximate, an entry that is deleted counts, as in Redis.
-                    let last = if approximate { node.last_id() } else { node.last_live() };
-                    last.is_some_and(|last| last < id)
-                }
-            };
-            if limit > 0 && deleted + entries > limit {
-                break;
-            }
-            if whole {
-                self.nodes.pop_front();
-                self.len -= entries;
-                deleted += entries;
-                continue;
-            }
-            if approximate {
-                break;
-            }
-            let mut surplus = match trim {
-                Trim::MaxLen(most) => self.len - most,
-                Trim::MinId(_) => entries,
-            };
-            let cut = node.delete_while(|id| {
-                let goes = surplus > 0 && !matches!(trim, Trim::MinId(min) if id >= min);
-                surplus = surplus.saturating_sub(1);
-                goes
-            });
-            self.len -= cut;
-            deleted += cut;
-            break;
-        }
-        deleted
+    /// Whether a group has still to read the entry `id`, or somebody to acknowledge it.
+    pub fn is_referenced(&self, id: StreamId) -> bool {
+        self.groups.values().any(|group| id > group.last_id) || self.is_pending(id)
+    }
+
+    /// Whether an entry, be it deleted or not, is pending in a group.
+    pub fn is_pending(&self, id: StreamId) -> bool {
+        self.groups.values().any(|group| group.pending.contains_key(&id))
     }
 
     /// Whether entries were deleted that came after `id`, so that counting from there is wrong.
@@ -235,6 +195,14 @@ impl Stream {
             last = *id;
         }
         (!ids.is_empty()).then_some((last, read))
+    }
+
+    /// When the first of the entries that are pending in `group` will have been for `min_ms`
+    /// milliseconds; those that are deleted do not count. O(pending).
+    pub fn claimable_at(&self, group: &Group, min_ms: i64) -> Option<i64> {
+        let there = group.pending.iter().filter(|(id, _)| self.contains(**id));
+        let since = there.map(|(_, pending)| pending.delivered_ms).min()?;
+        Some(since.saturating_add(min_ms))
     }
 
     /// How many entries a group has still to read, if that can be told.
