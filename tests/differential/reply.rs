@@ -163,7 +163,7 @@ fn shortest(text: &[u8]) -> Vec<u8> {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let exponent = text.windows(2).any(|two| two == b"e+" || two == b"e-");
     match parse_double(text) {
-        Some(value) if exponent || (digits >= 16 && text.contains(&b'.')) => {
+        Some(value) if exponent || (digits >= 9 && text.contains(&b'.')) => {
             let mut shortest = Vec::new();
             write_double(value, &mut shortest);
             shortest

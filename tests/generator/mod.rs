@@ -17,6 +17,7 @@
 #![allow(dead_code)]
 
 pub mod form;
+pub mod spoil;
 pub mod words;
 
 use form::Form;

@@ -153,13 +153,13 @@ fn parse(c: &Ctx<'_>, args: &mut Args<'_>, read_only: bool) -> Result<Vec<Operat
         let offset = bit_offset(c, args.take()?, Some(encoding.width))?;
         let action = match name {
             "GET" => Action::Get,
-            _ if read_only => {
-                return Err(Error::fixed("ERR BITFIELD_RO only supports the GET subcommand"));
-            }
             "SET" => Action::Set(args.take_integer()?),
             _ => Action::Increment(args.take_integer()?),
         };
         operations.push(Operation { encoding, offset, action, overflow });
+    }
+    if read_only && operations.iter().any(|operation| !matches!(operation.action, Action::Get)) {
+        return Err(Error::fixed("ERR BITFIELD_RO only supports the GET subcommand"));
     }
     Ok(operations)
 }

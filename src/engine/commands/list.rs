@@ -254,11 +254,11 @@ fn rpop(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 
 fn pop(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>, end: End) -> Result<(), Error> {
     let key = args.take()?;
-    let count = if args.is_empty() { None } else { Some(args.take_count()?) };
-    if !args.is_empty() {
+    if args.len() > 1 {
         let name = end.pop_name();
         return Err(Error::new(format!("ERR wrong number of arguments for '{name}' command")));
     }
+    let count = if args.is_empty() { None } else { Some(args.take_count()?) };
     let Some(len) = c.get_mut::<List>(key)?.map(|list| list.len()) else {
         if count.is_some() {
             out.null_array();

@@ -8,7 +8,7 @@ use crate::engine::error::Error;
 use crate::engine::notify::class;
 use crate::engine::number::{parse_bound, parse_integer};
 use crate::engine::table::{Command, KeySpec, flag, key, ts};
-use crate::engine::types::SortedSet;
+use crate::engine::types::{Item, SortedSet};
 use crate::resp::Writer;
 use std::ops::Range;
 
@@ -328,15 +328,20 @@ impl<'a> Query<'a> {
 
     fn reply(&self, set: &SortedSet, out: &mut Writer<'_>) {
         let scores = Scores::with(self.with_scores, out);
+        scores.array(self.ranks(set).len(), out);
+        self.visit(set, |member, score| scores.member(member, score, out));
+    }
+
+    /// Calls `f` with what is asked for, in the order that is asked for.
+    fn visit(&self, set: &SortedSet, mut f: impl FnMut(Item<'_>, f64)) {
         let ranks = self.ranks(set);
         let mut left = ranks.len();
-        scores.array(left, out);
         if left == 0 {
             return;
         }
         let start = if self.reverse { ranks.end - 1 } else { ranks.start };
         set.visit(start, self.reverse, |member, score| {
-            scores.member(member, score, out);
+            f(member, score);
             left -= 1;
             left > 0
         });
@@ -393,15 +398,9 @@ fn zrangestore(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Re
     let limits = c.limits();
     let mut result = SortedSet::default();
     if let Some(set) = c.read_as::<SortedSet>(source)? {
-        let ranks = query.ranks(set);
-        let mut left = ranks.len();
-        if left > 0 {
-            set.visit(ranks.start, false, |member, score| {
-                member.with_bytes(|member| result.insert(member, score, limits));
-                left -= 1;
-                left > 0
-            });
-        }
+        query.visit(set, |member, score| {
+            member.with_bytes(|member| result.insert(member, score, limits));
+        });
     }
     store(c, destination, result, "zrangestore", out);
     Ok(())

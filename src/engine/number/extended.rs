@@ -56,8 +56,18 @@ impl Extended {
         Some(Self { negative, magnitude })
     }
 
-    /// A thousand times the number, rounded up; `None` outside the range of a 64-bit integer.
+    /// A thousand times the number, rounded up; `None` above the range of a 64-bit integer, and the
+    /// lowest one below it.
     pub fn thousandfold_ceiled(self) -> Option<i64> {
+        match (self.thousandfold_magnitude(), self.negative) {
+            (Some(magnitude), true) => Some(-magnitude),
+            (Some(magnitude), false) => Some(magnitude),
+            (None, true) => Some(i64::MIN),
+            (None, false) => None,
+        }
+    }
+
+    fn thousandfold_magnitude(self) -> Option<i64> {
         let Magnitude::Finite(significand, exponent) = self.magnitude else { return None };
         let product = u128::from(significand) * 1000;
         let magnitude = if exponent >= 0 {
@@ -69,8 +79,7 @@ impl Extended {
             let exact = whole.checked_shl(shift).unwrap_or(0) == product;
             whole + u128::from(!exact && !self.negative)
         };
-        let magnitude = i64::try_from(magnitude).ok()?;
-        Some(if self.negative { -magnitude } else { magnitude })
+        i64::try_from(magnitude).ok()
     }
 
     /// Whether the number is infinite.
