@@ -29,6 +29,9 @@ await build({
   entryPoints: [here("src/node.ts"), here("src/cli.ts")],
 });
 await copyFile(here("wasm/lodis_bg.wasm"), here("dist/lodis_bg.wasm"));
+for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {
+  await copyFile(here(`../${license}`), here(`dist/${license}`));
+}
 
 const tsc = here("node_modules/typescript/bin/tsc");
 const declarations = ["--emitDeclarationOnly", "--declaration", "-p", here("tsconfig.json")];

@@ -69,8 +69,10 @@ export interface Commands<W> {
    *
    * Since Redis 6.0.0.
    */
-  bitfield_ro(key: Argument, data: Data): Result<W, (number | bigint)[]>;
-  bitfield_ro(key: Argument, ...pairs: Repeated[]): Result<W, (number | bigint)[]>;
+  bitFieldRo(key: Argument, data: Data): Result<W, (number | bigint)[]>;
+  bitFieldRo(key: Argument, ...pairs: Repeated[]): Result<W, (number | bigint)[]>;
+  /** `BITFIELD_RO`: Performs arbitrary read-only bitfield integer operations on strings. */
+  bitfieldro: Commands<W>["bitFieldRo"];
   /**
    * `BITOP`: Performs bitwise operations on multiple strings, and stores the result.
    *
@@ -116,7 +118,9 @@ export interface Commands<W> {
    *
    * Since Redis 7.0.0.
    */
-  blmpop(timeout: Argument, numkeys: Argument, ...rest: (Repeated | Waiting)[]): Result<W, [key: string, elements: string[]] | null>;
+  blmPop(timeout: Argument, numkeys: Argument, ...rest: (Repeated | Waiting)[]): Result<W, [key: string, elements: string[]] | null>;
+  /** `BLMPOP`: Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  blmpop: Commands<W>["blmPop"];
   /**
    * `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
    *
@@ -151,7 +155,9 @@ export interface Commands<W> {
    * Since Redis 2.2.0.
    * @deprecated since Redis 6.2.0: `BLMOVE` with the `RIGHT` and `LEFT` arguments
    */
-  brpoplpush(source: Argument, destination: Argument, timeout: Argument, options?: Waiting): Result<W, string | null>;
+  brPopLPush(source: Argument, destination: Argument, timeout: Argument, options?: Waiting): Result<W, string | null>;
+  /** `BRPOPLPUSH`: Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped. */
+  brpoplpush: Commands<W>["brPopLPush"];
   /**
    * `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
    *
@@ -161,7 +167,9 @@ export interface Commands<W> {
    *
    * Since Redis 7.0.0.
    */
-  bzmpop(timeout: Argument, numkeys: Argument, ...rest: (Repeated | Waiting)[]): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  bzmPop(timeout: Argument, numkeys: Argument, ...rest: (Repeated | Waiting)[]): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  /** `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
+  bzmpop: Commands<W>["bzmPop"];
   /**
    * `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.
    *
@@ -397,9 +405,9 @@ export interface Commands<W> {
    *
    * Since Redis 7.0.0.
    */
-  commandGetkeysandflags(command: Argument, ...arg: Repeated[]): Result<W, Reply[]>;
+  commandGetKeysAndFlags(command: Argument, ...arg: Repeated[]): Result<W, Reply[]>;
   /** `COMMAND GETKEYSANDFLAGS`: Extracts the key names and access flags for an arbitrary command. */
-  commandgetkeysandflags: Commands<W>["commandGetkeysandflags"];
+  commandgetkeysandflags: Commands<W>["commandGetKeysAndFlags"];
   /**
    * `COMMAND HELP`: Returns helpful text about the different subcommands.
    *
@@ -725,7 +733,9 @@ export interface Commands<W> {
    * Since Redis 3.2.0.
    * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument
    */
-  georadius(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][] | number>;
+  geoRadius(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][] | number>;
+  /** `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result. */
+  georadius: Commands<W>["geoRadius"];
   /**
    * `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate.
    *
@@ -736,7 +746,9 @@ export interface Commands<W> {
    * Since Redis 3.2.10.
    * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` argument
    */
-  georadius_ro(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  geoRadiusRo(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  /** `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate. */
+  georadiusro: Commands<W>["geoRadiusRo"];
   /**
    * `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result.
    *
@@ -747,7 +759,9 @@ export interface Commands<W> {
    * Since Redis 3.2.0.
    * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments
    */
-  georadiusbymember(key: Argument, member: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][] | number>;
+  geoRadiusByMember(key: Argument, member: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][] | number>;
+  /** `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result. */
+  georadiusbymember: Commands<W>["geoRadiusByMember"];
   /**
    * `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member.
    *
@@ -758,7 +772,9 @@ export interface Commands<W> {
    * Since Redis 3.2.10.
    * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments
    */
-  georadiusbymember_ro(key: Argument, member: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  geoRadiusByMemberRo(key: Argument, member: Argument, radius: Argument, unit: "M" | "m" | "KM" | "km" | "FT" | "ft" | "MI" | "mi", ...rest: Repeated[]): Result<W, string[] | unknown[][]>;
+  /** `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member. */
+  georadiusbymemberro: Commands<W>["geoRadiusByMemberRo"];
   /**
    * `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle.
    *
@@ -939,9 +955,9 @@ export interface Commands<W> {
    *
    * Since Redis 2.0.0.
    */
-  hGetall(key: Argument): Result<W, { [field: string]: string }>;
+  hGetAll(key: Argument): Result<W, { [field: string]: string }>;
   /** `HGETALL`: Returns all fields and values in a hash. */
-  hgetall: Commands<W>["hGetall"];
+  hgetall: Commands<W>["hGetAll"];
   /**
    * `HGETDEL`: Returns the value of a field and deletes it from the hash.
    *
@@ -1025,7 +1041,9 @@ export interface Commands<W> {
    *
    * Since Redis 2.0.0.
    */
-  hmget(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, (string | null)[]>;
+  hmGet(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, (string | null)[]>;
+  /** `HMGET`: Returns the values of all fields in a hash. */
+  hmget: Commands<W>["hmGet"];
   /**
    * `HMSET`: Sets the values of multiple fields.
    *
@@ -1036,8 +1054,10 @@ export interface Commands<W> {
    * Since Redis 2.0.0.
    * @deprecated since Redis 4.0.0: `HSET` with multiple field-value pairs
    */
-  hmset(key: Argument, data: Data): Result<W, "OK">;
-  hmset(key: Argument, ...pairs: Repeated[]): Result<W, "OK">;
+  hmSet(key: Argument, data: Data): Result<W, "OK">;
+  hmSet(key: Argument, ...pairs: Repeated[]): Result<W, "OK">;
+  /** `HMSET`: Sets the values of multiple fields. */
+  hmset: Commands<W>["hmSet"];
   /**
    * `HPERSIST`: Removes the expiration time for each specified field.
    *
@@ -1137,8 +1157,10 @@ export interface Commands<W> {
    *
    * Since Redis 2.0.0.
    */
-  hset(key: Argument, data: Data): Result<W, number>;
-  hset(key: Argument, ...pairs: Repeated[]): Result<W, number>;
+  hSet(key: Argument, data: Data): Result<W, number>;
+  hSet(key: Argument, ...pairs: Repeated[]): Result<W, number>;
+  /** `HSET`: Creates or modifies the value of a field in a hash. */
+  hset: Commands<W>["hSet"];
   /**
    * `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration.
    *
@@ -1148,10 +1170,10 @@ export interface Commands<W> {
    *
    * Since Redis 8.0.0.
    */
-  hsetEx(key: Argument, options?: { FNX?: boolean | null; FXX?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null; FIELDS?: Repeated | null }): Result<W, 0 | 1>;
-  hsetEx(key: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
+  hSetEx(key: Argument, options?: { FNX?: boolean | null; FXX?: boolean | null; EX?: Argument | null; PX?: Argument | null; EXAT?: Argument | null; PXAT?: Argument | null; KEEPTTL?: boolean | null; FIELDS?: Repeated | null }): Result<W, 0 | 1>;
+  hSetEx(key: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
   /** `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration. */
-  hsetex: Commands<W>["hsetEx"];
+  hsetex: Commands<W>["hSetEx"];
   /**
    * `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist.
    *
@@ -1161,9 +1183,9 @@ export interface Commands<W> {
    *
    * Since Redis 2.0.0.
    */
-  hsetNX(key: Argument, field: Argument, value: Argument): Result<W, 0 | 1>;
+  hSetNX(key: Argument, field: Argument, value: Argument): Result<W, 0 | 1>;
   /** `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist. */
-  hsetnx: Commands<W>["hsetNX"];
+  hsetnx: Commands<W>["hSetNX"];
   /**
    * `HSTRLEN`: Returns the length of the value of a field.
    *
@@ -1333,7 +1355,9 @@ export interface Commands<W> {
    *
    * Since Redis 7.0.0.
    */
-  lmpop(numkeys: Argument, ...rest: Repeated[]): Result<W, [key: string, elements: string[]] | null>;
+  lmPop(numkeys: Argument, ...rest: Repeated[]): Result<W, [key: string, elements: string[]] | null>;
+  /** `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped. */
+  lmpop: Commands<W>["lmPop"];
   /**
    * `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped.
    *
@@ -1380,7 +1404,9 @@ export interface Commands<W> {
    *
    * Since Redis 2.2.0.
    */
-  lpushx(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  lPushX(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `LPUSHX`: Prepends one or more elements to a list only when the list exists. */
+  lpushx: Commands<W>["lPushX"];
   /**
    * `LRANGE`: Returns a range of elements from a list.
    *
@@ -1557,9 +1583,9 @@ export interface Commands<W> {
    *
    * Since Redis 2.2.3.
    */
-  objectRefcount(key: Argument): Result<W, number | null>;
+  objectRefCount(key: Argument): Result<W, number | null>;
   /** `OBJECT REFCOUNT`: Returns the reference count of a value of a key. */
-  objectrefcount: Commands<W>["objectRefcount"];
+  objectrefcount: Commands<W>["objectRefCount"];
   /**
    * `PERSIST`: Removes the expiration time of a key.
    *
@@ -1861,7 +1887,9 @@ export interface Commands<W> {
    * Since Redis 1.2.0.
    * @deprecated since Redis 6.2.0: `LMOVE` with the `RIGHT` and `LEFT` arguments
    */
-  rpoplpush(source: Argument, destination: Argument): Result<W, string | null>;
+  rPopLPush(source: Argument, destination: Argument): Result<W, string | null>;
+  /** `RPOPLPUSH`: Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped. */
+  rpoplpush: Commands<W>["rPopLPush"];
   /**
    * `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist.
    *
@@ -1883,7 +1911,9 @@ export interface Commands<W> {
    *
    * Since Redis 2.2.0.
    */
-  rpushx(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  rPushX(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `RPUSHX`: Appends one or more elements to a list only when the list exists. */
+  rpushx: Commands<W>["rPushX"];
   /**
    * `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist.
    *
@@ -2057,7 +2087,9 @@ export interface Commands<W> {
    *
    * Since Redis 1.0.0.
    */
-  sismember(key: Argument, member: Argument): Result<W, 0 | 1>;
+  sIsMember(key: Argument, member: Argument): Result<W, 0 | 1>;
+  /** `SISMEMBER`: Determines whether a member belongs to a set. */
+  sismember: Commands<W>["sIsMember"];
   /**
    * `SMEMBERS`: Returns all members of a set.
    *
@@ -2079,7 +2111,9 @@ export interface Commands<W> {
    *
    * Since Redis 6.2.0.
    */
-  smismember(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (0 | 1)[]>;
+  smIsMember(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (0 | 1)[]>;
+  /** `SMISMEMBER`: Determines whether multiple members belong to a set. */
+  smismember: Commands<W>["smIsMember"];
   /**
    * `SMOVE`: Moves a member from one set to another.
    *
@@ -2112,8 +2146,10 @@ export interface Commands<W> {
    *
    * Since Redis 7.0.0.
    */
-  sort_ro(key: Argument, options?: { BY?: Argument | null; LIMIT?: Repeated | null; GET?: Repeated | null; ASC?: boolean | null; DESC?: boolean | null; ALPHA?: boolean | null }): Result<W, (string | null)[]>;
-  sort_ro(key: Argument, ...rest: Repeated[]): Result<W, (string | null)[]>;
+  sortRo(key: Argument, options?: { BY?: Argument | null; LIMIT?: Repeated | null; GET?: Repeated | null; ASC?: boolean | null; DESC?: boolean | null; ALPHA?: boolean | null }): Result<W, (string | null)[]>;
+  sortRo(key: Argument, ...rest: Repeated[]): Result<W, (string | null)[]>;
+  /** `SORT_RO`: Returns the sorted elements of a list, a set, or a sorted set. */
+  sortro: Commands<W>["sortRo"];
   /**
    * `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.
    *
@@ -2147,7 +2183,9 @@ export interface Commands<W> {
    *
    * Since Redis 1.0.0.
    */
-  srandmember(key: Argument, count?: Argument): Result<W, string | string[] | null>;
+  sRandMember(key: Argument, count?: Argument): Result<W, string | string[] | null>;
+  /** `SRANDMEMBER`: Get one or multiple random members from a set. */
+  srandmember: Commands<W>["sRandMember"];
   /**
    * `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed.
    *
@@ -2372,8 +2410,10 @@ export interface Commands<W> {
    *
    * Since Redis 6.2.0.
    */
-  xautoclaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, options?: { COUNT?: Argument | null; JUSTID?: boolean | null }): Result<W, [next: string, entries: [id: string, fields: string[]][] | string[], deleted: string[]]>;
-  xautoclaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, ...rest: Repeated[]): Result<W, [next: string, entries: [id: string, fields: string[]][] | string[], deleted: string[]]>;
+  xAutoClaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, options?: { COUNT?: Argument | null; JUSTID?: boolean | null }): Result<W, [next: string, entries: [id: string, fields: string[]][] | string[], deleted: string[]]>;
+  xAutoClaim(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, ...rest: Repeated[]): Result<W, [next: string, entries: [id: string, fields: string[]][] | string[], deleted: string[]]>;
+  /** `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member. */
+  xautoclaim: Commands<W>["xAutoClaim"];
   /**
    * `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member.
    *
@@ -2444,9 +2484,9 @@ export interface Commands<W> {
    *
    * Since Redis 6.2.0.
    */
-  xGroupCreateconsumer(key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
+  xGroupCreateConsumer(key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
   /** `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group. */
-  xgroupcreateconsumer: Commands<W>["xGroupCreateconsumer"];
+  xgroupcreateconsumer: Commands<W>["xGroupCreateConsumer"];
   /**
    * `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group.
    *
@@ -2456,9 +2496,9 @@ export interface Commands<W> {
    *
    * Since Redis 5.0.0.
    */
-  xGroupDelconsumer(key: Argument, group: Argument, consumer: Argument): Result<W, number>;
+  xGroupDelConsumer(key: Argument, group: Argument, consumer: Argument): Result<W, number>;
   /** `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group. */
-  xgroupdelconsumer: Commands<W>["xGroupDelconsumer"];
+  xgroupdelconsumer: Commands<W>["xGroupDelConsumer"];
   /**
    * `XGROUP DESTROY`: Destroys a consumer group.
    *
@@ -2492,9 +2532,9 @@ export interface Commands<W> {
    *
    * Since Redis 5.0.0.
    */
-  xGroupSetid(key: Argument, group: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  xGroupSetId(key: Argument, group: Argument, ...rest: Repeated[]): Result<W, "OK">;
   /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
-  xgroupsetid: Commands<W>["xGroupSetid"];
+  xgroupsetid: Commands<W>["xGroupSetId"];
   /**
    * `XINFO`: A container for stream introspection commands.
    *
@@ -2641,8 +2681,10 @@ export interface Commands<W> {
    *
    * Since Redis 5.0.0.
    */
-  xsetid(key: Argument, lastId: Argument, options?: { ENTRIESADDED?: Argument | null; MAXDELETEDID?: Argument | null }): Result<W, "OK">;
-  xsetid(key: Argument, lastId: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  xSetId(key: Argument, lastId: Argument, options?: { ENTRIESADDED?: Argument | null; MAXDELETEDID?: Argument | null }): Result<W, "OK">;
+  xSetId(key: Argument, lastId: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /** `XSETID`: An internal command for replicating stream values. */
+  xsetid: Commands<W>["xSetId"];
   /**
    * `XTRIM`: Deletes messages from the beginning of a stream.
    *
@@ -2784,7 +2826,9 @@ export interface Commands<W> {
    *
    * Since Redis 7.0.0.
    */
-  zmpop(numkeys: Argument, ...rest: Repeated[]): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  zmPop(numkeys: Argument, ...rest: Repeated[]): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  /** `ZMPOP`: Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped. */
+  zmpop: Commands<W>["zmPop"];
   /**
    * `ZMSCORE`: Returns the score of one or more members in a sorted set.
    *
@@ -2794,7 +2838,9 @@ export interface Commands<W> {
    *
    * Since Redis 6.2.0.
    */
-  zmscore(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (number | null)[]>;
+  zmScore(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (number | null)[]>;
+  /** `ZMSCORE`: Returns the score of one or more members in a sorted set. */
+  zmscore: Commands<W>["zmScore"];
   /**
    * `ZPOPMAX`: Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.
    *
@@ -2828,7 +2874,9 @@ export interface Commands<W> {
    *
    * Since Redis 6.2.0.
    */
-  zrandmember(key: Argument, ...rest: Repeated[]): Result<W, string | string[] | [member: string, score: number][] | null>;
+  zRandMember(key: Argument, ...rest: Repeated[]): Result<W, string | string[] | [member: string, score: number][] | null>;
+  /** `ZRANDMEMBER`: Returns one or more random members from a sorted set. */
+  zrandmember: Commands<W>["zRandMember"];
   /**
    * `ZRANGE`: Returns members in a sorted set within a range of indexes.
    *
@@ -3063,15 +3111,15 @@ export const TABLE: readonly Row[] = [
   ["bgrewriteaof", "bgRewriteAof", ""],
   ["bitcount", "bitCount", "r"],
   ["bitfield", "bitField", "w"],
-  ["bitfield_ro", "bitfield_ro", "rd"],
+  ["bitfield_ro", "bitFieldRo", "rd"],
   ["bitop", "bitOp", "w"],
   ["bitpos", "bitPos", "r"],
   ["blmove", "blMove", "wb"],
-  ["blmpop", "blmpop", "wb"],
+  ["blmpop", "blmPop", "wb"],
   ["blpop", "blPop", "wb"],
   ["brpop", "brPop", "wb"],
-  ["brpoplpush", "brpoplpush", "wb"],
-  ["bzmpop", "bzmpop", "wb"],
+  ["brpoplpush", "brPopLPush", "wb"],
+  ["bzmpop", "bzmPop", "wb"],
   ["bzpopmax", "bzPopMax", "wb"],
   ["bzpopmin", "bzPopMin", "wb"],
   ["client", "client", ""],
@@ -3091,7 +3139,7 @@ export const TABLE: readonly Row[] = [
   ["command count", "commandCount", ""],
   ["command docs", "commandDocs", ""],
   ["command getkeys", "commandGetKeys", ""],
-  ["command getkeysandflags", "commandGetkeysandflags", ""],
+  ["command getkeysandflags", "commandGetKeysAndFlags", ""],
   ["command help", "commandHelp", ""],
   ["command info", "commandInfo", ""],
   ["command list", "commandList", ""],
@@ -3119,10 +3167,10 @@ export const TABLE: readonly Row[] = [
   ["geodist", "geoDist", "r"],
   ["geohash", "geoHash", "r"],
   ["geopos", "geoPos", "r"],
-  ["georadius", "georadius", "w"],
-  ["georadius_ro", "georadius_ro", "r"],
-  ["georadiusbymember", "georadiusbymember", "w"],
-  ["georadiusbymember_ro", "georadiusbymember_ro", "r"],
+  ["georadius", "geoRadius", "w"],
+  ["georadius_ro", "geoRadiusRo", "r"],
+  ["georadiusbymember", "geoRadiusByMember", "w"],
+  ["georadiusbymember_ro", "geoRadiusByMemberRo", "r"],
   ["geosearch", "geoSearch", "r"],
   ["geosearchstore", "geoSearchStore", "w"],
   ["get", "get", "r"],
@@ -3137,15 +3185,15 @@ export const TABLE: readonly Row[] = [
   ["hexpireat", "hExpireAt", "w"],
   ["hexpiretime", "hExpireTime", "r"],
   ["hget", "hGet", "r"],
-  ["hgetall", "hGetall", "r"],
+  ["hgetall", "hGetAll", "r"],
   ["hgetdel", "hGetDel", "w"],
   ["hgetex", "hGetEx", "w"],
   ["hincrby", "hIncrBy", "w"],
   ["hincrbyfloat", "hIncrByFloat", "w"],
   ["hkeys", "hKeys", "r"],
   ["hlen", "hLen", "r"],
-  ["hmget", "hmget", "r"],
-  ["hmset", "hmset", "wd"],
+  ["hmget", "hmGet", "r"],
+  ["hmset", "hmSet", "wd"],
   ["hpersist", "hPersist", "w"],
   ["hpexpire", "hpExpire", "w"],
   ["hpexpireat", "hpExpireAt", "w"],
@@ -3153,9 +3201,9 @@ export const TABLE: readonly Row[] = [
   ["hpttl", "hpTTL", "r"],
   ["hrandfield", "hRandField", "r"],
   ["hscan", "hScan", "r"],
-  ["hset", "hset", "wd"],
-  ["hsetex", "hsetEx", "w"],
-  ["hsetnx", "hsetNX", "w"],
+  ["hset", "hSet", "wd"],
+  ["hsetex", "hSetEx", "w"],
+  ["hsetnx", "hSetNX", "w"],
   ["hstrlen", "hStrLen", "r"],
   ["httl", "hTTL", "r"],
   ["hvals", "hvals", "r"],
@@ -3170,11 +3218,11 @@ export const TABLE: readonly Row[] = [
   ["linsert", "lInsert", "w"],
   ["llen", "lLen", "r"],
   ["lmove", "lMove", "w"],
-  ["lmpop", "lmpop", "w"],
+  ["lmpop", "lmPop", "w"],
   ["lpop", "lPop", "w"],
   ["lpos", "lPos", "r"],
   ["lpush", "lPush", "w"],
-  ["lpushx", "lpushx", "w"],
+  ["lpushx", "lPushX", "w"],
   ["lrange", "lRange", "r"],
   ["lrem", "lRem", "w"],
   ["lset", "lSet", "w"],
@@ -3189,7 +3237,7 @@ export const TABLE: readonly Row[] = [
   ["object freq", "objectFreq", "r"],
   ["object help", "objectHelp", ""],
   ["object idletime", "objectIdleTime", "r"],
-  ["object refcount", "objectRefcount", "r"],
+  ["object refcount", "objectRefCount", "r"],
   ["persist", "persist", "w"],
   ["pexpire", "pExpire", "w"],
   ["pexpireat", "pExpireAt", "w"],
@@ -3215,9 +3263,9 @@ export const TABLE: readonly Row[] = [
   ["renamenx", "renameNX", "w"],
   ["restore", "restore", "w"],
   ["rpop", "rPop", "w"],
-  ["rpoplpush", "rpoplpush", "w"],
+  ["rpoplpush", "rPopLPush", "w"],
   ["rpush", "rPush", "w"],
-  ["rpushx", "rpushx", "w"],
+  ["rpushx", "rPushX", "w"],
   ["sadd", "sAdd", "w"],
   ["scan", "scan", "r"],
   ["scard", "sCard", "r"],
@@ -3232,15 +3280,15 @@ export const TABLE: readonly Row[] = [
   ["sinter", "sInter", "r"],
   ["sintercard", "sInterCard", "r"],
   ["sinterstore", "sInterStore", "w"],
-  ["sismember", "sismember", "r"],
+  ["sismember", "sIsMember", "r"],
   ["smembers", "sMembers", "r"],
-  ["smismember", "smismember", "r"],
+  ["smismember", "smIsMember", "r"],
   ["smove", "sMove", "w"],
   ["sort", "sort", "w"],
-  ["sort_ro", "sort_ro", "r"],
+  ["sort_ro", "sortRo", "r"],
   ["spop", "sPop", "w"],
   ["spublish", "sPublish", ""],
-  ["srandmember", "srandmember", "r"],
+  ["srandmember", "sRandMember", "r"],
   ["srem", "sRem", "w"],
   ["sscan", "sScan", "r"],
   ["strlen", "strLen", "r"],
@@ -3260,17 +3308,17 @@ export const TABLE: readonly Row[] = [
   ["xack", "xAck", "w"],
   ["xackdel", "xAckDel", "w"],
   ["xadd", "xAdd", "wd"],
-  ["xautoclaim", "xautoclaim", "w"],
+  ["xautoclaim", "xAutoClaim", "w"],
   ["xclaim", "xClaim", "w"],
   ["xdel", "xDel", "w"],
   ["xdelex", "xDelEx", "w"],
   ["xgroup", "xGroup", ""],
   ["xgroup create", "xGroupCreate", "w"],
-  ["xgroup createconsumer", "xGroupCreateconsumer", "w"],
-  ["xgroup delconsumer", "xGroupDelconsumer", "w"],
+  ["xgroup createconsumer", "xGroupCreateConsumer", "w"],
+  ["xgroup delconsumer", "xGroupDelConsumer", "w"],
   ["xgroup destroy", "xGroupDestroy", "w"],
   ["xgroup help", "xGroupHelp", ""],
-  ["xgroup setid", "xGroupSetid", "w"],
+  ["xgroup setid", "xGroupSetId", "w"],
   ["xinfo", "xInfo", ""],
   ["xinfo consumers", "xInfoConsumers", "r"],
   ["xinfo groups", "xInfoGroups", "r"],
@@ -3282,7 +3330,7 @@ export const TABLE: readonly Row[] = [
   ["xread", "xRead", "rb"],
   ["xreadgroup", "xReadGroup", "wb"],
   ["xrevrange", "xRevRange", "r"],
-  ["xsetid", "xsetid", "w"],
+  ["xsetid", "xSetId", "w"],
   ["xtrim", "xTrim", "w"],
   ["zadd", "zAdd", "wd"],
   ["zcard", "zCard", "r"],
@@ -3294,11 +3342,11 @@ export const TABLE: readonly Row[] = [
   ["zintercard", "zInterCard", "r"],
   ["zinterstore", "zInterStore", "w"],
   ["zlexcount", "zLexCount", "r"],
-  ["zmpop", "zmpop", "w"],
-  ["zmscore", "zmscore", "r"],
+  ["zmpop", "zmPop", "w"],
+  ["zmscore", "zmScore", "r"],
   ["zpopmax", "zPopMax", "w"],
   ["zpopmin", "zPopMin", "w"],
-  ["zrandmember", "zrandmember", "r"],
+  ["zrandmember", "zRandMember", "r"],
   ["zrange", "zRange", "r"],
   ["zrangebylex", "zRangeByLex", "r"],
   ["zrangebyscore", "zRangeByScore", "r"],

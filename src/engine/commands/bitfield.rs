@@ -86,6 +86,15 @@ impl Encoding {
         }
     }
 
+    /// A signed value that is to be set. As in Redis, where the distance to the highest one is an
+    /// integer of 64 bits that overflows, the lowest ones saturate at the top.
+    fn saturated(self, value: i64, overflow: Overflow) -> i128 {
+        let value = i128::from(value);
+        let (_, max) = self.range();
+        let overflows = self.width < 64 && max - value > i128::from(i64::MAX);
+        if overflow == Overflow::Saturate && overflows { max } else { value }
+    }
+
     /// What a result comes to that may not fit; `None` if it is refused.
     fn fit(self, value: i128, overflow: Overflow) -> Option<i64> {
         let (min, max) = self.range();
@@ -204,7 +213,7 @@ fn run(
                 continue;
             }
             // What is set has the range of the type too.
-            Action::Set(value) if encoding.signed => i128::from(*value),
+            Action::Set(value) if encoding.signed => encoding.saturated(*value, *overflow),
             Action::Set(value) => i128::from(*value as u64),
             Action::Increment(by) => i128::from(old) + i128::from(*by),
         };

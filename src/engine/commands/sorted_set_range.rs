@@ -398,6 +398,10 @@ fn zrangestore(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Re
     let limits = c.limits();
     let mut result = SortedSet::default();
     if let Some(set) = c.read_as::<SortedSet>(source)? {
+        // Of ranks it is known before how many there will be.
+        if matches!(query.ends, Ends::Rank(..)) {
+            result = SortedSet::for_len(query.ranks(set).len(), limits);
+        }
         query.visit(set, |member, score| {
             member.with_bytes(|member| result.insert(member, score, limits));
         });

@@ -30,6 +30,35 @@ export async function uses(): Promise<void> {
   });
   await stop();
   await redis.bytes.pSubscribe("a*", (message, _channel, pattern) => message.byteLength + (pattern ?? "").length);
+
+  const popped = await redis.blPop("a", ["b"], 0, { signal: new AbortController().signal });
+  is<typeof popped, [key: string, element: string] | null>(true);
+  const left = await redis.bytes.lPop("a");
+  is<typeof left, Uint8Array | Uint8Array[] | null>(true);
+  const hash = await redis.hGetAll("a");
+  is<typeof hash, { [field: string]: string }>(true);
+  const fields = await redis.hmGet("a", "b", "c");
+  is<typeof fields, (string | null)[]>(true);
+  await redis.hSet("a", { b: 1, c: new Uint8Array(1) });
+  await redis.hExpire("a", 10, "NX", "FIELDS", 1, "b");
+  const members = await redis.sMembers("a");
+  is<typeof members, string[]>(true);
+  const score = await redis.zScore("a", "b");
+  is<typeof score, number | null>(true);
+  await redis.zAdd("a", "NX", 1, "b", 2.5, "c");
+  const range = await redis.zRange("a", 0, -1, { REV: true });
+  is<typeof range, string[] | [member: string, score: number][]>(true);
+  const id = await redis.xAdd("a", "*", "field", "value");
+  is<typeof id, string | null>(true);
+  const entries = await redis.xRange("a", "-", "+", { COUNT: 10 });
+  is<typeof entries, [id: string, fields: string[]][]>(true);
+  const streams = await redis.xRead("COUNT", 1, "BLOCK", 10, "STREAMS", "a", "$");
+  is<typeof streams, { [key: string]: [id: string, fields: string[]][] } | null>(true);
+  const dumped = await redis.bytes.dump("a");
+  if (dumped) await redis.restore("b", 0, dumped, { REPLACE: true });
+  const stored = await redis.waitAof(1, 0, 100);
+  is<typeof stored, [local: number, replicas: number]>(true);
+
   redis.on("failed", (state) => state.state === "failed" && state.reason.toUpperCase());
   redis.on("role", (role) => role === "guest");
 

@@ -30,18 +30,22 @@ const WRAPPED: &[&str] = &[
 
 /// The words that command names are made of, as they look inside a camel-case name.
 /// A name that they do not cover stays in lower case.
-const WORDS: &str = "Ack Acl Add All Aof Append Auth At Bg Bit By Card Cat Channels Claim Client \
-    Command Config Copy Count Create Db Debug Decr Del Destroy Diff Dist Docs Doublet Dump Echo \
-    Encoding Eval Evict Ex Exists Expire Expirations Field Float Flush Freq Function Geo Get Getall \
-    GetAll Group Hash Help Hello Hset Idle Ids Idx Incr Index Info Insert Inter Keys Key Kill Lag \
-    Last Latency Lcs Len Lex List Lock Max Members Memory Merge Min Move Name No NX Num Object Op \
-    Pat Pause Pending Persist Pf Ping Pop Pos Pub Publish Push Random Range Rand Rank Read Redir Refcount \
-    Rem Rename Reset Rev Rewrite Role Save Scan Score Script Search Select Set Shard Shutdown Size \
-    Slow Sort Stat Stats Store Str Sub Subscribe Swap Tag Time Touch Tracking Trim TTL Type Union \
-    Unlink Unpause Unwatch Usage Wait Watch Whoami With XX";
+const WORDS: &str = "Ack Acl Add All And Aof Append At Auth Auto Bg Bit By Card Cat Channels \
+    Claim Client Command Config Consumer Copy Count Create Db Debug Decr Del Destroy Diff Dist \
+    Docs Doublet Dump Echo Encoding Eval Evict Ex Exists Expirations Expire Field Flags Float \
+    Flush Freq Function Geo Get Group Hash Hello Help Id Idle Ids Idx Incr Index Info Insert \
+    Inter Is Key Keys Kill L Lag Last Latency Lcs Len Lex List Lock Max Member Members Memory \
+    Merge Min Move Name No Num NX Object Op Pat Pause Pending Persist Pf Ping Pop Pos Pub Publish \
+    Push Radius Rand Random Range Rank Read Redir Ref Rem Rename Reset Rev Rewrite Ro Role \
+    Save Scan Score Script Search Select Set Shard Shutdown Size Slow Sort Stat Stats Store Str \
+    Sub Subscribe Swap Tag Time Touch Tracking Trim TTL Type Union Unlink Unpause Unwatch Usage \
+    Wait Watch Whoami With X XX";
 
 /// Words that stand alone, or lead a name, without a capital inside it.
-const PREFIXES: &[&str] = &["b", "bl", "br", "bz", "h", "hp", "l", "m", "p", "r", "s", "x", "z"];
+const PREFIXES: &[&str] = &[
+    "b", "bl", "blm", "br", "bz", "bzm", "h", "hm", "hp", "l", "lm", "m", "p", "r", "s", "sm", "x",
+    "z", "zm",
+];
 
 /// The whole generated file.
 ///
@@ -338,7 +342,8 @@ fn capitalized(word: &str) -> String {
 }
 
 /// `hincrby` as `hIncrBy`: the fewest known words.
-fn camel(name: &str) -> String {
+fn camel(full_name: &str) -> String {
+    let name = &full_name.replace('_', "");
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     // best[n]: the first n letters in camel case, and into how many words they fall.
     let mut best: Vec<Option<(usize, String)>> = vec![None; name.len() + 1];
@@ -359,7 +364,7 @@ fn camel(name: &str) -> String {
             }
         }
     }
-    best.pop().flatten().map_or_else(|| name.to_owned(), |(_, text)| text)
+    best.pop().flatten().map_or_else(|| full_name.to_owned(), |(_, text)| text)
 }
 
 #[cfg(test)]
@@ -393,9 +398,37 @@ mod tests {
             "lastSave",
             "swapDb",
             "pubSub",
+            "hSet",
+            "hSetEx",
+            "hGetAll",
+            "hmGet",
+            "hRandField",
+            "hpExpireAt",
+            "lmPop",
+            "bzmPop",
+            "lPushX",
+            "rPopLPush",
+            "brPopLPush",
+            "sIsMember",
+            "smIsMember",
+            "sRandMember",
+            "zmScore",
+            "zRemRangeByRank",
+            "xAutoClaim",
+            "xSetId",
+            "xAckDel",
+            "geoRadiusByMember",
+            "geoSearchStore",
+            "pfCount",
+            "mSetEx",
+            "delEx",
+            "createConsumer",
+            "getKeysAndFlags",
         ] {
             assert_eq!(camel(&name.to_lowercase()), name);
         }
+        assert_eq!(camel("bitfield_ro"), "bitFieldRo");
+        assert_eq!(camel("no_such"), "no_such");
     }
 
     #[test]

@@ -105,6 +105,15 @@ impl SortedSet {
         }
     }
 
+    /// An empty one in the encoding that so many members will have.
+    pub fn for_len(len: usize, limits: Limits) -> Self {
+        let mut set = Self::default();
+        if len > limits.zset_max_listpack_entries {
+            set.make_tree(limits);
+        }
+        set
+    }
+
     /// The same as a listpack, if it may be one.
     pub fn compacted(self, limits: Limits) -> Self {
         if self.as_listpack().is_some() || self.len() > limits.zset_max_listpack_entries {
@@ -353,7 +362,7 @@ fn score_at(listpack: &Listpack, position: Position) -> f64 {
 /// The integer that a listpack stores for this score.
 fn integral(score: f64) -> Option<i64> {
     const LIMIT: f64 = (i64::MAX / 2) as f64;
-    (score.abs() < LIMIT && score.fract() == 0.0).then_some(score as i64)
+    (score.abs() <= LIMIT && score.fract() == 0.0).then_some(score as i64)
 }
 
 fn insert_in_order(listpack: &mut Listpack, member: &[u8], score: f64) {

@@ -1,0 +1,130 @@
+// Commands that wait, in real tabs: who waits where, and what becomes of those who go.
+import type { Redis } from "lodis";
+import type { Page } from "playwright-core";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { end, launch, PKG, type Profile } from "./browser.js";
+import { serveFolder } from "./serving.js";
+
+const PAGE = `<!doctype html><title>jobs</title><link rel="icon" href="data:,">
+<script type="module">
+  import { open } from "/index.js";
+  globalThis.redis = await open("jobs");
+  document.title = "open";
+</script>`;
+
+declare const redis: Redis;
+
+let server: Awaited<ReturnType<typeof serveFolder>>;
+let profile: Profile;
+
+beforeEach(async () => {
+  server = await serveFolder(PKG, { "/jobs": PAGE });
+  profile = await launch();
+});
+afterEach(async () => {
+  await end(profile);
+  await server.close();
+  expect(profile.problems).toEqual([]);
+});
+
+/** A tab that is connected; the first one is the owner. */
+async function tab(): Promise<Page> {
+  const page = await profile.context.newPage();
+  await page.goto(`${server.url}jobs`);
+  await page.waitForFunction(() => document.title === "open");
+  return page;
+}
+
+/** Once so many commands wait. */
+async function waiting(page: Page, count: number): Promise<void> {
+  await page.waitForFunction(async (expected) => {
+    const info = await redis.info("clients");
+    return info.includes(`blocked_clients:${expected}\r\n`);
+  }, count);
+}
+
+test("who came first is served first, whichever tab it is in", async () => {
+  const owner = await tab();
+  const guest = await tab();
+  const other = await tab();
+  const first = guest.evaluate(() => redis.blpop("queue", "jobs", 0));
+  await waiting(owner, 1);
+  const second = owner.evaluate(() => redis.blpop("jobs", 0));
+  await waiting(owner, 2);
+  const third = other.evaluate(() => redis.blmove("jobs", "done", "RIGHT", "LEFT", 0));
+  await waiting(owner, 3);
+  expect(await other.evaluate(() => redis.rpush("jobs", "a", "b", "c"))).toBe(3);
+  expect(await Promise.all([first, second, third])).toEqual([["jobs", "a"], ["jobs", "b"], "c"]);
+  expect(await guest.evaluate(() => redis.lrange("done", 0, -1))).toEqual(["c"]);
+  await waiting(owner, 0);
+});
+
+test("sorted sets and streams wake those who wait in other tabs", async () => {
+  const owner = await tab();
+  const guest = await tab();
+  const scores = guest.evaluate(() => redis.bzpopmin("scores", 0));
+  const entries = guest.evaluate(() => redis.xread("BLOCK", 0, "STREAMS", "events", "$"));
+  await waiting(owner, 2);
+  await owner.evaluate(async () => {
+    await redis.multi().zadd("scores", 2, "b").zadd("scores", 1, "a").exec();
+    await redis.xadd("events", "7-1", "field", "value");
+  });
+  expect(await scores).toEqual(["scores", "a", 1]);
+  expect(await entries).toEqual({ events: [["7-1", ["field", "value"]]] });
+});
+
+test("an element is not lost to who no longer waits", async () => {
+  const owner = await tab();
+  const guest = await tab();
+  const aborted = guest.evaluate(() => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(new Error("enough")), 50);
+    return redis.blpop("jobs", 0, { signal: abort.signal }).catch((error: Error) => error.message);
+  });
+  expect(await aborted).toBe("enough");
+  await waiting(owner, 0);
+  const closing = await tab();
+  closing.evaluate(() => void redis.blpop("jobs", 0));
+  await waiting(owner, 1);
+  await closing.close();
+  await waiting(owner, 0);
+  expect(await guest.evaluate(() => redis.rpush("jobs", "kept"))).toBe(1);
+  expect(await owner.evaluate(() => redis.lpop("jobs"))).toBe("kept");
+});
+
+test("time runs out in the tab that waits, and CLIENT UNBLOCK reaches it", async () => {
+  const owner = await tab();
+  const guest = await tab();
+  expect(await guest.evaluate(() => redis.blpop("jobs", 0.05))).toBe(null);
+  const refused = guest.evaluate(() => redis.blpop("jobs", 0).catch((error: Error) => error.message));
+  await waiting(owner, 1);
+  await owner.evaluate(async () => {
+    const [, id] = /id=(\d+) [^\n]* flags=b /.exec(await redis.clientList())!;
+    await redis.clientUnblock(id!, "ERROR");
+  });
+  expect(await refused).toBe("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+});
+
+test("WAITAOF tells when what this tab wrote is in IndexedDB", async () => {
+  const owner = await tab();
+  const guest = await tab();
+  for (const page of [owner, guest]) {
+    const stored = await page.evaluate(async () => {
+      await redis.configSet("appendfsync", "everysec");
+      await redis.set("a", 1);
+      const begun = performance.now();
+      const reply = await redis.waitaof(1, 0, 10_000);
+      return { reply, ms: performance.now() - begun };
+    });
+    expect(stored.reply).toEqual([1, 0]);
+    expect(stored.ms).toBeLessThan(9_000);
+  }
+  expect(await guest.evaluate(() => redis.waitaof(0, 0, 0))).toEqual([1, 0]);
+  // What was acknowledged is there when the browser starts again.
+  await profile.context.close();
+  const { problems, folder } = profile;
+  profile = await launch(folder);
+  profile.problems.push(...problems);
+  const again = await tab();
+  expect(await again.evaluate(() => redis.get("a"))).toBe("1");
+});
