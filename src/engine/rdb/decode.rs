@@ -108,7 +108,9 @@ fn set(kind: u8, reader: &mut Reader<'_>, limits: Limits) -> Option<Set> {
 }
 
 fn sorted_set(kind: u8, reader: &mut Reader<'_>, limits: Limits) -> Option<SortedSet> {
-    let mut set = SortedSet::default();
+    // One that is no listpack may yet become one, when it is whole.
+    let many = if matches!(kind, kind::ZSET | kind::ZSET_2) { usize::MAX } else { 0 };
+    let mut set = SortedSet::for_len(many, limits);
     let mut add = |member: &[u8], score: f64| {
         (!score.is_nan() && set.insert(member, score, limits).is_none()).then_some(())
     };
@@ -133,7 +135,7 @@ fn sorted_set(kind: u8, reader: &mut Reader<'_>, limits: Limits) -> Option<Sorte
             }
         }
     }
-    (!set.is_empty()).then_some(set)
+    (!set.is_empty()).then(|| set.compacted(limits))
 }
 
 fn hash(kind: u8, reader: &mut Reader<'_>, limits: Limits) -> Option<Hash> {
