@@ -371,8 +371,8 @@ fn what_cannot_be_allocated_is_an_error() {
     harness.engine.config.proto_max_bulk_len = 1 << 20;
     harness.call("SETRANGE long 60000 x");
     let reply = harness.call("LCS long long");
-    assert!(
-        reply.starts_with("-ERR Insufficient memory, failed allocating transient memory for LCS"),
-        "{reply}"
+    assert_eq!(
+        reply,
+        "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len\r\n"
     );
 }

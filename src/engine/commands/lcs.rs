@@ -8,9 +8,6 @@ use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::resp::Writer;
 use std::borrow::Cow;
 
-/// The most bytes that the way through the table may take: one bit a cell.
-const TRACE_LEN_MAX: u64 = 256 * 1024 * 1024;
-
 const NO_MEMORY: Error =
     Error::fixed("ERR Insufficient memory, failed allocating transient memory for LCS");
 
@@ -46,10 +43,18 @@ fn lcs(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
         return Err(Error::fixed("ERR The specified keys must contain string values"));
     }
     let options = parse(args)?;
+    let len_max = c.engine.config.proto_max_bulk_len;
     let db = c.db();
     let [a, b] = keys.map(|key| content(db.get(key)));
     if a.len().max(b.len()) >= u32::MAX as usize - 1 {
         return Err(Error::fixed("ERR String too long for LCS"));
+    }
+    // As much as Redis would need, which has a number of four bytes for each pair of positions.
+    let table_len = (a.len() as u128 + 1) * (b.len() as u128 + 1) * 4;
+    if table_len > len_max as u128 {
+        return Err(Error::fixed(
+            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+        ));
     }
     if options.len {
         let (long, short) = if a.len() < b.len() { (&b, &a) } else { (&a, &b) };
@@ -137,13 +142,11 @@ struct Match {
 
 impl Trace {
     fn new(height: usize, width: usize) -> Result<Self, Error> {
-        let len = (height as u64 * width as u64).div_ceil(8);
-        if len > TRACE_LEN_MAX {
-            return Err(NO_MEMORY);
-        }
+        let len = (height as u64).saturating_mul(width as u64).div_ceil(8);
+        let len = usize::try_from(len).map_err(|_| NO_MEMORY)?;
         let mut bits = Vec::new();
-        bits.try_reserve_exact(len as usize).map_err(|_| NO_MEMORY)?;
-        bits.resize(len as usize, 0);
+        bits.try_reserve_exact(len).map_err(|_| NO_MEMORY)?;
+        bits.resize(len, 0);
         Ok(Self { bits, width: width as u64 })
     }
 

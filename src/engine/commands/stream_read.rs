@@ -433,6 +433,7 @@ fn history(
         _ => Vec::new(),
     };
     out.array(ids.len());
+    let mut read = Vec::new();
     for id in ids {
         match stream.get(id) {
             Some(entry) => reply_entry(&entry, out),
@@ -449,6 +450,7 @@ fn history(
             pending.delivered_ms = now;
             pending.deliveries = pending.deliveries.saturating_add(1);
         }
+        read.push(id);
     }
-    Ok(())
+    read.into_iter().try_for_each(|id| log_pending(c, key, name, id))
 }
