@@ -48,6 +48,18 @@ const CASES: &[Case] = &[
         run: |turn, n| format!("ZRANGE z {} {}", there(turn, n), there(turn, n) + 9),
     },
     Case {
+        name: "LPUSH and RPOP",
+        documented: "O(1)",
+        fill: |i| format!("RPUSH l e{i}"),
+        run: |turn, _| if turn % 2 == 0 { "LPUSH l x" } else { "RPOP l" }.to_owned(),
+    },
+    Case {
+        name: "LTRIM of 1",
+        documented: "O(1)",
+        fill: |i| format!("RPUSH l e{i}"),
+        run: |_, _| "LTRIM l 1 -1".to_owned(),
+    },
+    Case {
         name: "LINDEX in the middle",
         documented: "O(n)",
         fill: |i| format!("RPUSH l e{i}"),

@@ -1,14 +1,18 @@
 //! Bytes per element, beside what a real redis-server uses for the same data.
 //!
 //! `cargo xtask bench --only memory`; a number after `--` of `cargo bench` sets how many elements.
-//! Lodis is measured by what the allocator was asked for, Redis by `used_memory`, which also has
-//! what its allocator rounds up. This measures 64-bit code; pointers are half as long in wasm.
+//! Lodis is measured as it is shipped, by how much the memory of its WebAssembly module grew, if the
+//! package is built and there is Node; and in 64-bit code, where pointers are twice as long, by what
+//! the allocator was asked for. Redis is measured by `used_memory`.
 
 use lodis::engine::registry::Registry;
 use lodis::engine::{Engine, Options};
 use lodis::resp::write_command;
 use real_redis::{Client, Redis};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[path = "../tests/real_redis/mod.rs"]
@@ -104,23 +108,44 @@ fn theirs(words: Words, count: usize) -> Option<usize> {
     Some(used_memory(&mut redis) - before)
 }
 
+/// Bytes that the built package uses for the data.
+fn wasm(words: Words, count: usize) -> Option<usize> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join("pkg/dist/node.js").exists() {
+        return None;
+    }
+    let mut node = Command::new("node")
+        .arg(root.join("benches/memory.mjs"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut commands = BufWriter::new(node.stdin.take()?);
+    (0..count).try_for_each(|i| writeln!(commands, "{}", words(i))).ok()?;
+    drop(commands.into_inner().ok()?);
+    String::from_utf8(node.wait_with_output().ok()?.stdout).ok()?.trim().parse().ok()
+}
+
 fn main() {
     let count = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(1_000_000);
     let registry = Registry::new();
     println!("Bytes per element, {count} of each\n");
-    println!("{:26} {:>8} {:>8} {:>7}", "", "Lodis", "Redis", "ratio");
+    println!("{:26} {:>8} {:>8} {:>8} {:>7}", "", "wasm", "64-bit", "Redis", "ratio");
     for (what, words) in DATA {
         let command = words(0);
         if registry.resolve(&argv(&command)).is_none() {
             println!("{what:26} not there: {command}");
             continue;
         }
-        let ours = ours(*words, count) as f64 / count as f64;
-        match theirs(*words, count).map(|bytes| bytes as f64 / count as f64) {
-            Some(theirs) => {
-                println!("{what:26} {ours:8.1} {theirs:8.1} {:6.2}x", ours / theirs);
-            }
-            None => println!("{what:26} {ours:8.1} {:>8}", "-"),
-        }
+        let each = |bytes: usize| bytes as f64 / count as f64;
+        let wasm = wasm(*words, count).map(each);
+        let native = each(ours(*words, count));
+        let theirs = theirs(*words, count).map(each);
+        let ratio = theirs.map(|theirs| wasm.unwrap_or(native) / theirs);
+        let shown =
+            |value: Option<f64>| value.map_or("-".to_owned(), |bytes| format!("{bytes:.1}"));
+        let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"));
+        let (wasm, theirs) = (shown(wasm), shown(theirs));
+        println!("{what:26} {wasm:>8} {native:8.1} {theirs:>8} {ratio:>7}");
     }
 }

@@ -1,13 +1,17 @@
 //! `cargo xtask bench`: what is measured, not tested.
 
-use crate::process;
+use crate::{package, process};
 use anyhow::bail;
 
 const BENCHES: [&str; 2] = ["memory", "complexity"];
 
 /// Runs the benchmarks that the arguments name, or all, in release.
 pub fn run(args: &[String]) -> anyhow::Result<()> {
-    for bench in chosen(args)? {
+    let benches = chosen(args)?;
+    if benches.contains(&"memory") {
+        package::build()?;
+    }
+    for bench in benches {
         process::cargo().args(["bench", "--quiet", "-p", "lodis", "--bench", bench]).show()?;
     }
     Ok(())

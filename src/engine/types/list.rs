@@ -376,14 +376,24 @@ impl Quicklist {
         };
         match node.filter(|node| limit.allows(node, item)) {
             Some(node) => push(node, end, item),
-            None => {
-                let node: Listpack = [item].into_iter().collect();
-                match end {
-                    End::Left => self.nodes.push_front(node),
-                    End::Right => self.nodes.push_back(node),
-                }
-            }
+            None => self.push_node(end, item),
         }
+    }
+
+    /// Adds a node of one element at an end. The one that was there is full.
+    fn push_node(&mut self, end: End, item: Item<'_>) {
+        let node: Listpack = [item].into_iter().collect();
+        let full = match end {
+            End::Left => {
+                self.nodes.push_front(node);
+                self.nodes.get_mut(1)
+            }
+            End::Right => {
+                self.nodes.push_back(node);
+                self.nodes.len().checked_sub(2).and_then(|number| self.nodes.get_mut(number))
+            }
+        };
+        full.into_iter().for_each(Listpack::shrink);
     }
 
     /// Puts an element before the one at `place`.

@@ -20,6 +20,9 @@ const TEXT_32: u8 = 0xf0;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Listpack(Vec<u8>);
 
+/// A listpack with so many times the capacity that it needs gives memory back.
+const WASTED: usize = 4;
+
 /// Where an entry begins: a byte offset, good until the listpack changes before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(usize);
@@ -438,6 +441,9 @@ impl Listpack {
         }
         self.0.copy_within(end..old_len, start + added);
         self.0.truncate(new_len);
+        if new_len < self.0.capacity() / WASTED {
+            self.0.shrink_to(new_len + new_len / 8);
+        }
         let (head_end, body_end) = (start + head.len(), start + len);
         self.0[start..head_end].copy_from_slice(head);
         self.0[head_end..body_end].copy_from_slice(body);
