@@ -2,8 +2,10 @@
 //! is damaged is refused. The tests with a server are skipped, saying so, where it is not installed.
 
 use lodis::engine::config::Limits;
+use lodis::engine::rdb::{self, Purpose};
 use lodis::engine::session::SessionId;
-use lodis::engine::{Engine, Options, rdb};
+use lodis::engine::types::Value;
+use lodis::engine::{Engine, Options};
 use proptest::prelude::*;
 use real_redis::Redis;
 
@@ -391,4 +393,24 @@ proptest! {
         let body = [&[kind], body.as_slice()].concat();
         let _ = rdb::restore(&sealed(&body), Limits::default());
     }
+}
+
+#[test]
+fn a_snapshot_knows_which_consumers_were_never_active() {
+    let mut here = Here::new();
+    here.call(&[b"XGROUP", b"CREATE", b"k", b"g", b"0", b"MKSTREAM"]);
+    here.call(&[b"XGROUP", b"CREATECONSUMER", b"k", b"g", b"idle"]);
+    let object = here.engine.keyspace.db(0).get(b"k").expect("it was made");
+    let active = |purpose| {
+        let payload = rdb::dump(&object.value, purpose);
+        match rdb::restore(&payload, Limits::default()) {
+            Ok(Value::Stream(stream)) => {
+                stream.groups[b"g".as_slice()].consumers[b"idle".as_slice()].active_ms
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(active(Purpose::Keep), None);
+    // 7.0 knows only when a consumer was seen.
+    assert_eq!(active(Purpose::Travel), Some(here.engine.now_ms()));
 }

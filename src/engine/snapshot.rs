@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::keyspace::Object;
-use super::rdb;
+use super::rdb::{self, Purpose};
 use super::types::Value;
 use crate::resp::write_command;
 use std::hash::{BuildHasher, Hasher};
@@ -51,6 +51,9 @@ fn write_object(buffer: &mut Vec<u8>, key: &[u8], object: &Object) {
             None => write_command(buffer, &[b"SET", key, bytes]),
             Some(_) => write_command(buffer, &[b"SET", key, bytes, b"PXAT", at]),
         }),
-        value => write_command(buffer, &[b"RESTORE", key, at, &rdb::dump(value), b"ABSTTL"]),
+        value => {
+            let payload = rdb::dump(value, Purpose::Keep);
+            write_command(buffer, &[b"RESTORE", key, at, &payload, b"ABSTTL"]);
+        }
     }
 }

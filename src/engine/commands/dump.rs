@@ -4,7 +4,7 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::rdb::{self, RdbError};
+use crate::engine::rdb::{self, Purpose, RdbError};
 use crate::engine::table::{Command, Group, KeySpec, acl, flag, key, ts};
 use crate::resp::Writer;
 
@@ -52,7 +52,7 @@ pub static COMMANDS: &[Command] = &[
 
 fn dump(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     match c.read(args.take()?) {
-        Some(object) => out.bulk(&rdb::dump(&object.value)),
+        Some(object) => out.bulk(&rdb::dump(&object.value, Purpose::Travel)),
         None => out.null(),
     }
     Ok(())

@@ -6,15 +6,26 @@ use crate::engine::types::{Hash, Item, List, Set, SortedSet, Value};
 
 /// The version that every type but the newest has been read by since Redis 7.0.
 const VERSION: u16 = 10;
+/// The version that tells when consumers of streams were last active: Redis 7.2.
+const VERSION_CONSUMERS: u16 = 11;
 /// The version that has fields with expiry times: Redis 7.4.
 const VERSION_FIELD_EXPIRY: u16 = 12;
 /// Shorter strings are not worth compressing.
 const COMPRESSED_MIN: usize = 21;
 
+/// What a payload is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To travel: in the oldest form that holds the value, so that old servers read it too.
+    Travel,
+    /// To be read by Lodis: nothing is left out.
+    Keep,
+}
+
 /// The payload that DUMP answers. Cost: O(bytes).
-pub fn dump(value: &Value) -> Vec<u8> {
+pub fn dump(value: &Value, purpose: Purpose) -> Vec<u8> {
     let mut out = Vec::new();
-    let version = write_value(&mut out, value);
+    let version = write_value(&mut out, value, purpose);
     out.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(0, &out);
     out.extend_from_slice(&checksum.to_le_bytes());
@@ -22,7 +33,7 @@ pub fn dump(value: &Value) -> Vec<u8> {
 }
 
 /// Writes type and value; answers the version that reads it.
-fn write_value(out: &mut Vec<u8>, value: &Value) -> u16 {
+fn write_value(out: &mut Vec<u8>, value: &Value, purpose: Purpose) -> u16 {
     match value {
         Value::String(string) => {
             out.push(kind::STRING);
@@ -36,7 +47,11 @@ fn write_value(out: &mut Vec<u8>, value: &Value) -> u16 {
             return VERSION_FIELD_EXPIRY;
         }
         Value::Hash(hash) => write_hash(out, hash),
-        Value::Stream(value) => stream::write(out, value),
+        Value::Stream(value) if purpose == Purpose::Keep => {
+            stream::write(out, value, kind::STREAM_LISTPACKS_3);
+            return VERSION_CONSUMERS;
+        }
+        Value::Stream(value) => stream::write(out, value, kind::STREAM_LISTPACKS_2),
     }
     VERSION
 }

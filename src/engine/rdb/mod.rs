@@ -1,8 +1,8 @@
 //! Redis's serialisation of one value: what DUMP answers and an RDB file is made of.
 //!
 //! A payload is a type byte, the value, the RDB version (`u16`) and a CRC-64 of all before it (both
-//! little-endian). Values are written in the oldest form that holds them, so that old servers read
-//! them too; everything that Redis has written since version 1 is read. What is read is checked
+//! little-endian). Values that are to travel are written in the oldest form that holds them, so that
+//! old servers read them too; everything that Redis has written since version 1 is read. What is read is checked
 //! whole: bytes that are not a value give an error, and never more memory than they stand for.
 
 mod crc64;
@@ -14,7 +14,7 @@ mod stream;
 mod ziplist;
 
 pub use crc64::crc64;
-pub use encode::dump;
+pub use encode::{Purpose, dump};
 
 use super::config::Limits;
 use super::types::Value;

@@ -8,8 +8,8 @@ use crate::engine::types::{Listpack, Stream};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub(super) fn write(out: &mut Vec<u8>, stream: &Stream) {
-    out.push(kind::STREAM_LISTPACKS_2);
+pub(super) fn write(out: &mut Vec<u8>, stream: &Stream, kind: u8) {
+    out.push(kind);
     let nodes = stream.nodes();
     write_len(out, nodes.len());
     for node in nodes {
@@ -26,11 +26,11 @@ pub(super) fn write(out: &mut Vec<u8>, stream: &Stream) {
         write_string(out, name);
         write_id(out, group.last_id);
         write_number(out, group.entries_read.unwrap_or(u64::MAX));
-        write_group(out, group);
+        write_group(out, group, kind);
     }
 }
 
-fn write_group(out: &mut Vec<u8>, group: &Group) {
+fn write_group(out: &mut Vec<u8>, group: &Group, kind: u8) {
     write_len(out, group.pending.len());
     for (id, pending) in &group.pending {
         out.extend_from_slice(&id.to_bytes());
@@ -41,6 +41,9 @@ fn write_group(out: &mut Vec<u8>, group: &Group) {
     for (name, consumer) in &group.consumers {
         write_string(out, name);
         out.extend_from_slice(&consumer.seen_ms.to_le_bytes());
+        if kind == kind::STREAM_LISTPACKS_3 {
+            out.extend_from_slice(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
+        }
         write_len(out, consumer.pending.len());
         consumer.pending.iter().for_each(|id| out.extend_from_slice(&id.to_bytes()));
     }
