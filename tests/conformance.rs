@@ -17,10 +17,12 @@
 //! At the end of a transcript no client may have anything unread.
 
 use lodis::engine::session::SessionId;
-use lodis::engine::{Engine, Options};
+use lodis::engine::syntax::{self, Arg, Kind};
+use lodis::engine::table::Command;
+use lodis::engine::{Engine, Options, registry};
 use real_redis::{Client, Redis};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, mem};
 use transcript::{Action, Step};
@@ -237,8 +239,8 @@ fn run(name: &str, steps: &[Step], target: &mut dyn Target) -> Outcome {
     outcome
 }
 
-/// Runs every file, each on a target of its own; `None` from `start`: none of them can run.
-fn run_all<T: Target>(on: &str, start: impl Fn() -> Option<T>) {
+/// The transcripts by name.
+fn transcripts() -> Vec<(String, Vec<Step>)> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut files: Vec<_> = fs::read_dir(cases)
         .expect("there are transcripts")
@@ -247,11 +249,19 @@ fn run_all<T: Target>(on: &str, start: impl Fn() -> Option<T>) {
         .collect();
     files.sort();
     assert!(!files.is_empty(), "no transcripts");
-    let mut failures = Vec::new();
-    for path in files {
+    let read = |path: PathBuf| {
         let name = format!("tests/cases/{}", path.file_name().unwrap().to_string_lossy());
         let steps = transcript::parse(&fs::read_to_string(&path).unwrap())
             .unwrap_or_else(|error| panic!("{name}:{error}"));
+        (name, steps)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// Runs every file, each on a target of its own; `None` from `start`: none of them can run.
+fn run_all<T: Target>(on: &str, start: impl Fn() -> Option<T>) {
+    let mut failures = Vec::new();
+    for (name, steps) in transcripts() {
         let Some(mut target) = start() else { return };
         let outcome = run(&name, &steps, &mut target);
         println!(
@@ -263,6 +273,71 @@ fn run_all<T: Target>(on: &str, start: impl Fn() -> Option<T>) {
         failures.extend(outcome.failures);
     }
     assert!(failures.is_empty(), "{} failed\n\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Commands and options that no transcript has, and why.
+const UNTOLD: &[(&str, &str, &str)] = &[
+    ("bgrewriteaof", "", "it rewrites nothing yet"),
+    ("client help", "", "lists the subcommands that there are here"),
+    ("client kill", "MAXAGE", "tests/sessions.rs: a session has to become old"),
+    ("client list", "NORMAL", "tests/sessions.rs: addresses and times differ"),
+    ("client reply", "OFF", "nothing is answered: tests/sessions.rs"),
+    ("client reply", "SKIP", "nothing is answered: tests/sessions.rs"),
+    ("config help", "", "lists the subcommands that there are here"),
+    ("lastsave", "", "a time"),
+    ("quit", "", "tests/node/serve-raw.test.ts: the connection ends"),
+    ("time", "", "a time"),
+    ("xgroup help", "", "newer versions say more"),
+    ("xinfo help", "", "newer versions say more"),
+];
+
+/// The upper-case words of a command's arguments.
+fn tokens<'a>(args: &[Arg<'a>], found: &mut Vec<&'a str>) {
+    for arg in args {
+        found.extend(arg.token);
+        if let Kind::OneOf(args) | Kind::Block(args) = &arg.kind {
+            tokens(args, found);
+        }
+    }
+}
+
+#[test]
+fn every_command_and_every_option_is_in_a_transcript() {
+    let lines: Vec<String> = transcripts()
+        .into_iter()
+        .flat_map(|(_, steps)| steps)
+        .filter_map(|step| match step.action {
+            Action::Call { text, .. } | Action::Block { text, .. } => Some(text.to_lowercase()),
+            _ => None,
+        })
+        .collect();
+    let mut untold = Vec::new();
+    let mut check = |name: &str, command: &Command| {
+        let mine: Vec<Vec<&str>> = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.is_empty() || rest.starts_with(' '))
+            .map(|rest| rest.split(' ').collect())
+            .collect();
+        if mine.is_empty() {
+            untold.push((name.to_owned(), String::new()));
+            return;
+        }
+        let mut options = Vec::new();
+        tokens(&syntax::parse(command.syntax).expect("a syntax"), &mut options);
+        options.retain(|option| !mine.iter().any(|line| line.contains(&&*option.to_lowercase())));
+        untold.extend(options.into_iter().map(|option| (name.to_owned(), option.to_owned())));
+    };
+    for command in registry::commands() {
+        match command.subcommands {
+            [] => check(command.name, command),
+            all => all.iter().for_each(|sub| check(&format!("{} {}", command.name, sub.name), sub)),
+        }
+    }
+    untold.sort();
+    let expected: Vec<(String, String)> =
+        UNTOLD.iter().map(|(name, option, _)| ((*name).to_owned(), (*option).to_owned())).collect();
+    assert_eq!(untold, expected);
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn full_group(stream: &Stream, name: &[u8], group: &Group, count: usize, out: &m
     optional(out, "entries-read", group.entries_read);
     optional(out, "lag", stream.lag(group));
     number(out, "pel-count", group.pending.len());
-    out.bulk(b"pel");
+    out.bulk(b"pending");
     out.array(group.pending.len().min(count));
     for (id, pending) in group.pending.iter().take(count) {
         out.array(4);
@@ -178,7 +178,7 @@ fn full_group(stream: &Stream, name: &[u8], group: &Group, count: usize, out: &m
         out.bulk(b"active-time");
         out.integer(consumer.active_ms.unwrap_or(-1));
         number(out, "pel-count", consumer.pending.len());
-        out.bulk(b"pel");
+        out.bulk(b"pending");
         out.array(consumer.pending.len().min(count));
         for id in consumer.pending.iter().take(count) {
             let pending = group.pending.get(id);
