@@ -42,6 +42,7 @@ test("half of a surrogate pair is refused, names its place, and changes nothing"
   await redis.set("key", "kept");
   const halves = ["\ud800", "\udc00", "a\ud800b", "\udc00\ud800", "x".repeat(100) + "\ud83d"];
   halves.push("x".repeat(5000) + "\ud83d", "\ud83d" + "x".repeat(5000), "😀\ud83d");
+  halves.push("x".repeat(1_100_000) + "\ud83d", "é".repeat(5000) + "\ud83d");
   for (const half of halves) {
     await expect(redis.set("key", half)).rejects.toThrow(
       new TypeError("argument 2 holds half of a surrogate pair, which UTF-8 cannot carry"),

@@ -1,20 +1,40 @@
 //! `cargo xtask bench`: what is measured, not tested.
 
+use crate::setup::{self, Npm, debian};
+use crate::workspace::path;
 use crate::{package, process};
 use anyhow::bail;
 
-const BENCHES: [&str; 2] = ["memory", "complexity"];
+const BENCHES: [&str; 3] = ["memory", "complexity", "speed"];
 
 /// Runs the benchmarks that the arguments name, or all, in release.
 pub fn run(args: &[String]) -> anyhow::Result<()> {
     let benches = chosen(args)?;
-    if benches.contains(&"memory") {
+    if benches != ["complexity"] {
         package::build()?;
     }
     for bench in benches {
-        process::cargo().args(["bench", "--quiet", "-p", "lodis", "--bench", bench]).show()?;
+        match bench {
+            "speed" => speed(&[])?,
+            native => process::cargo()
+                .args(["bench", "--quiet", "-p", "lodis", "--bench", native])
+                .show()?,
+        }
     }
     Ok(())
+}
+
+/// The benchmark of the built package beside its peers.
+///
+/// # Errors
+/// Some work was not done, or not done right.
+pub fn speed(options: &[&str]) -> anyhow::Result<()> {
+    debian::redis()?;
+    debian::browser()?;
+    // Chromium is driven with what the tests drive it with.
+    setup::npm_packages(Npm::Tests)?;
+    setup::npm_packages(Npm::Benches)?;
+    process::program("node").args(["benches/speed/main.mjs"]).args(options).dir(path("")).show()
 }
 
 fn chosen(args: &[String]) -> anyhow::Result<Vec<&'static str>> {

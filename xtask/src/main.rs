@@ -58,7 +58,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         usage: "bench [--only NAME]",
-        about: "measure in release: `memory` per element, `complexity` of commands",
+        about: "measure in release: `memory`, `complexity`, `speed` beside peers",
         run: bench::run,
     },
     Task {

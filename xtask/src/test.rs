@@ -3,7 +3,7 @@
 use crate::process::{Program, cargo};
 use crate::setup::{self, Npm, debian, npm};
 use crate::workspace::{path, target};
-use crate::{generate, package};
+use crate::{bench, generate, package};
 use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::fs;
@@ -64,6 +64,13 @@ const PARTS: &[Part] = &[
         after: &["package"],
         is_included: false,
         run: node,
+    },
+    Part {
+        name: "bench",
+        title: "The benchmark's work, done once",
+        after: &["package"],
+        is_included: false,
+        run: speed,
     },
     Part {
         name: "wasm",
@@ -215,6 +222,11 @@ fn node() -> anyhow::Result<()> {
     debian::redis()?;
     setup::npm_packages(Npm::Tests)?;
     npm().args(["run", "--silent", "node"]).dir(path("tests")).show()
+}
+
+/// No time is looked at.
+fn speed() -> anyhow::Result<()> {
+    bench::speed(&["--short"])
 }
 
 fn wasm() -> anyhow::Result<()> {

@@ -1,11 +1,13 @@
 import type { Argument } from "../types.js";
 import type { Memory } from "./memory.js";
-import { utf8Length, writeText } from "./text.js";
+import { utf8Length, writeAscii, writeText } from "./text.js";
 
 /** The buffer that never moves: `reserve` answers the same pointer for anything up to this. */
 const SMALL = 64 * 1024;
-/** Above this many units, text is measured rather than given three bytes per unit. */
-const MEASURED = 4096;
+/** Above this many units, text is taken for ASCII first, rather than given three bytes per unit. */
+const LONG = 4096;
+/** Above this many units, text that is not ASCII is measured. */
+const MEASURED = 1024 * 1024;
 
 /** Writes commands into the engine's request buffer: `u32` argc, then `u32` length and bytes. */
 export class RequestWriter {
@@ -92,9 +94,17 @@ export class RequestWriter {
   }
 
   private text(value: string, position: number): void {
-    let room = value.length * 3;
-    if (value.length > MEASURED) {
-      room = utf8Length(value);
+    const { length } = value;
+    let room = length * 3;
+    if (length > LONG) {
+      // Long text is ASCII more often than not, and to measure it costs more than to write it.
+      this.ensure(4 + length);
+      if (writeAscii(this.memory.bytes, this.at + 4, value)) {
+        this.memory.view.setUint32(this.at, length, true);
+        this.at += 4 + length;
+        return;
+      }
+      if (length > MEASURED) room = utf8Length(value);
       if (room < 0) throw surrogate(position);
     }
     this.ensure(4 + room);

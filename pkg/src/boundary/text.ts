@@ -19,6 +19,11 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
+/** Whether no half of a surrogate pair is in `text`. Not every browser has `isWellFormed`. */
+function isWellFormed(text: string & { isWellFormed?(): boolean }): boolean {
+  return text.isWellFormed === undefined ? utf8Length(text) >= 0 : text.isWellFormed();
+}
+
 /**
  * Writes `text` in UTF-8 at `at`; answers where it ends, or -1 if it holds half of a surrogate
  * pair. There must be room for three bytes per unit, or for exactly `utf8Length`.
@@ -36,8 +41,15 @@ export function writeText(bytes: Uint8Array, at: number, text: string): number {
   }
   encoder ??= new TextEncoder();
   const { written } = encoder.encodeInto(text, bytes.subarray(at));
-  if (written !== length && utf8Length(text) < 0) return -1;
+  if (written !== length && !isWellFormed(text)) return -1;
   return at + written;
+}
+
+/** Writes `text` at `at` if it is ASCII, for which there must be room; whether it is. */
+export function writeAscii(bytes: Uint8Array, at: number, text: string): boolean {
+  encoder ??= new TextEncoder();
+  const { read, written } = encoder.encodeInto(text, bytes.subarray(at, at + text.length));
+  return read === text.length && written === text.length;
 }
 
 /** The text of UTF-8 `bytes[start..end]`; what is not UTF-8 becomes U+FFFD. */

@@ -19,11 +19,13 @@ pub enum Npm {
     Www,
     /// The tests' clients and runners.
     Tests,
+    /// What Lodis is compared with.
+    Benches,
 }
 
 impl Npm {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pkg, Self::Www, Self::Tests];
+    pub const ALL: [Self; 4] = [Self::Pkg, Self::Www, Self::Tests, Self::Benches];
 
     /// Its place in the repository.
     pub const fn dir(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Npm {
             Self::Pkg => "pkg",
             Self::Www => "www",
             Self::Tests => "tests",
+            Self::Benches => "benches",
         }
     }
 }
