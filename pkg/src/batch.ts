@@ -1,13 +1,13 @@
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, find, flatten, headOf, install, mayBlock } from "./commands.js";
+import { type Command, find, flatten, install, mayBlock, plain } from "./commands.js";
 import type { Engine } from "./engine.js";
 import { ReplyError } from "./errors.js";
 import type { Commands } from "./generated/commands.js";
 import type { Host } from "./host.js";
 import type { Argument, Input, Reply } from "./types.js";
 
-const MULTI: Command = fixed("multi");
-const EXEC: Command = fixed("exec");
+const MULTI = plain("multi");
+const EXEC = plain("exec");
 
 /** Commands that are collected and sent in one crossing. */
 abstract class Batch {
@@ -134,8 +134,4 @@ function readTransaction(reader: ReplyReader, commands: number, binary: boolean)
     throw replies;
   }
   return replies as Reply[] | null;
-}
-
-function fixed(name: string): Command {
-  return { name, head: headOf([name]), words: 1, readOnly: false, data: false, blocking: false };
 }

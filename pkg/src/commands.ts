@@ -4,6 +4,8 @@ import type { Argument, Input } from "./types.js";
 
 /** A command, ready to be written: its words in the form of the request buffer. */
 export interface Command {
+  /** Its place in the table; -1 if it is not there. */
+  readonly index: number;
   /** Lower case, words separated by a blank. */
   readonly name: string;
   /** `u32` length and bytes of every word. */
@@ -16,14 +18,18 @@ export interface Command {
   readonly blocking: boolean;
 }
 
+/** The table, ready to be written. */
+export const COMMANDS: readonly Command[] = TABLE.map((row, index) => described(row, index));
+
 /** Adds a method for every command, in camel case and in lower case; `Commands` types them. */
 export function install(
   prototype: object,
   make: (command: Command) => (...input: any[]) => unknown,
 ): void {
-  for (const row of TABLE) {
-    const method = make(described(row));
-    for (const name of new Set([row[1], row[1].toLowerCase()])) {
+  for (const command of COMMANDS) {
+    const method = make(command);
+    const camel = TABLE[command.index]![1];
+    for (const name of new Set([camel, camel.toLowerCase()])) {
       if (name in prototype) continue; // the class has something better under that name
       Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
     }
@@ -58,8 +64,8 @@ export function find(name: unknown, first: unknown): Command {
   const lower = name.toLowerCase();
   const instead = REFUSED.get(lower) ?? refusedForm(lower, first);
   if (instead !== undefined) throw new TypeError(`${name} cannot be called: ${instead}`);
-  byName ??= new Map(TABLE.map((row) => [row[0], described(row)]));
-  return byName.get(lower) ?? described([name, name, ""], [name]);
+  byName ??= new Map(COMMANDS.map((command) => [command.name, command]));
+  return byName.get(lower) ?? described([name, name, ""], -1, [name]);
 }
 
 function refusedForm(name: string, first: unknown): string | undefined {
@@ -72,9 +78,10 @@ function refusedForm(name: string, first: unknown): string | undefined {
   return undefined;
 }
 
-function described(row: Row, words = row[0].split(" ")): Command {
+function described(row: Row, index: number, words = row[0].split(" ")): Command {
   const flags = row[2];
   return {
+    index,
     name: row[0],
     head: headOf(words),
     words: words.length,
@@ -94,6 +101,11 @@ export function headOf(words: readonly string[]): Uint8Array {
     bytes.push(utf8.length & 255, (utf8.length >> 8) & 255, (utf8.length >> 16) & 255, 0, ...utf8);
   }
   return Uint8Array.from(bytes);
+}
+
+/** A command of one word that is written as it is. */
+export function plain(name: string): Command {
+  return described([name, name, ""], -1);
 }
 
 /** Whether an input is one word as it stands. */

@@ -2,7 +2,7 @@ import type { Lodis } from "./boundary/wasm.js";
 import { Memory } from "./boundary/memory.js";
 import { ReplyReader } from "./boundary/reply.js";
 import { RequestWriter } from "./boundary/request.js";
-import { type Command, flatten, isArgument } from "./commands.js";
+import { type Command, COMMANDS, flatten, isArgument } from "./commands.js";
 import type { Loaded } from "./load.js";
 import type { Input } from "./types.js";
 
@@ -40,6 +40,8 @@ export class Engine {
   /** Called when the effect stream has advanced. */
   onWrite: () => void = () => {};
   private readonly memory: Memory;
+  /** What the engine calls the commands of the table, by their places; -1 where it knows none. */
+  private readonly numbers: Int16Array;
   private readonly routes = new Map<number, Deliver>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerDue = Infinity;
@@ -47,6 +49,8 @@ export class Engine {
   constructor({ module, memory }: Loaded, databases: number) {
     this.lodis = new module.Lodis({ databases, nowMs: Date.now() });
     this.memory = new Memory(memory);
+    const names = new Map(this.lodis.commandNames().split(" ").map((name, number) => [name, number]));
+    this.numbers = Int16Array.from(COMMANDS, ({ name }) => names.get(name) ?? -1);
     this.writer = new RequestWriter(this.memory, (bytes) => this.lodis.reserve(bytes));
   }
 
@@ -94,8 +98,8 @@ export class Engine {
     return this.reader.rest();
   }
 
-  /** Writes a request of one command. */
-  write(command: Command, inputs: ArrayLike<Input>): void {
+  /** Writes a request of one command; `local` if it is for this engine. */
+  write(command: Command, inputs: ArrayLike<Input>, local: boolean): void {
     let args = inputs;
     for (let index = 0; index < inputs.length; index++) {
       // Anything that may run foreign code (iterators, getters) runs before the buffer is touched.
@@ -104,14 +108,14 @@ export class Engine {
         break;
       }
     }
-    this.writer.begin();
+    this.writer.begin(local);
     this.writeFlat(command, args);
   }
 
   /** Adds one command, whose arguments are flat, to the request that the writer has begun. */
   writeFlat(command: Command, args: ArrayLike<Input>): void {
     const { writer } = this;
-    writer.command(command.head, command.words);
+    writer.command(command, this.numbers[command.index] ?? -1);
     for (let index = 0; index < args.length; index++) {
       writer.argument(args[index] as string, index + 1);
     }

@@ -1,7 +1,7 @@
 import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, flatten, headOf, mayBlock, splitSignal } from "./commands.js";
+import { type Command, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError } from "./errors.js";
@@ -94,7 +94,7 @@ export class Host {
   /** Runs one command now. The error that it answers is thrown. */
   callSync(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     this.mustBeLocal();
-    this.engine.write(command, inputs);
+    this.engine.write(command, inputs, true);
     const reply = this.runOne(binary);
     if (reply instanceof ReplyError) throw reply;
     return reply;
@@ -105,7 +105,7 @@ export class Host {
     try {
       if (this.state === "closed") throw this.closedError();
       if (command.blocking) return this.callBlocking(command, inputs, binary);
-      this.engine.write(command, inputs);
+      this.engine.write(command, inputs, this.state === "local");
       if (this.state !== "local") {
         const read = (reader: ReplyReader) => orThrow(reader.next(binary));
         return this.forward(command.readOnly, read);
@@ -136,7 +136,7 @@ export class Host {
   /** Runs a request that `write` writes, and reads its replies with `read`, now. */
   batchSync<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): T {
     this.mustBeLocal();
-    this.engine.writer.begin();
+    this.engine.writer.begin(true);
     write(this.engine);
     return this.runAll(read);
   }
@@ -155,7 +155,7 @@ export class Host {
   ): Promise<T> {
     try {
       if (this.state === "closed") throw this.closedError();
-      this.engine.writer.begin();
+      this.engine.writer.begin(this.state === "local");
       write(this.engine);
       if (this.state !== "local") return this.forward(repeatable, read, blocking, signal);
       if (blocking) return this.wait(read, signal);
@@ -467,10 +467,6 @@ function settleWith(request: Request, work: () => unknown): void {
 async function closeLate(log: LogClass): Promise<void> {
   await log.close();
   log.free();
-}
-
-function plain(name: string): Command {
-  return { name, head: headOf([name]), words: 1, readOnly: false, data: false, blocking: false };
 }
 
 const SUBSCRIPTIONS: Record<Space, readonly [Command, Command]> = {

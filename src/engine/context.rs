@@ -30,6 +30,8 @@ pub struct Ctx<'a> {
     pub(super) resumed: Option<BlockOn>,
     /// Whether what the command looks up counts as used (CLIENT NO-TOUCH).
     uses: bool,
+    /// The database that was selected when the command began.
+    db: usize,
 }
 
 impl<'a> Ctx<'a> {
@@ -38,8 +40,9 @@ impl<'a> Ctx<'a> {
         session_id: SessionId,
         resumed: Option<BlockOn>,
     ) -> Self {
-        let uses = engine.sessions.get(session_id).is_none_or(|session| !session.no_touch);
-        Self { engine, session_id, dirty: false, rewritten: false, parked: None, resumed, uses }
+        let session = engine.sessions.get(session_id);
+        let (db, uses) = session.map_or((0, true), |session| (session.db, !session.no_touch));
+        Self { engine, session_id, dirty: false, rewritten: false, parked: None, resumed, uses, db }
     }
 
     /// The session that runs the command.
@@ -47,9 +50,9 @@ impl<'a> Ctx<'a> {
         self.engine.sessions.get_mut(self.session_id).expect("a running session is open")
     }
 
-    /// The number of the selected database.
+    /// The number of the database that was selected when the command began.
     pub fn db_index(&self) -> usize {
-        self.engine.sessions.get(self.session_id).map_or(0, |session| session.db)
+        self.db
     }
 
     /// The selected database.
@@ -77,11 +80,10 @@ impl<'a> Ctx<'a> {
 
     /// Where `key` is in the selected database. It counts as used.
     pub fn locate(&mut self, key: &[u8]) -> Option<Slot> {
-        let db = self.db_index();
-        let slot = self.locate_in(db, key)?;
+        let slot = self.locate_in(self.db, key)?;
         if self.uses {
             let now_s = self.engine.now_s();
-            self.engine.keyspace.db_mut(db).used(slot, now_s);
+            self.engine.keyspace.db_mut(self.db).used(slot, now_s);
         }
         Some(slot)
     }
@@ -89,8 +91,13 @@ impl<'a> Ctx<'a> {
     fn locate_in(&mut self, db: usize, key: &[u8]) -> Option<Slot> {
         let keys = self.engine.keyspace.db(db);
         let slot = keys.locate(key)?;
-        let object = keys.at(slot);
-        if object.expires_at().is_some() && self.engine.expire_if_due(db, key) {
+        if keys.at(slot).is_volatile() { self.locate_volatile(db, key, slot) } else { Some(slot) }
+    }
+
+    /// Where a key is of which something may be due to go.
+    #[inline(never)]
+    fn locate_volatile(&mut self, db: usize, key: &[u8], slot: Slot) -> Option<Slot> {
+        if self.engine.expire_if_due(db, key) {
             return None;
         }
         let object = self.engine.keyspace.db(db).at(slot);

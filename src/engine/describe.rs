@@ -1,16 +1,9 @@
 //! A declaration in the forms of COMMAND INFO and COMMAND DOCS.
 
+use super::registry::full_name;
 use super::syntax::{self, Arg, Kind};
 use super::table::{Begin, Command, Find, Group, KeySpec, acl, flag, key};
 use crate::resp::Writer;
-
-/// `get`, or `config|get`.
-pub(super) fn full_name(container: Option<&Command>, command: &Command) -> String {
-    match container {
-        Some(container) => format!("{}|{}", container.name, command.name),
-        None => command.name.to_owned(),
-    }
-}
 
 /// The entry of COMMAND INFO: an array of ten elements.
 pub(super) fn info(out: &mut Writer<'_>, container: Option<&Command>, command: &Command) {

@@ -5,35 +5,10 @@ use super::args::Args;
 use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
-use super::registry::subcommand;
+use super::registry::{Resolved, subcommand};
 use super::session::{ReplyMode, SessionId};
 use super::table::{Command, flag};
 use crate::resp::{Protocol, Writer};
-
-/// A command as a request names it.
-#[derive(Clone, Copy)]
-pub(super) struct Resolved {
-    pub(super) command: &'static Command,
-    /// The container, when `command` is a subcommand.
-    pub(super) container: Option<&'static Command>,
-}
-
-impl Resolved {
-    /// `get`, or `config|get`.
-    pub(super) fn full_name(&self) -> String {
-        let mut name = String::new();
-        self.write_full_name(&mut name);
-        name
-    }
-
-    fn write_full_name(&self, name: &mut String) {
-        if let Some(container) = self.container {
-            name.push_str(container.name);
-            name.push('|');
-        }
-        name.push_str(self.command.name);
-    }
-}
 
 impl Engine {
     /// Runs one command of a session and appends its reply to `out`.
@@ -42,6 +17,19 @@ impl Engine {
     /// other sessions stay in their outboxes. A command that blocks appends nothing: its reply comes
     /// as a message, and until then the session must be given no other command.
     pub fn call(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Vec<u8>) {
+        let command = argv.first().and_then(|name| self.registry.get(name));
+        self.call_known(id, command, argv, out);
+    }
+
+    /// As [`Engine::call`], where the command that the first word names is known: `None` if there is
+    /// no such command.
+    pub fn call_known(
+        &mut self,
+        id: SessionId,
+        command: Option<&'static Command>,
+        argv: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) {
         let now_ms = self.now_ms();
         let Some(session) = self.sessions.get_mut(id) else { return };
         if argv.is_empty() || session.closing || session.blocked.is_some() {
@@ -51,7 +39,7 @@ impl Engine {
         let mut writer = Writer::new(out, session.protocol);
         let start = writer.position();
         self.effects.begin_unit();
-        self.process(id, argv, &mut writer);
+        self.process(id, command, argv, &mut writer);
         self.effects.end_unit();
         if self.suppresses_reply(id) {
             writer.truncate(start);
@@ -64,8 +52,14 @@ impl Engine {
         self.serve_blocked();
     }
 
-    fn process(&mut self, id: SessionId, argv: &[&[u8]], out: &mut Writer<'_>) {
-        let admitted = self.resolve(argv).and_then(|resolved| {
+    fn process(
+        &mut self,
+        id: SessionId,
+        command: Option<&'static Command>,
+        argv: &[&[u8]],
+        out: &mut Writer<'_>,
+    ) {
+        let admitted = resolve_known(command, argv).and_then(|resolved| {
             self.admit(id, resolved, argv)?;
             Ok(resolved)
         });
@@ -74,8 +68,7 @@ impl Engine {
             Err(error) => return self.reject(id, argv, &error, out),
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
-        session.last_command.clear();
-        resolved.write_full_name(&mut session.last_command);
+        session.last_command = Some(resolved);
         if let Some(queue) = session.queue.as_mut().filter(|_| is_queued(resolved.command)) {
             queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
             return out.simple("QUEUED");
@@ -85,19 +78,8 @@ impl Engine {
 
     /// Finds the command and checks the number of its words.
     pub(super) fn resolve(&self, argv: &[&[u8]]) -> Result<Resolved, Error> {
-        let name = argv.first().copied().unwrap_or_default();
-        let Some(command) = self.registry.get(name) else { return Err(unknown_command(argv)) };
-        let mut resolved = Resolved { command, container: None };
-        if let (false, Some(name)) = (command.subcommands.is_empty(), argv.get(1)) {
-            match subcommand(command, name) {
-                Some(sub) => resolved = Resolved { command: sub, container: Some(command) },
-                None => return Err(unknown_subcommand(command, name)),
-            }
-        }
-        if resolved.command.handler.is_none() || !resolved.command.accepts(argv.len()) {
-            return Err(wrong_arity(&resolved.full_name()));
-        }
-        Ok(resolved)
+        let command = argv.first().and_then(|name| self.registry.get(name));
+        resolve_known(command, argv)
     }
 
     /// Whether the session may run the command now.
@@ -189,12 +171,11 @@ impl Engine {
     ) -> Option<Parked> {
         let handler = resolved.command.handler?;
         let start = out.position();
-        let db = self.sessions.get(id).map_or(0, |session| session.db);
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
         let mut context = Ctx::new(self, id, resumed);
         let result = handler(&mut context, &mut args, out);
         let word_for_word = context.dirty && !context.rewritten;
-        let parked = context.parked.take();
+        let (db, parked) = (context.db_index(), context.parked.take());
         debug_assert!(
             result.is_ok() || !context.dirty,
             "{}: an error after a change",
@@ -239,6 +220,21 @@ impl Engine {
         }
         mode != ReplyMode::On
     }
+}
+
+fn resolve_known(command: Option<&'static Command>, argv: &[&[u8]]) -> Result<Resolved, Error> {
+    let Some(command) = command else { return Err(unknown_command(argv)) };
+    let mut resolved = Resolved { command, container: None };
+    if let (false, Some(name)) = (command.subcommands.is_empty(), argv.get(1)) {
+        match subcommand(command, name) {
+            Some(sub) => resolved = Resolved { command: sub, container: Some(command) },
+            None => return Err(unknown_subcommand(command, name)),
+        }
+    }
+    if resolved.command.handler.is_none() || !resolved.command.accepts(argv.len()) {
+        return Err(wrong_arity(&resolved.full_name()));
+    }
+    Ok(resolved)
 }
 
 /// Arguments up to this many bytes are not asked about.

@@ -49,6 +49,11 @@ impl Object {
         load(self.expires_at)
     }
 
+    /// Whether the key, or a part of its value, has an expiry time.
+    pub fn is_volatile(&self) -> bool {
+        self.expires_at().is_some() || self.value.next_field_expiry().is_some()
+    }
+
     /// For how many seconds the key has not been used.
     pub fn idle_s(&self, now_s: u32) -> u32 {
         now_s.saturating_sub(self.used_s)

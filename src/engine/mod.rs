@@ -101,8 +101,23 @@ pub struct Engine {
     pub started_us: i64,
     registry: Registry,
     waiting: Waiting,
-    now_us: i64,
+    now: Now,
     loading: bool,
+}
+
+/// One moment in three units: divisions are not cheap enough to be repeated at every command.
+#[derive(Clone, Copy)]
+struct Now {
+    us: i64,
+    ms: i64,
+    s: u32,
+}
+
+impl Now {
+    fn new(us: i64) -> Self {
+        let s = u32::try_from(us.div_euclid(1_000_000)).unwrap_or_default();
+        Self { us, ms: us.div_euclid(1000), s }
+    }
 }
 
 impl Engine {
@@ -128,29 +143,31 @@ impl Engine {
             started_us: options.now_us,
             registry: Registry::new(),
             waiting: Waiting::default(),
-            now_us: options.now_us,
+            now: Now::new(options.now_us),
             loading: false,
         }
     }
 
     /// Sets the time: Unix microseconds. It stays so until the next call.
     pub fn set_time(&mut self, now_us: i64) {
-        self.now_us = now_us;
+        if now_us != self.now.us {
+            self.now = Now::new(now_us);
+        }
     }
 
     /// The time in Unix microseconds.
     pub fn now_us(&self) -> i64 {
-        self.now_us
+        self.now.us
     }
 
     /// The time in Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
-        self.now_us.div_euclid(1000)
+        self.now.ms
     }
 
     /// The time in Unix seconds.
     pub(crate) fn now_s(&self) -> u32 {
-        u32::try_from(self.now_us.div_euclid(1_000_000)).unwrap_or_default()
+        self.now.s
     }
 
     /// The command table by name.

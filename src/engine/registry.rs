@@ -2,6 +2,7 @@
 
 use super::commands::FAMILIES;
 use super::table::Command;
+use std::fmt;
 
 /// Every top-level command, family by family.
 pub fn commands() -> impl Iterator<Item = &'static Command> {
@@ -12,8 +13,40 @@ const BUCKETS: usize = 1024;
 /// The longest command name; a longer word is no command.
 const NAME_LEN: usize = 32;
 
+/// A command as a request names it.
+#[derive(Clone, Copy)]
+pub struct Resolved {
+    /// What runs.
+    pub command: &'static Command,
+    /// The container, when `command` is a subcommand.
+    pub container: Option<&'static Command>,
+}
+
+impl Resolved {
+    /// `get`, or `config|get`.
+    pub fn full_name(self) -> String {
+        full_name(self.container, self.command)
+    }
+}
+
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full_name())
+    }
+}
+
+/// `get`, or `config|get`.
+pub fn full_name(container: Option<&Command>, command: &Command) -> String {
+    match container {
+        Some(container) => [container.name, "|", command.name].concat(),
+        None => command.name.to_owned(),
+    }
+}
+
 /// Finds a command by its name in any case.
 pub struct Registry {
+    /// In the order of [`commands`].
+    all: Vec<&'static Command>,
     /// Open addressing: at most a third of the slots are taken.
     slots: Vec<Option<&'static Command>>,
 }
@@ -22,14 +55,20 @@ impl Registry {
     /// A registry of the whole table.
     pub fn new() -> Self {
         let mut slots = vec![None; BUCKETS];
-        for command in commands() {
+        let all: Vec<_> = commands().collect();
+        for command in &all {
             let mut slot = slot_of(command.name.as_bytes());
             while slots[slot].is_some() {
                 slot = (slot + 1) % BUCKETS;
             }
-            slots[slot] = Some(command);
+            slots[slot] = Some(*command);
         }
-        Self { slots }
+        Self { all, slots }
+    }
+
+    /// The command with a number: its place among [`commands`].
+    pub fn nth(&self, number: usize) -> Option<&'static Command> {
+        self.all.get(number).copied()
     }
 
     /// The command called `name`.

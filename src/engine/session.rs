@@ -2,6 +2,7 @@
 
 use super::blocking::Blocked;
 use super::key::Key;
+use super::registry::Resolved;
 use crate::resp::Protocol;
 
 /// A session of an [`crate::engine::Engine`]. Numbers are used again after a session has ended.
@@ -63,8 +64,8 @@ pub struct Session {
     pub created_ms: i64,
     /// When it last ran a command: Unix milliseconds.
     pub active_ms: i64,
-    /// The name of the last command, in the form of CLIENT LIST (`config|get`).
-    pub last_command: String,
+    /// The last command.
+    pub last_command: Option<Resolved>,
     /// Present between MULTI and EXEC.
     pub queue: Option<Queue>,
     /// Whether EXEC is running what was queued.
@@ -106,7 +107,7 @@ impl Session {
             address: String::new(),
             created_ms: now_ms,
             active_ms: now_ms,
-            last_command: "NULL".to_owned(),
+            last_command: None,
             queue: None,
             executing: false,
             blocked: None,

@@ -204,6 +204,15 @@ impl<'a> Writer<'a> {
     }
 
     fn header(&mut self, kind: u8, value: i64) {
+        // Most are short, and a copy of known size is an instruction or two.
+        match value {
+            0..=9 => return self.raw(&[kind, b'0' + value as u8, b'\r', b'\n']),
+            10..=99 => {
+                let (tens, ones) = (b'0' + value as u8 / 10, b'0' + value as u8 % 10);
+                return self.raw(&[kind, tens, ones, b'\r', b'\n']);
+            }
+            _ => {}
+        }
         self.buffer.push(kind);
         self.buffer.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.crlf();

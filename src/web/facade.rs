@@ -22,6 +22,8 @@ const REQUEST_LEN: usize = 64 * 1024;
 /// A reply buffer that has grown beyond this is given back.
 const REPLY_KEEP: usize = 1024 * 1024;
 const HEADER_LEN: usize = 12;
+/// Set in an argc that is followed by a command's number in place of its name.
+const NUMBERED: u32 = 1 << 31;
 
 /// Messages wait: call `takeMessages` until it answers 0.
 const FLAG_MESSAGES: u32 = 1;
@@ -136,7 +138,8 @@ impl Lodis {
     }
 
     /// Runs every command in the first `bytes` bytes of the request buffer, in order, as `session`.
-    /// A command is `u32` argc, then argc times `u32` length and bytes. Answers a reply pointer.
+    /// A command is `u32` argc, then argc times `u32` length and bytes; if the highest bit of argc
+    /// is set, then the first word is a `u32` number of `commandNames`. Answers a reply pointer.
     pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> usize {
         self.core.borrow_mut().answer(bytes, now_ms, session, |core, frame| {
             core.run_frame(session, frame);
@@ -203,6 +206,18 @@ impl Lodis {
         core.engine.tick().map_or(f64::INFINITY, |at| (at - now) as f64)
     }
 
+    /// The names of all commands, subcommands apart, separated by blanks: a command's number, which
+    /// is another one in another version, is its place.
+    #[wasm_bindgen(js_name = commandNames)]
+    pub fn command_names(&self) -> String {
+        let mut names = String::new();
+        for command in commands() {
+            names.push_str(command.name);
+            names.push(' ');
+        }
+        names
+    }
+
     /// The byte offset after the last effect.
     pub fn offset(&self) -> f64 {
         self.core.borrow().engine.effects.offset() as f64
@@ -257,15 +272,18 @@ impl Core {
         (self.engine.effects.offset(), self.engine.config.generation)
     }
 
-    fn flags(&self, session: u32, before: (u64, u64)) -> u32 {
-        let flags = [
-            (self.engine.sessions.have_messages(), FLAG_MESSAGES),
-            (before != self.progress(), FLAG_WROTE),
-            // A session that CLIENT KILL has ended may have nothing else to say.
-            (self.is_over(session), FLAG_CLOSE),
-            (self.is_blocked(session), FLAG_BLOCKED),
-        ];
-        flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).sum()
+    fn flags(&self, id: u32, before: (u64, u64)) -> u32 {
+        let session = self.engine.sessions.get(SessionId(id));
+        let connection = self.connections.get(id as usize).and_then(Option::as_ref);
+        // A session that CLIENT KILL has ended may have nothing else to say.
+        let is_over = session.is_none_or(|session| session.closing)
+            || connection.is_some_and(Connection::is_closed);
+        let is_blocked = session.is_some_and(|session| session.blocked.is_some());
+        let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+        flag(self.engine.sessions.have_messages(), FLAG_MESSAGES)
+            | flag(before != self.progress(), FLAG_WROTE)
+            | flag(is_over, FLAG_CLOSE)
+            | flag(is_blocked, FLAG_BLOCKED)
     }
 
     fn is_blocked(&self, session: u32) -> bool {
@@ -277,16 +295,42 @@ impl Core {
         let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::new();
         while !frame.is_empty() {
             argv.clear();
-            if read_command(&mut frame, &mut argv).is_none() {
+            let Some(command) = self.read_command(&mut frame, &mut argv) else {
                 let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
                 return out.error(b"ERR Protocol error: broken frame");
-            }
-            self.engine.call(SessionId(session), &argv, &mut self.reply);
+            };
+            self.engine.call_known(SessionId(session), command, &argv, &mut self.reply);
             if !frame.is_empty() && self.is_blocked(session) {
                 self.unfinished.insert(session, frame.to_vec());
                 return;
             }
         }
+    }
+
+    /// Reads one command: its words, and what the first of them names.
+    fn read_command<'a>(
+        &self,
+        frame: &mut &'a [u8],
+        argv: &mut SmallVec<[&'a [u8]; 16]>,
+    ) -> Option<Option<&'static Command>> {
+        let registry = self.engine.registry();
+        let argc = read_u32(frame)?;
+        let mut command = None;
+        if argc & NUMBERED != 0 {
+            let known = registry.nth(read_u32(frame)? as usize)?;
+            argv.push(known.name.as_bytes());
+            command = Some(known);
+        }
+        for _ in argv.len() as u32..argc & !NUMBERED {
+            let len = read_u32(frame)? as usize;
+            let (word, rest) = frame.split_at_checked(len)?;
+            argv.push(word);
+            *frame = rest;
+        }
+        if argc & NUMBERED == 0 {
+            command = argv.first().and_then(|name| registry.get(name));
+        }
+        Some(command)
     }
 
     /// Runs what came after a blocking command that has been answered.
@@ -300,12 +344,6 @@ impl Core {
         if let Some(Some(connection)) = self.connections.get_mut(session as usize) {
             connection.receive(&mut self.engine, &[], &mut self.reply);
         }
-    }
-
-    fn is_over(&self, session: u32) -> bool {
-        let connection = self.connections.get(session as usize).and_then(Option::as_ref);
-        connection.is_some_and(Connection::is_closed)
-            || self.engine.sessions.get(SessionId(session)).is_none_or(|session| session.closing)
     }
 
     fn begin_reply(&mut self) {
@@ -350,17 +388,6 @@ impl Hint {
             read_only: command.has(crate::engine::table::flag::READONLY),
         }
     }
-}
-
-fn read_command<'a>(frame: &mut &'a [u8], argv: &mut SmallVec<[&'a [u8]; 16]>) -> Option<()> {
-    let argc = read_u32(frame)?;
-    for _ in 0..argc {
-        let len = read_u32(frame)? as usize;
-        let (word, rest) = frame.split_at_checked(len)?;
-        argv.push(word);
-        *frame = rest;
-    }
-    Some(())
 }
 
 fn read_u32(frame: &mut &[u8]) -> Option<u32> {

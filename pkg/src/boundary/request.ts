@@ -9,6 +9,17 @@ const LONG = 4096;
 /** Above this many units, text that is not ASCII is measured. */
 const MEASURED = 1024 * 1024;
 
+/** Up to this many units, text is written letter by letter. */
+const SHORT = 64;
+/** Set in an argc that is followed by a command's number in place of its name. */
+const NUMBERED = 2 ** 31;
+
+/** A command's words in the form of the buffer. */
+export interface Head {
+  readonly head: Uint8Array;
+  readonly words: number;
+}
+
 /** Writes commands into the engine's request buffer: `u32` argc, then `u32` length and bytes. */
 export class RequestWriter {
   private readonly small: number;
@@ -17,6 +28,7 @@ export class RequestWriter {
   private end: number;
   private argcAt = 0;
   private argc = 0;
+  private local = true;
 
   constructor(
     private readonly memory: Memory,
@@ -27,8 +39,12 @@ export class RequestWriter {
     this.end = this.small + SMALL;
   }
 
-  /** Begins a request. What was written before and not run is forgotten. */
-  begin(): void {
+  /**
+   * Begins a request. What was written before and not run is forgotten. One that is `local` may hold
+   * command numbers, which another tab might not understand.
+   */
+  begin(local: boolean): void {
+    this.local = local;
     if (this.start !== this.small) {
       this.reserve(0);
       this.start = this.small;
@@ -38,14 +54,19 @@ export class RequestWriter {
     this.memory.refresh();
   }
 
-  /** Begins a command with its words, already in the form of the buffer. */
-  command(head: Uint8Array, words: number): void {
-    this.ensure(4 + head.length);
+  /** Begins a command by its number, or its words where that is negative. */
+  command({ head, words }: Head, number: number): void {
     this.argcAt = this.at;
+    if (number >= 0 && this.local) {
+      this.ensure(8);
+      this.argc = NUMBERED + 1;
+      this.memory.view.setUint32(this.at + 4, number, true);
+      this.at += 8;
+      return;
+    }
+    this.ensure(4 + head.length);
     this.argc = words;
-    const { bytes } = this.memory;
-    // A loop: `set` costs more than the few bytes of a name.
-    for (let index = 0, at = this.at + 4; index < head.length; index++) bytes[at++] = head[index]!;
+    this.memory.bytes.set(head, this.at + 4);
     this.at += 4 + head.length;
   }
 
@@ -56,7 +77,7 @@ export class RequestWriter {
    */
   argument(value: Argument, position: number): void {
     if (typeof value === "string") {
-      this.text(value, position);
+      if (!this.short(value)) this.text(value, position);
     } else if (typeof value === "number" || typeof value === "bigint") {
       this.text(String(value), position);
     } else if (value instanceof Uint8Array) {
@@ -87,10 +108,28 @@ export class RequestWriter {
 
   /** Takes over a whole request that was written elsewhere. */
   load(frame: Uint8Array): void {
-    this.begin();
+    this.begin(false);
     this.ensure(frame.length);
     this.memory.bytes.set(frame, this.at);
     this.at += frame.length;
+  }
+
+  /** Writes short ASCII, if it is that; whether it is. */
+  private short(value: string): boolean {
+    const { length } = value;
+    if (length > SHORT || this.at + 4 + SHORT > this.end) return false;
+    const { bytes } = this.memory;
+    let at = this.at;
+    bytes[at] = length;
+    bytes[at + 1] = bytes[at + 2] = bytes[at + 3] = 0;
+    at += 4;
+    for (let index = 0; index < length; index++) {
+      const unit = value.charCodeAt(index);
+      if (unit >= 0x80) return false;
+      bytes[at++] = unit;
+    }
+    this.at = at;
+    return true;
   }
 
   private text(value: string, position: number): void {

@@ -1,4 +1,4 @@
-/** Up to here a loop over the letters beats the platform's encoder and decoder. */
+/** Up to here a loop over the letters beats the platform's decoder. */
 const LOOP_MAX = 64;
 
 let encoder: TextEncoder | undefined;
@@ -29,19 +29,9 @@ function isWellFormed(text: string & { isWellFormed?(): boolean }): boolean {
  * pair. There must be room for three bytes per unit, or for exactly `utf8Length`.
  */
 export function writeText(bytes: Uint8Array, at: number, text: string): number {
-  const length = text.length;
-  if (length <= LOOP_MAX) {
-    let index = 0;
-    while (index < length) {
-      const unit = text.charCodeAt(index);
-      if (unit >= 0x80) break;
-      bytes[at + index++] = unit;
-    }
-    if (index === length) return at + length;
-  }
   encoder ??= new TextEncoder();
   const { written } = encoder.encodeInto(text, bytes.subarray(at));
-  if (written !== length && !isWellFormed(text)) return -1;
+  if (written !== text.length && !isWellFormed(text)) return -1;
   return at + written;
 }
 

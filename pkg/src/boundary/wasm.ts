@@ -12,6 +12,7 @@ export interface Lodis {
   closeConnection(connection: number): void;
   takeMessages(): number;
   tick(nowMs: number): number;
+  commandNames(): string;
   offset(): number;
   hints(): Hint[];
   free(): void;

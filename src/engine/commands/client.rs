@@ -5,6 +5,7 @@ use crate::engine::args::Args;
 use crate::engine::blocking::Unblock;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
+use crate::engine::registry::Resolved;
 use crate::engine::session::{ReplyMode, Session, SessionId};
 use crate::engine::table::{Command, Group, acl, flag, ts};
 use crate::resp::{Protocol, Writer};
@@ -284,7 +285,7 @@ fn describe(session: &Session, now_ms: i64) -> Vec<u8> {
         session.shard_channels.len(),
         queued,
         session.watched.len(),
-        session.last_command,
+        session.last_command.map_or("NULL".to_owned(), Resolved::full_name),
         if session.protocol == Protocol::Resp3 { 3 } else { 2 },
     );
     line.extend_from_slice(fields.as_bytes());

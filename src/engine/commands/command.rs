@@ -6,7 +6,7 @@ use crate::engine::context::Ctx;
 use crate::engine::describe;
 use crate::engine::error::Error;
 use crate::engine::glob::glob_match;
-use crate::engine::registry::commands;
+use crate::engine::registry::{self, commands};
 use crate::engine::table::{Command, Group, acl, flag, ts};
 use crate::resp::Writer;
 
@@ -145,7 +145,7 @@ fn docs(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     };
     out.map(found.len());
     for (container, command) in found {
-        out.bulk(describe::full_name(container, command).as_bytes());
+        out.bulk(registry::full_name(container, command).as_bytes());
         describe::docs(out, container, command);
     }
     Ok(())
@@ -176,7 +176,7 @@ fn list(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
             _ => return Err(Error::SYNTAX),
         };
         all()
-            .map(|(container, command)| (describe::full_name(container, command), command))
+            .map(|(container, command)| (registry::full_name(container, command), command))
             .filter(|(name, command)| matches(name, command))
             .map(|(name, _)| name)
             .collect()
