@@ -25,7 +25,6 @@ export type Deliver = (
   blocked: boolean,
 ) => void;
 
-const HEADER = 12;
 /** A command may have set an expiry time: look after this many milliseconds at the latest. */
 const SOON_MS = 100;
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -40,6 +39,8 @@ export class Engine {
   /** Called when the effect stream has advanced. */
   onWrite: () => void = () => {};
   private readonly memory: Memory;
+  /** Where the memory's words tell of the last reply. */
+  private readonly head: number;
   /** What the engine calls the commands of the table, by their places; -1 where it knows none. */
   private readonly numbers: Int16Array;
   private readonly routes = new Map<number, Deliver>();
@@ -49,6 +50,7 @@ export class Engine {
   constructor({ module, memory }: Loaded, databases: number) {
     this.lodis = new module.Lodis({ databases, nowMs: Date.now() });
     this.memory = new Memory(memory);
+    this.head = this.lodis.head() >>> 2;
     const names = new Map(this.lodis.commandNames().split(" ").map((name, number) => [name, number]));
     this.numbers = Int16Array.from(COMMANDS, ({ name }) => names.get(name) ?? -1);
     this.writer = new RequestWriter(this.memory, (bytes) => this.lodis.reserve(bytes));
@@ -100,6 +102,8 @@ export class Engine {
 
   /** Writes a request of one command; `local` if it is for this engine. */
   write(command: Command, inputs: ArrayLike<Input>, local: boolean): void {
+    const number = this.numbers[command.index] ?? -1;
+    if (local && number >= 0 && this.writer.whole(number, inputs)) return;
     let args = inputs;
     for (let index = 0; index < inputs.length; index++) {
       // Anything that may run foreign code (iterators, getters) runs before the buffer is touched.
@@ -137,11 +141,10 @@ export class Engine {
   /** Hands every waiting message to its session. */
   drain(): void {
     for (;;) {
-      const pointer = this.lodis.takeMessages();
-      if (pointer === 0) return;
-      this.open(pointer);
-      const session = this.memory.view.getUint32(pointer + 8, true);
-      const { flags } = this;
+      const flags = this.lodis.takeMessages();
+      if (flags < 0) return;
+      this.open(flags);
+      const session = this.memory.words[this.head + 2]!;
       if (flags & WROTE) this.onWrite();
       const messages = this.reader.rest();
       this.routes.get(session)?.(messages, (flags & CLOSE) !== 0, (flags & BLOCKED) !== 0);
@@ -183,14 +186,13 @@ export class Engine {
     if (wait !== Infinity) this.schedule(wait);
   }
 
-  private open(pointer: number): void {
-    const { memory } = this;
+  private open(flags: number): void {
+    const { memory, head } = this;
     memory.refresh();
-    const { view } = memory;
-    this.flags = view.getUint32(pointer + 4, true);
+    const start = memory.words[head]!;
+    this.reader.begin(memory.bytes, start, start + memory.words[head + 1]!);
+    this.flags = flags;
     // Its time may run out sooner than the timer is due.
-    if (this.flags & BLOCKED) this.schedule(0);
-    const start = pointer + HEADER;
-    this.reader.begin(memory.bytes, start, start + view.getUint32(pointer, true));
+    if (flags & BLOCKED) this.schedule(0);
   }
 }

@@ -1,7 +1,7 @@
 //! `Lodis`: one engine, as JavaScript sees it.
 //!
-//! Requests are written into linear memory and parsed in place; a reply is written once, after a
-//! header of three little-endian `u32`: its length in bytes, flags, and the session it is for.
+//! Requests are written into linear memory and parsed in place; a reply is written once, and the
+//! call that wrote it answers flags. Where the reply is says the head, whose place never changes.
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
 use crate::engine::blocking::Unblock;
@@ -21,11 +21,10 @@ use wasm_bindgen::prelude::*;
 const REQUEST_LEN: usize = 64 * 1024;
 /// A reply buffer that has grown beyond this is given back.
 const REPLY_KEEP: usize = 1024 * 1024;
-const HEADER_LEN: usize = 12;
 /// Set in an argc that is followed by a command's number in place of its name.
 const NUMBERED: u32 = 1 << 31;
 
-/// Messages wait: call `takeMessages` until it answers 0.
+/// Messages wait: call `takeMessages` until it answers -1.
 const FLAG_MESSAGES: u32 = 1;
 /// The effect stream advanced, or CONFIG SET changed a setting.
 const FLAG_WROTE: u32 = 2;
@@ -44,6 +43,18 @@ pub(crate) struct Core {
     /// Set by `reserve` for one request that is too large for `request`.
     large_request: Option<Vec<u8>>,
     reply: Vec<u8>,
+    head: Box<Head>,
+}
+
+/// About the last reply, for JavaScript to read in place.
+#[repr(C)]
+#[derive(Default)]
+struct Head {
+    reply: u32,
+    /// In bytes.
+    reply_len: u32,
+    /// Whose it is.
+    session: u32,
 }
 
 /// One engine.
@@ -78,6 +89,7 @@ impl Lodis {
             request: vec![0; REQUEST_LEN],
             large_request: None,
             reply: Vec::new(),
+            head: Box::default(),
         };
         Ok(Self { core: Rc::new(RefCell::new(core)) })
     }
@@ -137,10 +149,16 @@ impl Lodis {
         core.large_request.insert(large).as_ptr() as usize
     }
 
+    /// A pointer to three `u32`: where the last reply is, its length in bytes, and its session. The
+    /// pointer is always the same.
+    pub fn head(&self) -> usize {
+        std::ptr::from_ref(&*self.core.borrow().head) as usize
+    }
+
     /// Runs every command in the first `bytes` bytes of the request buffer, in order, as `session`.
     /// A command is `u32` argc, then argc times `u32` length and bytes; if the highest bit of argc
-    /// is set, then the first word is a `u32` number of `commandNames`. Answers a reply pointer.
-    pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> usize {
+    /// is set, then the first word is a `u32` number of `commandNames`. Answers the reply's flags.
+    pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> u32 {
         self.core.borrow_mut().answer(bytes, now_ms, session, |core, frame| {
             core.run_frame(session, frame);
         })
@@ -164,8 +182,8 @@ impl Lodis {
         id.0
     }
 
-    /// Gives a connection the first `bytes` bytes of the request buffer. Answers a reply pointer.
-    pub fn receive(&self, connection: u32, bytes: usize, now_ms: f64) -> usize {
+    /// Gives a connection the first `bytes` bytes of the request buffer. Answers the reply's flags.
+    pub fn receive(&self, connection: u32, bytes: usize, now_ms: f64) -> u32 {
         let slot = connection as usize;
         self.core.borrow_mut().answer(bytes, now_ms, connection, |core, raw| {
             if let Some(Some(connection)) = core.connections.get_mut(slot) {
@@ -184,18 +202,18 @@ impl Lodis {
         }
     }
 
-    /// A reply pointer to the messages of a session that has some; 0 when none has. What the session
-    /// was sent while it was blocked runs then.
+    /// Makes the messages of a session that has some the last reply, and answers its flags; -1 when
+    /// none has. What the session was sent while it was blocked runs then.
     #[wasm_bindgen(js_name = takeMessages)]
-    pub fn take_messages(&self) -> usize {
+    pub fn take_messages(&self) -> i32 {
         let core = &mut *self.core.borrow_mut();
-        let Some((id, messages)) = core.engine.sessions.take_messages() else { return 0 };
+        let Some((id, messages)) = core.engine.sessions.take_messages() else { return -1 };
         let before = core.progress();
         core.begin_reply();
         core.reply.extend_from_slice(&messages);
         core.go_on(id.0);
-        let flags = core.flags(id.0, before);
-        core.end_reply(flags, id.0)
+        core.end_reply(id.0);
+        core.flags(id.0, before) as i32
     }
 
     /// Does what is due. Answers in how many milliseconds to call again; `Infinity` for never.
@@ -247,14 +265,14 @@ impl Lodis {
 }
 
 impl Core {
-    /// Runs `work` on the request that JavaScript has written; answers a reply pointer.
+    /// Runs `work` on the request that JavaScript has written; answers the reply's flags.
     fn answer(
         &mut self,
         bytes: usize,
         now_ms: f64,
         session: u32,
         work: impl FnOnce(&mut Self, &[u8]),
-    ) -> usize {
+    ) -> u32 {
         self.engine.set_time(micros(now_ms));
         let before = self.progress();
         self.begin_reply();
@@ -263,8 +281,8 @@ impl Core {
         let large = self.large_request.take();
         work(self, large.as_deref().unwrap_or(&request).get(..bytes).unwrap_or_default());
         self.request = request;
-        let flags = self.flags(session, before);
-        self.end_reply(flags, session)
+        self.end_reply(session);
+        self.flags(session, before)
     }
 
     /// What changes when something was written, or set.
@@ -351,15 +369,11 @@ impl Core {
             self.reply = Vec::new();
         }
         self.reply.clear();
-        self.reply.resize(HEADER_LEN, 0);
     }
 
-    fn end_reply(&mut self, flags: u32, session: u32) -> usize {
-        let len = (self.reply.len() - HEADER_LEN) as u32;
-        for (field, value) in [len, flags, session].into_iter().enumerate() {
-            self.reply[field * 4..field * 4 + 4].copy_from_slice(&value.to_le_bytes());
-        }
-        self.reply.as_ptr() as usize
+    fn end_reply(&mut self, session: u32) {
+        let (reply, reply_len) = (self.reply.as_ptr() as u32, self.reply.len() as u32);
+        *self.head = Head { reply, reply_len, session };
     }
 }
 

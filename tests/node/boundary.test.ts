@@ -28,12 +28,37 @@ test("text of every kind comes back as it was", async () => {
   await using redis = await open("text");
   const texts = ["", "a", "\0\r\n", "é", "€", "😀", "\ufeffbom", "\ufffd", "\uffff", "a😀é€\u007f\u0080"];
   for (const text of texts) {
-    // 64 letters is where the way of writing and reading changes, 4096 where the room is measured.
-    for (const times of [1, 7, 8, 9, 63, 64, 65, 4096, 5000, 30_000]) {
+    // Where the way of writing or reading changes.
+    for (const times of [1, 3, 4, 5, 15, 16, 17, 47, 48, 49, 97, 160, 161, 4096, 5000, 30_000]) {
       const long = text.repeat(times);
       await redis.set(`key:${text}`, long);
       expect(await redis.get(`key:${text}`)).toBe(long);
     }
+  }
+});
+
+test("many texts in one reply come back as they were, whatever is between them", async () => {
+  await using redis = await open("many texts");
+  const kinds = [
+    (n: number) => "a".repeat(n % 40),
+    (n: number) => `${n}`,
+    (n: number) => "é".repeat(n % 7),
+    (n: number) => "x".repeat(n % 3000),
+    (n: number) => "😀" + "y".repeat(n % 200),
+  ];
+  const broken = Uint8Array.of(0x61, 0xff, 0x62);
+  for (const [few, many] of [[0, 0], [0, 1], [1, 2], [3, 0], [0, 3], [0, 4], [4, 0]] as const) {
+    await redis.del("list");
+    const texts: string[] = [];
+    for (let n = 0; n < 400; n++) texts.push(kinds[n % 97 === 0 ? many : few]!(n * 7));
+    await redis.rPush("list", texts);
+    expect(await redis.lRange("list", 0, -1)).toEqual(texts);
+    await redis.lSet("list", 200, broken);
+    texts[200] = "a\ufffdb";
+    expect(await redis.lRange("list", 0, -1)).toEqual(texts);
+    const pipeline = redis.pipeline();
+    for (let n = 0; n < 400; n++) pipeline.lIndex("list", n);
+    expect(await pipeline.exec()).toEqual(texts);
   }
 });
 

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent } from "../../pkg/src/boundary/wasm.js";
+import { WROTE } from "../../pkg/src/engine.js";
 import { Host } from "../../pkg/src/host.js";
 import type { Loaded } from "../../pkg/src/load.js";
 import { Redis } from "../../pkg/src/redis.js";
@@ -56,14 +57,30 @@ function recording({ Lodis }: Module, memory: WebAssembly.Memory): Module["Lodis
     effects = 0;
     override exec(session: number, bytes: number, nowMs: number): number {
       const request = new Uint8Array(memory.buffer, this.reserve(0), bytes);
-      const writes = /set|incr/.test(new TextDecoder().decode(request));
-      const pointer = super.exec(session, bytes, nowMs);
-      if (writes) {
-        this.effects += 10;
-        const view = new DataView(memory.buffer);
-        view.setUint32(pointer + 4, view.getUint32(pointer + 4, true) | 2, true);
+      const writes = this.names(request).some((name) => /set|incr/.test(name));
+      const flags = super.exec(session, bytes, nowMs);
+      if (writes) this.effects += 10;
+      return writes ? flags | WROTE : flags;
+    }
+    /** The names of the commands in a request. */
+    private names(request: Uint8Array): string[] {
+      const view = new DataView(request.buffer, request.byteOffset, request.length);
+      const numbered = this.commandNames().split(" ");
+      const names: string[] = [];
+      for (let at = 0; at < request.length; ) {
+        let words = view.getUint32(at, true);
+        at += 4;
+        if (words >= 2 ** 31) {
+          names.push(numbered[view.getUint32(at, true)]!);
+          at += 4;
+          words -= 2 ** 31 + 1;
+        } else {
+          const start = at + 4;
+          names.push(new TextDecoder().decode(request.subarray(start, start + view.getUint32(at, true))));
+        }
+        for (; words > 0; words--) at += 4 + view.getUint32(at, true);
       }
-      return pointer;
+      return names;
     }
     override offset(): number {
       return this.effects;

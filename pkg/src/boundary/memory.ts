@@ -2,10 +2,12 @@
 export class Memory {
   bytes: Uint8Array;
   view: DataView;
+  words: Uint32Array;
 
   constructor(private readonly memory: WebAssembly.Memory) {
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
   }
 
   /** Call after anything that may have made the memory grow. */
@@ -14,6 +16,7 @@ export class Memory {
     if (this.bytes.length === 0) {
       this.bytes = new Uint8Array(this.memory.buffer);
       this.view = new DataView(this.memory.buffer);
+      this.words = new Uint32Array(this.memory.buffer);
     }
   }
 }

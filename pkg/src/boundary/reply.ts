@@ -1,9 +1,13 @@
 import { ReplyError } from "../errors.js";
 import type { Reply } from "../types.js";
-import { readText } from "./text.js";
+import { readPlaces, readText } from "./text.js";
 
 /** Nesting beyond this is no reply of Redis. */
 const DEPTH_MAX = 128;
+/** So much of a reply of many strings is decoded at once; a string keeps no more than that alive. */
+const WINDOW = 16 * 1024;
+/** Less than this is decoded string by string. */
+const WINDOW_MIN = 128;
 
 /**
  * Reads replies one after the other, each in one pass.
@@ -16,6 +20,10 @@ export class ReplyReader {
   private bytes: Uint8Array = EMPTY;
   private end = 0;
   private binary = false;
+  /** Text of which strings are slices: that of `bytes[windowStart..windowEnd]`, or of nothing. */
+  private window = "";
+  private windowStart = 0;
+  private windowEnd = 0;
   /** Where the next reply begins. */
   at = 0;
 
@@ -24,6 +32,7 @@ export class ReplyReader {
     this.bytes = bytes;
     this.at = start;
     this.end = end;
+    this.windowEnd = 0;
   }
 
   /** Whether another reply is there. */
@@ -106,7 +115,24 @@ export class ReplyReader {
     if (end + 2 > this.end) throw new Error("broken reply: a string without an end");
     this.at = end + 2;
     if (this.binary) return this.bytes.slice(start, end);
-    return readText(this.bytes, start, end);
+    return this.text(start, end);
+  }
+
+  /** One string; where more are to come, they are decoded together and cut apart. */
+  private text(start: number, end: number): string {
+    if (end > this.windowEnd && this.end - end >= WINDOW_MIN) this.openWindow(start, end);
+    if (start < this.windowStart || end > this.windowEnd || this.window === "") {
+      return readText(this.bytes, start, end);
+    }
+    return this.window.slice(start - this.windowStart, end - this.windowStart);
+  }
+
+  private openWindow(start: number, end: number): void {
+    // One that is large is better off by itself.
+    if (end - start > WINDOW / 8) return;
+    this.windowStart = start;
+    this.windowEnd = Math.min(start + WINDOW, this.end);
+    this.window = readPlaces(this.bytes, start, this.windowEnd) ?? "";
   }
 
   private line(): string {

@@ -1,6 +1,6 @@
 import type { Argument } from "../types.js";
 import type { Memory } from "./memory.js";
-import { utf8Length, writeAscii, writeText } from "./text.js";
+import { inNode, utf8Length, writeAscii, writeText } from "./text.js";
 
 /** The buffer that never moves: `reserve` answers the same pointer for anything up to this. */
 const SMALL = 64 * 1024;
@@ -9,8 +9,8 @@ const LONG = 4096;
 /** Above this many units, text that is not ASCII is measured. */
 const MEASURED = 1024 * 1024;
 
-/** Up to this many units, text is written letter by letter. */
-const SHORT = 64;
+/** No text that is written letter by letter is longer than this. */
+const SHORT_MAX = 160;
 /** Set in an argc that is followed by a command's number in place of its name. */
 const NUMBERED = 2 ** 31;
 
@@ -22,6 +22,8 @@ export interface Head {
 
 /** Writes commands into the engine's request buffer: `u32` argc, then `u32` length and bytes. */
 export class RequestWriter {
+  /** Up to this many units, a loop over the letters beats the platform's encoder. */
+  private readonly short = inNode() ? 48 : SHORT_MAX;
   private readonly small: number;
   private start: number;
   private at: number;
@@ -54,6 +56,41 @@ export class RequestWriter {
     this.memory.refresh();
   }
 
+  /**
+   * Writes a local request of one command by its number, if the arguments are numbers and short
+   * ASCII; whether they are. Otherwise nothing has begun.
+   */
+  whole(number: number, args: ArrayLike<unknown>): boolean {
+    if (this.start !== this.small) return false;
+    const { memory, short } = this;
+    memory.refresh();
+    const { bytes, view } = memory;
+    const last = this.end - 4 - SHORT_MAX;
+    let at = this.start + 8;
+    for (let index = 0; index < args.length; index++) {
+      let value = args[index];
+      if (typeof value === "number") value = String(value);
+      if (typeof value !== "string" || at > last) return false;
+      const { length } = value;
+      view.setUint32(at, length, true);
+      at += 4;
+      if (length <= short) {
+        for (let letter = 0; letter < length; letter++) {
+          const unit = value.charCodeAt(letter);
+          if (unit >= 0x80) return false;
+          bytes[at++] = unit;
+        }
+      } else {
+        if (length > SHORT_MAX || !writeAscii(bytes, at, value)) return false;
+        at += length;
+      }
+    }
+    view.setUint32(this.start, NUMBERED + 1 + args.length, true);
+    view.setUint32(this.start + 4, number, true);
+    this.at = at;
+    return true;
+  }
+
   /** Begins a command by its number, or its words where that is negative. */
   command({ head, words }: Head, number: number): void {
     this.argcAt = this.at;
@@ -77,7 +114,7 @@ export class RequestWriter {
    */
   argument(value: Argument, position: number): void {
     if (typeof value === "string") {
-      if (!this.short(value)) this.text(value, position);
+      this.text(value, position);
     } else if (typeof value === "number" || typeof value === "bigint") {
       this.text(String(value), position);
     } else if (value instanceof Uint8Array) {
@@ -112,24 +149,6 @@ export class RequestWriter {
     this.ensure(frame.length);
     this.memory.bytes.set(frame, this.at);
     this.at += frame.length;
-  }
-
-  /** Writes short ASCII, if it is that; whether it is. */
-  private short(value: string): boolean {
-    const { length } = value;
-    if (length > SHORT || this.at + 4 + SHORT > this.end) return false;
-    const { bytes } = this.memory;
-    let at = this.at;
-    bytes[at] = length;
-    bytes[at + 1] = bytes[at + 2] = bytes[at + 3] = 0;
-    at += 4;
-    for (let index = 0; index < length; index++) {
-      const unit = value.charCodeAt(index);
-      if (unit >= 0x80) return false;
-      bytes[at++] = unit;
-    }
-    this.at = at;
-    return true;
   }
 
   private text(value: string, position: number): void {

@@ -1,8 +1,14 @@
-/** Up to here a loop over the letters beats the platform's decoder. */
-const LOOP_MAX = 64;
+/** Whether this is Node, or something that is quick at the same things. */
+export function inNode(): boolean {
+  const { process } = globalThis as { process?: { versions?: { node?: unknown } } };
+  return typeof process?.versions?.node === "string";
+}
 
 let encoder: TextEncoder | undefined;
 let decoder: TextDecoder | undefined;
+let strict: TextDecoder | undefined;
+/** Up to this many bytes, a loop over the letters beats the platform's decoder. */
+let loopMax: number | undefined;
 
 /** Bytes of `text` in UTF-8; -1 if it holds half of a surrogate pair. */
 export function utf8Length(text: string): number {
@@ -44,7 +50,8 @@ export function writeAscii(bytes: Uint8Array, at: number, text: string): boolean
 
 /** The text of UTF-8 `bytes[start..end]`; what is not UTF-8 becomes U+FFFD. */
 export function readText(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= LOOP_MAX) {
+  loopMax ??= inNode() ? 48 : 96;
+  if (end - start <= loopMax) {
     const text = readAscii(bytes, start, end);
     if (text !== undefined) return text;
   }
@@ -52,14 +59,32 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
   return decoder.decode(bytes.subarray(start, end));
 }
 
+/** The text of `bytes[start..end]` if all of it is ASCII, so that places are the same in both. */
+export function readPlaces(bytes: Uint8Array, start: number, end: number): string | undefined {
+  strict ??= new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+  try {
+    const text = strict.decode(bytes.subarray(start, end));
+    return text.length === end - start ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = "";
   let at = start;
-  for (; at + 8 <= end; at += 8) {
+  for (; at + 16 <= end; at += 16) {
     const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!;
     const e = bytes[at + 4]!, f = bytes[at + 5]!, g = bytes[at + 6]!, h = bytes[at + 7]!;
-    if ((a | b | c | d | e | f | g | h) >= 0x80) return undefined;
-    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+    const i = bytes[at + 8]!, j = bytes[at + 9]!, k = bytes[at + 10]!, l = bytes[at + 11]!;
+    const m = bytes[at + 12]!, n = bytes[at + 13]!, o = bytes[at + 14]!, p = bytes[at + 15]!;
+    if ((a | b | c | d | e | f | g | h | i | j | k | l | m | n | o | p) >= 0x80) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  }
+  for (; at + 4 <= end; at += 4) {
+    const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!;
+    if ((a | b | c | d) >= 0x80) return undefined;
+    text += String.fromCharCode(a, b, c, d);
   }
   for (; at < end; at++) {
     const byte = bytes[at]!;

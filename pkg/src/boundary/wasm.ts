@@ -6,6 +6,7 @@ export interface Lodis {
   inTransaction(session: number): boolean;
   disconnect(session: number): void;
   reserve(bytes: number): number;
+  head(): number;
   exec(session: number, bytes: number, nowMs: number): number;
   openConnection(address: string, nowMs: number): number;
   receive(connection: number, bytes: number, nowMs: number): number;
