@@ -144,11 +144,11 @@ impl Page {
         let room = self.lodis.reserve(frame.len()) as *mut u8;
         // SAFETY: `reserve` answers room for so many bytes in this very memory.
         unsafe { std::ptr::copy_nonoverlapping(frame.as_ptr(), room, frame.len()) };
-        let reply = self.lodis.exec(self.session, frame.len(), now()) as *const u8;
-        // SAFETY: a reply pointer points at a header of 12 bytes and as many bytes as it says.
+        self.lodis.exec(self.session, frame.len(), now());
+        // SAFETY: `head` answers a pointer to where the reply is and its length.
         let text = unsafe {
-            let len = u32::from_le_bytes(*reply.cast::<[u8; 4]>()) as usize;
-            std::slice::from_raw_parts(reply.add(12), len).to_vec()
+            let [reply, len] = *(self.lodis.head() as *const [usize; 2]);
+            std::slice::from_raw_parts(reply as *const u8, len).to_vec()
         };
         self.log.written(now());
         String::from_utf8(text).unwrap()

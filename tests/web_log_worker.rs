@@ -37,11 +37,11 @@ async fn visit(name: &str) -> String {
     let room = lodis.reserve(FRAME.len()) as *mut u8;
     // SAFETY: `reserve` answers room for so many bytes in this very memory.
     unsafe { std::ptr::copy_nonoverlapping(FRAME.as_ptr(), room, FRAME.len()) };
-    let reply = lodis.exec(session, FRAME.len(), now) as *const u8;
-    // SAFETY: a reply pointer points at a header of 12 bytes and as many bytes as it says.
+    lodis.exec(session, FRAME.len(), now);
+    // SAFETY: `head` answers a pointer to where the reply is and its length.
     let reply = unsafe {
-        let len = u32::from_le_bytes(*reply.cast::<[u8; 4]>()) as usize;
-        std::slice::from_raw_parts(reply.add(12), len).to_vec()
+        let [reply, len] = *(lodis.head() as *const [usize; 2]);
+        std::slice::from_raw_parts(reply as *const u8, len).to_vec()
     };
     log.written(now);
     let started = js_sys::Date::now();
