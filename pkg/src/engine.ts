@@ -1,5 +1,6 @@
 import type { Lodis } from "./boundary/wasm.js";
 import { Memory } from "./boundary/memory.js";
+import { ValueCache } from "./cache.js";
 import { ReplyReader } from "./boundary/reply.js";
 import { RequestWriter } from "./boundary/request.js";
 import { type Command, COMMANDS, flatten, isArgument } from "./commands.js";
@@ -12,6 +13,10 @@ export const MESSAGES = 1;
 export const WROTE = 2;
 /** The session is to be ended. */
 export const CLOSE = 4;
+/** The reply is the value of one key. */
+const COPIED = 16;
+/** What the session has read before may no longer be what it would read now. */
+const FORGET = 32;
 /** The session waits for the end of a blocking command. */
 export const BLOCKED = 8;
 
@@ -33,9 +38,13 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 export class Engine {
   readonly writer: RequestWriter;
   readonly reader = new ReplyReader();
+  /** Values that one session has read. */
+  readonly cache: ValueCache;
   readonly lodis: Lodis;
-  /** Flags of the last reply. */
+  /** Flags of the last reply that ask for something to be done. */
   flags = 0;
+  /** Whether the last reply is the value of one key. */
+  copied = false;
   /** Called when the effect stream has advanced. */
   onWrite: () => void = () => {};
   private readonly memory: Memory;
@@ -51,6 +60,7 @@ export class Engine {
     this.lodis = new module.Lodis({ databases, nowMs: Date.now() });
     this.memory = new Memory(memory);
     this.head = this.lodis.head() >>> 2;
+    this.cache = new ValueCache(this.lodis, this.memory, this.head);
     const names = new Map(this.lodis.commandNames().split(" ").map((name, number) => [name, number]));
     this.numbers = Int16Array.from(COMMANDS, ({ name }) => names.get(name) ?? -1);
     this.writer = new RequestWriter(this.memory, (bytes) => this.lodis.reserve(bytes));
@@ -167,6 +177,7 @@ export class Engine {
     clearTimeout(this.timer);
     this.timerDue = -Infinity;
     this.routes.clear();
+    this.cache.close();
     this.lodis.free();
   }
 
@@ -191,7 +202,9 @@ export class Engine {
     memory.refresh();
     const start = memory.words[head]!;
     this.reader.begin(memory.bytes, start, start + memory.words[head + 1]!);
-    this.flags = flags;
+    this.flags = flags & ~(COPIED | FORGET);
+    this.copied = (flags & COPIED) !== 0;
+    if (flags & FORGET) this.cache.forget();
     // Its time may run out sooner than the timer is due.
     if (flags & BLOCKED) this.schedule(0);
   }

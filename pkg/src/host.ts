@@ -1,7 +1,7 @@
 import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, flatten, mayBlock, plain, splitSignal } from "./commands.js";
+import { type Command, COMMANDS, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError } from "./errors.js";
@@ -37,6 +37,8 @@ interface Request {
   /** Whether another tab may have run it. */
   sent: boolean;
 }
+
+export const GET = COMMANDS.find((command) => command.name === "get")!;
 
 type State = "opening" | "local" | "guest" | "closed";
 
@@ -95,9 +97,14 @@ export class Host {
   callSync(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     this.mustBeLocal();
     this.engine.write(command, inputs, true);
-    const reply = this.runOne(binary);
+    const reply = this.runOne(command, inputs, binary);
     if (reply instanceof ReplyError) throw reply;
     return reply;
+  }
+
+  /** What GET would answer for a key, if that is known without asking. */
+  known(key: unknown): string | undefined {
+    return typeof key === "string" ? this.engine.cache.get(key) : undefined;
   }
 
   /** Runs one command here or in the tab that has the data. */
@@ -110,7 +117,7 @@ export class Host {
         const read = (reader: ReplyReader) => orThrow(reader.next(binary));
         return this.forward(command.readOnly, read);
       }
-      const reply = this.runOne(binary);
+      const reply = this.runOne(command, inputs, binary);
       if (reply instanceof ReplyError) return Promise.reject(reply);
       const stored = this.flushed();
       return stored ? stored.then(() => reply) : Promise.resolve(reply);
@@ -207,10 +214,14 @@ export class Host {
     return this.failure ?? new ClosedError();
   }
 
-  private runOne(binary: boolean): Reply {
+  private runOne(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     const { engine } = this;
     engine.run(this.session);
     const reply = engine.reader.next(binary);
+    if (engine.copied && command === GET && typeof reply === "string") {
+      const key = inputs[0];
+      if (typeof key === "string") engine.cache.note(this.session, key, reply);
+    }
     if (engine.flags !== 0) this.settle();
     return reply;
   }

@@ -3,9 +3,9 @@ import { Multi, Pipeline } from "./batch.js";
 import { find, flatten, install, mayBlock, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
 import type { Commands } from "./generated/commands.js";
-import type { Host, InstanceEvents, Role } from "./host.js";
+import { GET, type Host, type InstanceEvents, type Role } from "./host.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
-import type { Input, Reply } from "./types.js";
+import type { Argument, Input, Reply } from "./types.js";
 
 /** Takes a subscription back. */
 export type Stop = () => Promise<void>;
@@ -44,6 +44,13 @@ export class SyncRedis extends Surface {
   constructor(host: Host) {
     super(host, false);
     this.bytes = new SyncBytesRedis(host);
+  }
+
+  // As the table has it; a value that was read before, and has not changed, costs no crossing.
+  get(key: Argument, ...rest: never[]): string | null {
+    const known = rest.length === 0 ? this.host.known(key) : undefined;
+    if (known !== undefined) return known;
+    return this.host.callSync(GET, [key, ...rest], false) as string | null;
   }
 
   /** Any command, as on the wire. */
@@ -158,6 +165,13 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
     super(host, false);
     this.sync = new SyncRedis(host);
     this.bytes = new BytesRedis(host);
+  }
+
+  // As the table has it; a value that was read before, and has not changed, costs no crossing.
+  get(key: Argument, ...rest: never[]): Promise<string | null> {
+    const known = rest.length === 0 ? this.host.known(key) : undefined;
+    if (known !== undefined) return Promise.resolve(known);
+    return this.host.call(GET, [key, ...rest], false) as Promise<string | null>;
   }
 
   /** Who has the data. */

@@ -112,15 +112,27 @@ impl<'a> Ctx<'a> {
 
     /// As [`Ctx::lookup`], counted as a keyspace hit or miss: for commands that read.
     pub fn read(&mut self, key: &[u8]) -> Option<&Object> {
+        let slot = self.read_slot(key)?;
+        Some(self.db().at(slot))
+    }
+
+    /// As [`Ctx::read`]; answers where the key is.
+    pub fn read_slot(&mut self, key: &[u8]) -> Option<Slot> {
         let slot = self.locate(key);
         self.count(key, slot)
+    }
+
+    /// The reply is the value at `slot`, and nothing else.
+    pub fn copied(&mut self, slot: Slot) {
+        self.engine.copied = Some(self.engine.keyspace.db(self.db).copied(slot));
     }
 
     /// As [`Ctx::read`], for commands that ask about the key: it does not count as used.
     pub fn peek(&mut self, key: &[u8]) -> Option<&Object> {
         let db = self.db_index();
         let slot = self.locate_in(db, key);
-        self.count(key, slot)
+        let slot = self.count(key, slot)?;
+        Some(self.db().at(slot))
     }
 
     /// As [`Ctx::read`]; the key counts as used, whatever CLIENT NO-TOUCH says.
@@ -128,16 +140,16 @@ impl<'a> Ctx<'a> {
         let uses = std::mem::replace(&mut self.uses, true);
         let slot = self.locate(key);
         self.uses = uses;
-        self.count(key, slot)
+        let slot = self.count(key, slot)?;
+        Some(self.db().at(slot))
     }
 
-    fn count(&mut self, key: &[u8], slot: Option<Slot>) -> Option<&Object> {
+    fn count(&mut self, key: &[u8], slot: Option<Slot>) -> Option<Slot> {
         self.engine.stats.count_lookup(slot.is_some());
-        let Some(slot) = slot else {
+        if slot.is_none() {
             self.notify(class::KEY_MISS, "keymiss", key);
-            return None;
-        };
-        Some(self.db().at(slot))
+        }
+        slot
     }
 
     /// The string at `key`, counted as a hit or miss.

@@ -106,6 +106,11 @@ impl<V> Dict<V> {
         &self.entry(slot.0).value
     }
 
+    /// The [`Dict::hash`] of the key at `slot`.
+    pub fn hash_at(&self, slot: Slot) -> u32 {
+        self.entry(slot.0).hash
+    }
+
     /// The value at `slot`, to be changed.
     pub fn at_mut(&mut self, slot: Slot) -> &mut V {
         &mut self.entry_mut(slot.0).value

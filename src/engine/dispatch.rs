@@ -36,6 +36,7 @@ impl Engine {
             return;
         }
         session.active_ms = now_ms;
+        self.copied = None;
         let mut writer = Writer::new(out, session.protocol);
         let start = writer.position();
         self.effects.begin_unit();

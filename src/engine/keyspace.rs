@@ -1,6 +1,7 @@
 //! The databases: keys, values, expiry times, and who watches which key.
 
 use super::dict::{Dict, Slot};
+use super::generations::{Copied, Generations};
 use super::key::Key;
 use super::rng::Rng;
 use super::session::SessionId;
@@ -79,6 +80,7 @@ pub struct Db {
     watched: Dict<Watch>,
     /// Keys that have changed while sessions wait for them, in that order.
     ready: Vec<Key>,
+    generations: Generations,
 }
 
 struct Watch {
@@ -99,6 +101,7 @@ impl Db {
             deadlines_max: DEADLINES_MIN,
             watched: Dict::new(seed),
             ready: Vec::new(),
+            generations: Generations::default(),
         }
     }
 
@@ -135,6 +138,16 @@ impl Db {
     /// What the key at `slot` holds.
     pub fn at(&self, slot: Slot) -> &Object {
         self.dict.at(slot)
+    }
+
+    /// What a copy of the value at `slot` is a copy of.
+    pub fn copied(&self, slot: Slot) -> Copied {
+        Copied { hash: self.dict.hash_at(slot), expires_at: self.at(slot).expires_at() }
+    }
+
+    /// By which the host sees that a copy is out of date.
+    pub fn generations(&mut self) -> &mut Generations {
+        &mut self.generations
     }
 
     /// The value at `slot`, to be changed in place. The caller says so with [`Db::touch`].
@@ -197,6 +210,7 @@ impl Db {
     /// Removes every key.
     pub fn clear(&mut self) {
         self.touch_all();
+        self.generations.advance_all();
         self.dict.clear();
         self.deadlines = BinaryHeap::new();
         self.deadlines_max = DEADLINES_MIN;
@@ -238,8 +252,11 @@ impl Db {
         self.dict.rehash(buckets)
     }
 
-    /// Tells whoever watches `key` that it has changed.
+    /// Tells whoever watches `key`, or keeps a copy of its value, that it has changed.
     pub fn touch(&mut self, key: &[u8]) {
+        if self.generations.are_kept() {
+            self.generations.advance(self.dict.hash(key));
+        }
         if !self.watched.is_empty()
             && let Some(watch) = self.watched.get_mut(key)
         {
@@ -408,8 +425,8 @@ impl Keyspace {
         self.dbs.iter()
     }
 
-    /// Exchanges two databases. Watches stay with the number: watched keys that are in either of
-    /// the two count as changed.
+    /// Exchanges two databases. Watches and generations stay with the number: watched keys that are
+    /// in either of the two count as changed.
     pub fn swap(&mut self, first: usize, second: usize) {
         if first == second {
             return;
@@ -422,6 +439,9 @@ impl Keyspace {
         std::mem::swap(one, other);
         std::mem::swap(&mut one.watched, &mut other.watched);
         std::mem::swap(&mut one.ready, &mut other.ready);
+        std::mem::swap(&mut one.generations, &mut other.generations);
+        one.generations.advance_all();
+        other.generations.advance_all();
     }
 }
 

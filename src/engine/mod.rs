@@ -20,6 +20,7 @@ pub mod dict;
 mod dispatch;
 pub mod effects;
 pub mod error;
+pub mod generations;
 pub mod glob;
 mod info;
 pub mod key;
@@ -44,6 +45,7 @@ pub use connection::Connection;
 use blocking::Waiting;
 use config::{Config, Limits};
 use effects::Effects;
+use generations::Copied;
 use keyspace::{Keyspace, Object};
 use pubsub::{PubSub, Space};
 use registry::Registry;
@@ -103,6 +105,7 @@ pub struct Engine {
     waiting: Waiting,
     now: Now,
     loading: bool,
+    copied: Option<Copied>,
 }
 
 /// One moment in three units: divisions are not cheap enough to be repeated at every command.
@@ -145,6 +148,7 @@ impl Engine {
             waiting: Waiting::default(),
             now: Now::new(options.now_us),
             loading: false,
+            copied: None,
         }
     }
 
@@ -168,6 +172,11 @@ impl Engine {
     /// The time in Unix seconds.
     pub(crate) fn now_s(&self) -> u32 {
         self.now.s
+    }
+
+    /// What the reply of the last command is a copy of, if it is one.
+    pub fn copied(&self) -> Option<Copied> {
+        self.copied
     }
 
     /// The command table by name.

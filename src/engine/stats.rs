@@ -40,6 +40,12 @@ impl Stats {
         }
     }
 
+    /// Counts commands whose replies the host had copies of.
+    pub fn count_copies(&mut self, replies: u64) {
+        self.commands += replies;
+        self.keyspace_hits += replies;
+    }
+
     /// Counts one lookup.
     pub fn count_lookup(&mut self, found: bool) {
         *(if found { &mut self.keyspace_hits } else { &mut self.keyspace_misses }) += 1;

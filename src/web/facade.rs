@@ -5,6 +5,7 @@
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
 use crate::engine::blocking::Unblock;
+use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
 use crate::engine::table::Command;
@@ -30,6 +31,11 @@ const FLAG_MESSAGES: u32 = 1;
 const FLAG_WROTE: u32 = 2;
 /// The session or connection is to be ended.
 const FLAG_CLOSE: u32 = 4;
+/// The reply is the value of one key: the head says what a copy of it depends on.
+const FLAG_COPIED: u32 = 16;
+/// What the session read before may no longer be what it would read now: it has selected another
+/// database, or begun or ended a transaction.
+const FLAG_FORGET: u32 = 32;
 /// The session waits for the end of a blocking command; its other replies come as messages.
 const FLAG_BLOCKED: u32 = 8;
 
@@ -55,6 +61,14 @@ struct Head {
     reply_len: u32,
     /// Whose it is.
     session: u32,
+    /// Written by JavaScript: how often it has answered a copy in place of a command.
+    copies: u32,
+    /// The generation, of those of `generations`, that must be what it is now.
+    slot: u32,
+    /// The key's hash, by which to see that it was read before.
+    hash: u32,
+    /// When the key ceases to exist: Unix milliseconds, or infinity.
+    expires_at: f64,
 }
 
 /// One engine.
@@ -149,10 +163,21 @@ impl Lodis {
         core.large_request.insert(large).as_ptr() as usize
     }
 
-    /// A pointer to three `u32`: where the last reply is, its length in bytes, and its session. The
-    /// pointer is always the same.
+    /// A pointer to what is known of the last reply, always the same. `u32` each: where it is, its
+    /// length in bytes, and its session; a counter, to be increased for every copy that was answered
+    /// in place of a GET; if the flag 16 is set, the slot of the value's generation, the key's hash,
+    /// and as `f64` when the key ceases to exist (Unix milliseconds, or infinity).
     pub fn head(&self) -> usize {
         std::ptr::from_ref(&*self.core.borrow().head) as usize
+    }
+
+    /// A pointer to the generations (`u32`) of the database that a session has selected, the same for
+    /// as long as the flag 32 does not come. While one has not changed, and the time has not come, a
+    /// copied value is what GET would answer.
+    pub fn generations(&self, session: u32) -> usize {
+        let engine = &mut self.core.borrow_mut().engine;
+        let db = engine.sessions.get(SessionId(session)).map_or(0, |session| session.db);
+        engine.keyspace.db_mut(db).generations().keep().as_ptr() as usize
     }
 
     /// Runs every command in the first `bytes` bytes of the request buffer, in order, as `session`.
@@ -274,7 +299,9 @@ impl Core {
         work: impl FnOnce(&mut Self, &[u8]),
     ) -> u32 {
         self.engine.set_time(micros(now_ms));
-        let before = self.progress();
+        let copies = std::mem::take(&mut self.head.copies);
+        self.engine.stats.count_copies(copies.into());
+        let before = (self.progress(), self.view(session));
         self.begin_reply();
         // The buffer stays where it is: JavaScript holds on to its address.
         let request = std::mem::take(&mut self.request);
@@ -282,7 +309,23 @@ impl Core {
         work(self, large.as_deref().unwrap_or(&request).get(..bytes).unwrap_or_default());
         self.request = request;
         self.end_reply(session);
-        self.flags(session, before)
+        let forget = if before.1 == self.view(session) { 0 } else { FLAG_FORGET };
+        self.flags(session, before.0) | self.note_copied() | forget
+    }
+
+    /// On what, besides the keyspace, it depends what a session reads.
+    fn view(&self, session: u32) -> Option<(usize, bool)> {
+        let session = self.engine.sessions.get(SessionId(session))?;
+        Some((session.db, session.queue.is_some()))
+    }
+
+    /// Puts into the head what the last reply is a copy of, if it is one.
+    fn note_copied(&mut self) -> u32 {
+        let Some(copied) = self.engine.copied() else { return 0 };
+        self.head.slot = Generations::slot(copied.hash) as u32;
+        self.head.hash = copied.hash;
+        self.head.expires_at = copied.expires_at.map_or(f64::INFINITY, |at| at as f64);
+        FLAG_COPIED
     }
 
     /// What changes when something was written, or set.
@@ -373,7 +416,8 @@ impl Core {
 
     fn end_reply(&mut self, session: u32) {
         let (reply, reply_len) = (self.reply.as_ptr() as u32, self.reply.len() as u32);
-        *self.head = Head { reply, reply_len, session };
+        (self.head.reply, self.head.reply_len) = (reply, reply_len);
+        self.head.session = session;
     }
 }
 

@@ -11,12 +11,13 @@ export class Memory {
   }
 
   /** Call after anything that may have made the memory grow. */
-  refresh(): void {
+  refresh(): this {
     // A detached view has no length; asking the memory for its buffer costs ten times as much.
     if (this.bytes.length === 0) {
       this.bytes = new Uint8Array(this.memory.buffer);
       this.view = new DataView(this.memory.buffer);
       this.words = new Uint32Array(this.memory.buffer);
     }
+    return this;
   }
 }

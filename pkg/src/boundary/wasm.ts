@@ -7,6 +7,7 @@ export interface Lodis {
   disconnect(session: number): void;
   reserve(bytes: number): number;
   head(): number;
+  generations(session: number): number;
   exec(session: number, bytes: number, nowMs: number): number;
   openConnection(address: string, nowMs: number): number;
   receive(connection: number, bytes: number, nowMs: number): number;

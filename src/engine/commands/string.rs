@@ -181,7 +181,13 @@ pub(super) fn reply_string(
 }
 
 fn get(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    reply_string(c, args.take()?, out)?;
+    let Some(slot) = c.read_slot(args.take()?) else {
+        out.null();
+        return Ok(());
+    };
+    let string = c.db().at(slot).value.as_string().ok_or(Error::WRONG_TYPE)?;
+    string.with_bytes(|bytes| out.bulk(bytes));
+    c.copied(slot);
     Ok(())
 }
 
