@@ -12,6 +12,8 @@ const LIFE_MS = 1000;
 /** Values kept at a time, and the sum of their lengths and those of their keys. */
 const VALUES_MAX = 65_536;
 const LENGTH_MAX = 8 * 1024 * 1024;
+/** Places for marks of keys that were read; when half of them are taken, all are wiped out. */
+const READ = 65_536;
 
 /** A decoded value. */
 interface Value {
@@ -31,8 +33,12 @@ interface Value {
  */
 export class ValueCache {
   private readonly values = new Map<string, Value>();
-  /** A part of the hash of the key of each slot that was read last. */
-  private readonly read = new Uint16Array(16_384);
+  /**
+   * Whether a key with so many last bits of its hash was read before: what is read once only is not
+   * worth keeping. That another key may have left the mark does no harm.
+   */
+  private readonly read = new Uint8Array(READ);
+  private marks = 0;
   private length = 0;
   /** Where the generations are among the memory's words; -1 if that must be asked. */
   private generations = -1;
@@ -59,12 +65,8 @@ export class ValueCache {
   /** Takes note of what session `session` was answered by a GET that the engine calls a copy. */
   note(session: number, key: string, text: string): void {
     const { words } = this.memory;
+    if (this.isFirst(words[this.head + HASH]! % READ)) return;
     const slot = words[this.head + SLOT]!;
-    const tag = words[this.head + HASH]! >>> 16;
-    if (this.read[slot] !== tag) {
-      this.read[slot] = tag;
-      return;
-    }
     const length = key.length + text.length;
     if (length > LENGTH_MAX / 8) return;
     if (this.values.size >= VALUES_MAX || this.length + length > LENGTH_MAX) this.forget();
@@ -78,6 +80,16 @@ export class ValueCache {
       expiresAt: this.memory.view.getFloat64((this.head + EXPIRES_AT) * 4, true),
     });
     this.timer ??= this.startTimer();
+  }
+
+  private isFirst(place: number): boolean {
+    if (this.read[place] !== 0) return false;
+    if (++this.marks > READ / 2) {
+      this.read.fill(0);
+      this.marks = 1;
+    }
+    this.read[place] = 1;
+    return true;
   }
 
   /** Forgets every value. */
