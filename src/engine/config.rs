@@ -66,6 +66,26 @@ impl Default for Limits {
     }
 }
 
+/// Which values are freed bit by bit after they are gone, and not at once. In Redis all of these are
+/// off; it has a server to itself, and here a page would stand still meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LazyFreeSettings {
+    /// `lazyfree-lazy-expire`: those whose time has come.
+    pub expire: bool,
+    /// `lazyfree-lazy-server-del`: those that commands overwrite.
+    pub server_del: bool,
+    /// `lazyfree-lazy-user-del`: those that DEL removes.
+    pub user_del: bool,
+    /// `lazyfree-lazy-user-flush`: those of FLUSHALL and FLUSHDB without SYNC and ASYNC.
+    pub user_flush: bool,
+}
+
+impl Default for LazyFreeSettings {
+    fn default() -> Self {
+        Self { expire: true, server_del: true, user_del: true, user_flush: true }
+    }
+}
+
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -81,6 +101,8 @@ pub struct Config {
     pub proto_max_bulk_len: usize,
     /// Where encodings change.
     pub limits: Limits,
+    /// What is freed bit by bit.
+    pub lazyfree: LazyFreeSettings,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
 }
@@ -94,6 +116,7 @@ impl Default for Config {
             notify: 0,
             proto_max_bulk_len: 512 * 1024 * 1024,
             limits: Limits::default(),
+            lazyfree: LazyFreeSettings::default(),
             generation: 0,
         }
     }
@@ -119,6 +142,20 @@ macro_rules! limit {
             get: |config| config.limits.$field.to_string(),
             set: Some(|config, value| {
                 config.limits.$field = $parse(value)?;
+                Ok(())
+            }),
+        }
+    };
+}
+
+/// A parameter that is one of the [`LazyFreeSettings`].
+macro_rules! lazyfree {
+    ($name:literal, $field:ident) => {
+        Parameter {
+            name: $name,
+            get: |config| yes_or_no(config.lazyfree.$field),
+            set: Some(|config, value| {
+                config.lazyfree.$field = parse_yes_or_no(value)?;
                 Ok(())
             }),
         }
@@ -176,6 +213,10 @@ pub static PARAMETERS: &[Parameter] = &[
     limit!("hll-sparse-max-bytes", hll_sparse_max_bytes, parse_size),
     limit!("stream-node-max-bytes", stream_node_max_bytes, parse_size),
     limit!("stream-node-max-entries", stream_node_max_entries, parse_count),
+    lazyfree!("lazyfree-lazy-expire", expire),
+    lazyfree!("lazyfree-lazy-server-del", server_del),
+    lazyfree!("lazyfree-lazy-user-del", user_del),
+    lazyfree!("lazyfree-lazy-user-flush", user_flush),
     Parameter { name: "databases", get: |config| config.databases.to_string(), set: None },
     Parameter { name: "save", get: |_| String::new(), set: None },
     Parameter { name: "maxmemory", get: |_| "0".to_owned(), set: None },

@@ -262,10 +262,13 @@ impl<'a> Ctx<'a> {
     pub fn set_in(&mut self, db: usize, key: &[u8], value: Value, expires_at: Option<i64>) {
         let now_s = self.engine.now_s();
         let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at, now_s);
-        match old {
-            Some(old) if self.engine.is_due(&old) => self.engine.expired(db, key),
-            Some(_) => return,
-            None => {}
+        if let Some(old) = old {
+            let due = self.engine.is_due(&old);
+            self.engine.free(old.value, self.engine.config.lazyfree.server_del);
+            if !due {
+                return;
+            }
+            self.engine.expired(db, key);
         }
         self.notify_in(class::NEW, "new", db, key);
     }
@@ -287,11 +290,24 @@ impl<'a> Ctx<'a> {
 
     /// Deletes `key`, whether its time has come or not, and publishes `del`; whether it was there.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let deleted = self.db().remove(key).is_some();
-        if deleted {
+        let old = self.db().remove(key);
+        let deleted = old.is_some();
+        if let Some(old) = old {
+            self.engine.free(old.value, self.engine.config.lazyfree.server_del);
             self.notify(class::GENERIC, "del", key);
         }
         deleted
+    }
+
+    /// Removes `key` of the selected database and frees what it held, a large value in the ticks to
+    /// come if that is to be `lazy`; whether the key was there.
+    pub fn discard(&mut self, key: &[u8], lazy: bool) -> bool {
+        let old = self.remove(key);
+        let found = old.is_some();
+        if let Some(old) = old {
+            self.engine.free(old.value, lazy);
+        }
+        found
     }
 
     /// Makes `key` one that has not been used for so many seconds.
@@ -308,6 +324,7 @@ impl<'a> Ctx<'a> {
         let db = self.db_index();
         let object = self.engine.keyspace.db_mut(db).remove(key)?;
         if self.engine.is_due(&object) {
+            self.engine.free(object.value, self.engine.config.lazyfree.expire);
             self.engine.expired(db, key);
             return None;
         }

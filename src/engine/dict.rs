@@ -171,6 +171,26 @@ impl<V> Dict<V> {
         *self = Self::new(self.seed);
     }
 
+    /// Drops up to `most` entries and gives their values to `each`; answers how many. Nothing is
+    /// found from then on: this is for a dictionary that nobody needs any more.
+    pub fn dismantle(&mut self, most: usize, mut each: impl FnMut(V)) -> usize {
+        (self.heads, self.old_heads, self.moved) = (Vec::new(), Vec::new(), 0);
+        let mut dropped = 0;
+        while dropped < most
+            && let Some(chunk) = self.chunks.last_mut()
+        {
+            if let Some(entry) = chunk.pop() {
+                each(entry.value);
+                dropped += 1;
+            }
+            if chunk.is_empty() {
+                self.chunks.pop();
+            }
+        }
+        self.len -= dropped;
+        dropped
+    }
+
     /// A key with this [`Dict::hash`] that `wanted` accepts.
     pub fn find_by_hash(&self, hash: u32, wanted: impl Fn(&[u8], &V) -> bool) -> Option<&Key> {
         let mut at = self.head(hash);

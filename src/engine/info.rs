@@ -77,10 +77,12 @@ fn clients(engine: &Engine, text: &mut String) {
     field(text, "total_watched_keys", watched);
 }
 
-fn memory(_: &Engine, text: &mut String) {
+fn memory(engine: &Engine, text: &mut String) {
     field(text, "maxmemory", 0);
     field(text, "maxmemory_human", "0B");
     field(text, "maxmemory_policy", "noeviction");
+    field(text, "lazyfree_pending_objects", engine.lazyfree.pending());
+    field(text, "lazyfreed_objects", engine.lazyfree.freed());
 }
 
 fn persistence(engine: &Engine, text: &mut String) {

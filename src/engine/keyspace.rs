@@ -207,14 +207,15 @@ impl Db {
         Some(object)
     }
 
-    /// Removes every key.
-    pub fn clear(&mut self) {
+    /// Removes every key; answers them.
+    pub fn clear(&mut self) -> Dict<Object> {
         self.touch_all();
         self.generations.advance_all();
-        self.dict.clear();
         self.deadlines = BinaryHeap::new();
         self.deadlines_max = DEADLINES_MIN;
         self.volatile = 0;
+        let empty = Dict::new(self.dict.seed());
+        std::mem::replace(&mut self.dict, empty)
     }
 
     /// Takes note of a change of the expiry times of a hash's fields.

@@ -26,6 +26,7 @@ mod info;
 pub mod key;
 mod keys;
 pub mod keyspace;
+pub mod lazyfree;
 pub mod notify;
 pub mod number;
 pub mod pubsub;
@@ -47,6 +48,7 @@ use config::{Config, Limits};
 use effects::Effects;
 use generations::Copied;
 use keyspace::{Keyspace, Object};
+use lazyfree::LazyFree;
 use pubsub::{PubSub, Space};
 use registry::Registry;
 use rng::Rng;
@@ -58,9 +60,11 @@ use types::Value;
 /// The Redis version whose behaviour is implemented; clients read it from HELLO and INFO.
 pub const REDIS_VERSION: &str = "8.4.0";
 
-/// Keys that one [`Engine::tick`] lets expire at most, and buckets it moves.
-const TICK_EXPIRES: usize = 200;
-const TICK_MOVES: usize = 1000;
+/// What one [`Engine::tick`] does at most: keys or fields that expire, buckets that move, and parts
+/// of values that are freed.
+const TICK_EXPIRES: usize = 64;
+const TICK_MOVES: usize = 512;
+const TICK_FREES: usize = 512;
 
 /// How an engine is made.
 #[derive(Clone, Debug)]
@@ -93,6 +97,8 @@ pub struct Engine {
     pub config: Config,
     /// The counters.
     pub stats: Stats,
+    /// What waits to be freed.
+    pub lazyfree: LazyFree,
     /// What the host has told of the log.
     pub persistence: PersistenceStatus,
     /// Random choices.
@@ -140,6 +146,7 @@ impl Engine {
                 ..Config::default()
             },
             stats: Stats::default(),
+            lazyfree: LazyFree::default(),
             persistence: PersistenceStatus::default(),
             rng,
             run_id,
@@ -241,8 +248,9 @@ impl Engine {
         self.loading
     }
 
-    /// Does what is due: lets keys expire and goes on with resizes, a bounded amount at a time.
-    /// Answers when to come back: Unix milliseconds, not before now; `None` when nothing is planned.
+    /// Does some of what is due: lets keys expire, goes on with resizes, frees what nobody needs any
+    /// more. What one call does is bounded, to well below a millisecond; a host that has time calls
+    /// it again. Answers when to come back: Unix milliseconds, not before now; `None` when nothing is planned.
     pub fn tick(&mut self) -> Option<i64> {
         let now = self.now_ms();
         let mut expires_left = TICK_EXPIRES;
@@ -252,6 +260,9 @@ impl Engine {
             let resizing = self.keyspace.db_mut(index).rehash(TICK_MOVES);
             let due = if resizing { Some(now) } else { self.keyspace.db(index).next_deadline() };
             next = [next, due].into_iter().flatten().min();
+        }
+        if self.lazyfree.step(TICK_FREES) {
+            next = Some(now);
         }
         self.serve_blocked();
         self.time_out_blocked();
@@ -277,7 +288,9 @@ impl Engine {
     pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
         let due = self.keyspace.db(db).get(key).is_some_and(|object| self.is_due(object));
         if due {
-            self.keyspace.db_mut(db).remove(key);
+            if let Some(object) = self.keyspace.db_mut(db).remove(key) {
+                self.free(object.value, self.config.lazyfree.expire);
+            }
             self.expired(db, key);
         }
         due
@@ -313,6 +326,13 @@ impl Engine {
             self.notify(notify::class::GENERIC, "del", db, key);
         }
         gone.len()
+    }
+
+    /// Frees a value: a large one in the ticks to come, if it is `lazy`.
+    pub(crate) fn free(&mut self, value: Value, lazy: bool) {
+        if lazy {
+            self.lazyfree.add(value);
+        }
     }
 
     /// Whether what a key holds is past its time, and may be let go.

@@ -98,6 +98,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
 
 /// `changes` counts since the last save and not since the last reset.
 fn resetstat(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    c.engine.lazyfree.reset_freed();
     c.engine.stats = Stats { changes: c.engine.stats.changes, ..Stats::default() };
     out.ok();
     Ok(())

@@ -177,7 +177,7 @@ fn invalid_time(command: &str) -> Error {
 /// Lets an existing key expire at `at`, at once if that has passed, and logs what came of it.
 pub(super) fn expire_at(c: &mut Ctx<'_>, key: &[u8], at: i64) {
     if at <= c.now_ms() && !c.engine.is_loading() {
-        c.remove(key);
+        c.discard(key, c.engine.config.lazyfree.expire);
         c.notify(class::GENERIC, "del", key);
         c.effect(&[b"DEL", key]);
     } else {

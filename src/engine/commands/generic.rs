@@ -163,7 +163,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         name: "unlink",
-        handler: Some(del),
+        handler: Some(unlink),
         arity: -2,
         flags: flag::WRITE | flag::FAST,
         keys: REMOVED_KEYS,
@@ -180,9 +180,23 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 fn del(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let lazy = c.engine.config.lazyfree.user_del;
+    remove_all(c, args, lazy, out)
+}
+
+fn unlink(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    remove_all(c, args, true, out)
+}
+
+fn remove_all(
+    c: &mut Ctx<'_>,
+    args: &mut Args<'_>,
+    lazy: bool,
+    out: &mut Writer<'_>,
+) -> Result<(), Error> {
     let mut removed = 0;
     for key in args {
-        if c.remove(key).is_some() {
+        if c.discard(key, lazy) {
             c.notify(class::GENERIC, "del", key);
             c.changed();
             removed += 1;
@@ -273,7 +287,9 @@ fn copy(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         return Ok(());
     };
     // In Redis the key that is replaced goes first, so that the copy counts as new.
-    c.engine.keyspace.db_mut(db).remove(to);
+    if let Some(old) = c.engine.keyspace.db_mut(db).remove(to) {
+        c.engine.free(old.value, c.engine.config.lazyfree.server_del);
+    }
     let expires_at = object.expires_at();
     c.set_in(db, to, object.value, expires_at);
     c.notify_in(class::GENERIC, "copy_to", db, to);
@@ -304,7 +320,7 @@ fn rename(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     let (from, to) = (args.take()?, args.take()?);
     c.locate(from).ok_or(Error::NO_SUCH_KEY)?;
     if from != to {
-        c.remove(to);
+        c.discard(to, c.engine.config.lazyfree.server_del);
         replace_name(c, from, to);
     }
     out.ok();

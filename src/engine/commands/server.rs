@@ -1,6 +1,7 @@
 //! Group *server*: databases as a whole, time, persistence.
 
 use super::connection::database;
+use crate::engine::Engine;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -117,26 +118,33 @@ fn dbsize(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
     Ok(())
 }
 
-/// ASYNC is what SYNC does: memory is given back at once.
-fn take_flush_type(args: &mut Args<'_>) -> Result<(), Error> {
-    if !args.accept("ASYNC") {
-        args.accept("SYNC");
+/// Whether what is flushed is to be freed in the ticks to come: ASYNC, SYNC, or as it is set.
+fn take_flush_type(c: &Ctx<'_>, args: &mut Args<'_>) -> Result<bool, Error> {
+    let is_async = args.accept("ASYNC");
+    let is_sync = !is_async && args.accept("SYNC");
+    args.finish()?;
+    Ok(is_async || (!is_sync && c.engine.config.lazyfree.user_flush))
+}
+
+fn clear(engine: &mut Engine, db: usize, lazy: bool) {
+    let keys = engine.keyspace.db_mut(db).clear();
+    if lazy {
+        engine.lazyfree.add_keys(keys);
     }
-    args.finish()
 }
 
 fn flushdb(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    take_flush_type(args)?;
-    c.db().clear();
+    let lazy = take_flush_type(c, args)?;
+    clear(c.engine, c.db_index(), lazy);
     c.effect(&[b"FLUSHDB"]);
     out.ok();
     Ok(())
 }
 
 fn flushall(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    take_flush_type(args)?;
+    let lazy = take_flush_type(c, args)?;
     for index in 0..c.engine.keyspace.databases() {
-        c.engine.keyspace.db_mut(index).clear();
+        clear(c.engine, index, lazy);
     }
     c.effect(&[b"FLUSHALL"]);
     out.ok();

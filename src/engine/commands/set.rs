@@ -294,7 +294,7 @@ fn spop_many(
             bulk(member, out);
             true
         });
-        c.remove(key);
+        c.discard(key, c.engine.config.lazyfree.server_del);
         c.notify(class::SET, "spop", key);
         c.notify(class::GENERIC, "del", key);
         c.effect(&[b"DEL", key]);

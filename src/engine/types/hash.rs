@@ -45,6 +45,30 @@ impl Hash {
         }
     }
 
+    /// See [`super::Value::parts`].
+    pub(super) fn parts(&self) -> usize {
+        match self.fields() {
+            Fields::Listpack(_) => 1,
+            Fields::Table(table) => table.len(),
+        }
+    }
+
+    /// See [`super::Value::free_parts`].
+    pub(super) fn free_parts(&mut self, most: usize) -> usize {
+        if let Fields::Table(table) = self.fields_mut() {
+            let freed = table.dismantle(most, drop);
+            if freed > 0 {
+                return freed;
+            }
+        }
+        let Repr::Expiring(expiring) = &mut self.0 else { return 0 };
+        let Expiries { by_field, queue, .. } = &mut expiring.1;
+        match by_field.dismantle(most, drop) {
+            0 => (0..most).take_while(|_| queue.pop_last().is_some()).count(),
+            freed => freed,
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

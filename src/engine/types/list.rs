@@ -102,6 +102,20 @@ impl List {
         }
     }
 
+    /// See [`super::Value::parts`].
+    pub(super) fn parts(&self) -> usize {
+        self.nodes().len()
+    }
+
+    /// See [`super::Value::free_parts`].
+    pub(super) fn free_parts(&mut self, most: usize) -> usize {
+        let Encoding::Quicklist(quicklist) = &mut self.0 else { return 0 };
+        let left = quicklist.nodes.len().saturating_sub(most);
+        let freed = quicklist.nodes.len() - left;
+        quicklist.nodes.truncate(left);
+        freed
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -92,6 +92,31 @@ impl Value {
         }
     }
 
+    /// How many steps it takes to free it, roughly. O(1), for a stream O(groups and consumers).
+    pub fn parts(&self) -> usize {
+        match self {
+            Self::String(_) => 1,
+            Self::List(list) => list.parts(),
+            Self::Hash(hash) => hash.parts(),
+            Self::Set(set) => set.parts(),
+            Self::SortedSet(sorted_set) => sorted_set.parts(),
+            Self::Stream(stream) => stream.parts(),
+        }
+    }
+
+    /// Frees up to `most` of its parts, at least one if there are any; answers how many. What is left
+    /// is good for nothing but to be freed.
+    pub fn free_parts(&mut self, most: usize) -> usize {
+        match self {
+            Self::String(_) => 0,
+            Self::List(list) => list.free_parts(most),
+            Self::Hash(hash) => hash.free_parts(most),
+            Self::Set(set) => set.free_parts(most),
+            Self::SortedSet(sorted_set) => sorted_set.free_parts(most),
+            Self::Stream(stream) => stream.free_parts(most),
+        }
+    }
+
     /// The string, if it is one.
     pub fn as_string(&self) -> Option<&StringValue> {
         match self {

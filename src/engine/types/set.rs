@@ -28,6 +28,22 @@ impl Set {
         }
     }
 
+    /// See [`super::Value::parts`].
+    pub(super) fn parts(&self) -> usize {
+        match &self.0 {
+            Encoding::Table(table) => table.len(),
+            _ => 1,
+        }
+    }
+
+    /// See [`super::Value::free_parts`].
+    pub(super) fn free_parts(&mut self, most: usize) -> usize {
+        match &mut self.0 {
+            Encoding::Table(table) => table.dismantle(most, drop),
+            _ => 0,
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -38,6 +38,23 @@ impl SortedSet {
         }
     }
 
+    /// See [`crate::engine::types::Value::parts`].
+    pub(in crate::engine::types) fn parts(&self) -> usize {
+        match &self.0 {
+            Encoding::Listpack(_) => 1,
+            Encoding::Tree(ordered) => ordered.members.len(),
+        }
+    }
+
+    /// See [`crate::engine::types::Value::free_parts`].
+    pub(in crate::engine::types) fn free_parts(&mut self, most: usize) -> usize {
+        let Encoding::Tree(ordered) = &mut self.0 else { return 0 };
+        match ordered.members.dismantle(most, drop) {
+            0 => ordered.tree.free_nodes(most),
+            freed => freed,
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -59,6 +59,14 @@ impl Tree {
         Self { nodes: vec![Node::Leaf(Leaf::default())], free: Vec::new(), root: 0 }
     }
 
+    /// Frees up to `most` nodes; answers how many. What is left is good for nothing else.
+    pub(super) fn free_nodes(&mut self, most: usize) -> usize {
+        let left = self.nodes.len().saturating_sub(most);
+        let freed = self.nodes.len() - left;
+        self.nodes.truncate(left);
+        freed
+    }
+
     /// How many entries are before the place that `probe` stands for.
     pub(super) fn rank(&self, members: &Members, probe: &Probe<'_>) -> usize {
         let (mut at, mut rank) = (self.root, 0usize);

@@ -45,6 +45,27 @@ impl Group {
         Self { last_id, entries_read, pending: BTreeMap::new(), consumers: BTreeMap::new() }
     }
 
+    /// See [`crate::engine::types::Value::parts`].
+    pub(super) fn parts(&self) -> usize {
+        let of_consumers = self.consumers.values().map(|consumer| 1 + consumer.pending.len());
+        self.pending.len() + of_consumers.sum::<usize>()
+    }
+
+    /// See [`crate::engine::types::Value::free_parts`].
+    pub(super) fn free_parts(&mut self, most: usize) -> usize {
+        let freed = (0..most).take_while(|_| self.pending.pop_last().is_some()).count();
+        if freed > 0 {
+            return freed;
+        }
+        let Some(mut consumer) = self.consumers.last_entry() else { return 0 };
+        let pending = &mut consumer.get_mut().pending;
+        let freed = (0..most).take_while(|_| pending.pop_last().is_some()).count();
+        if freed == 0 {
+            consumer.remove();
+        }
+        freed.max(1)
+    }
+
     /// Makes a consumer; whether it was not there.
     pub fn create_consumer(&mut self, name: &[u8], now_ms: i64) -> bool {
         if self.consumers.contains_key(name) {

@@ -54,6 +54,27 @@ impl Stream {
         self.len
     }
 
+    /// See [`crate::engine::types::Value::parts`].
+    pub(in crate::engine::types) fn parts(&self) -> usize {
+        self.nodes.len() + self.groups.values().map(Group::parts).sum::<usize>()
+    }
+
+    /// See [`crate::engine::types::Value::free_parts`].
+    pub(in crate::engine::types) fn free_parts(&mut self, most: usize) -> usize {
+        if !self.nodes.is_empty() {
+            let left = self.nodes.len().saturating_sub(most);
+            let freed = self.nodes.len() - left;
+            self.nodes.truncate(left);
+            return freed;
+        }
+        let Some(mut group) = self.groups.last_entry() else { return 0 };
+        let freed = group.get_mut().free_parts(most);
+        if freed == 0 {
+            group.remove();
+        }
+        freed.max(1)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
