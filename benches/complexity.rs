@@ -2,11 +2,11 @@
 //! fits, beside the documented cost: 0 for what is constant, little more for a logarithm, 1 for
 //! what is linear.
 //!
-//! `cargo xtask bench --only complexity`.
+//! `cargo xtask bench --only complexity`; the table goes to `benches/results`.
 
-use lodis::engine::registry::Registry;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -40,6 +40,12 @@ const CASES: &[Case] = &[
         documented: "O(log n)",
         fill: |i| format!("ZADD z {i} m{i}"),
         run: |turn, n| format!("ZRANK z m{}", there(turn, n)),
+    },
+    Case {
+        name: "ZREVRANK",
+        documented: "O(log n)",
+        fill: |i| format!("ZADD z {i} m{i}"),
+        run: |turn, n| format!("ZREVRANK z m{}", there(turn, n)),
     },
     Case {
         name: "ZRANGE of 10 by rank",
@@ -76,6 +82,24 @@ const CASES: &[Case] = &[
         documented: "O(1)",
         fill: |i| format!("SADD s m{i}"),
         run: |_, _| "SPOP s".to_owned(),
+    },
+    Case {
+        name: "SADD",
+        documented: "O(1)",
+        fill: |i| format!("SADD s m{i}"),
+        run: |turn, n| format!("SADD s m{}", n + turn),
+    },
+    Case {
+        name: "SISMEMBER",
+        documented: "O(1)",
+        fill: |i| format!("SADD s m{i}"),
+        run: |turn, n| format!("SISMEMBER s m{}", there(turn, n)),
+    },
+    Case {
+        name: "HSET",
+        documented: "O(1)",
+        fill: |i| format!("HSET h f{i} v{i}"),
+        run: |turn, n| format!("HSET h f{} x", there(turn, n)),
     },
     Case {
         name: "HGET",
@@ -142,23 +166,68 @@ fn exponent(points: &[(f64, f64)]) -> f64 {
     covariance / logs.iter().map(|(a, _)| (a - x).powi(2)).sum::<f64>()
 }
 
+/// What one command came to.
+struct Outcome {
+    case: &'static Case,
+    points: Vec<(f64, f64)>,
+}
+
+fn markdown(outcomes: &[Outcome], sizes: &[usize]) -> String {
+    let heads: String = sizes.iter().map(|size| format!(" {size} |")).collect();
+    let mut out = format!(
+        "# Time while collections grow\n\n\
+         The engine alone, natively: nanoseconds per command for collections of so many elements, each\n\
+         command on another one, and the exponent that fits. What is left of one where the cost is O(1)\n\
+         are caches: a larger collection is farther away.\n\n\
+         | | cost |{heads} exponent |\n| --- | --- |{}\n",
+        " ---: |".repeat(sizes.len() + 1)
+    );
+    for Outcome { case, points } in outcomes {
+        let times: String = points.iter().map(|(_, time)| format!(" {time:.0} |")).collect();
+        let (name, cost) = (case.name, case.documented);
+        out += &format!("| {name} | {cost} |{times} {:.2} |\n", exponent(points));
+    }
+    out
+}
+
+fn json(outcomes: &[Outcome]) -> String {
+    let each = outcomes.iter().map(|Outcome { case, points }| {
+        let times: Vec<String> =
+            points.iter().map(|(size, time)| format!("\"{size}\":{time:.0}")).collect();
+        format!(
+            "  {{\"command\":\"{}\",\"cost\":\"{}\",\"nanoseconds\":{{{}}},\"exponent\":{:.2}}}",
+            case.name,
+            case.documented,
+            times.join(","),
+            exponent(points)
+        )
+    });
+    let each: Vec<String> = each.collect();
+    format!("{{\n \"results\":[\n{}\n ]\n}}\n", each.join(",\n"))
+}
+
 fn main() {
     let largest = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(usize::MAX);
-    let registry = Registry::new();
     let sizes: Vec<usize> = SIZES.into_iter().filter(|size| *size <= largest).collect();
     print!("{:22} {:9}", "nanoseconds, n =", "cost");
     sizes.iter().for_each(|size| print!(" {size:>9}"));
     println!(" {:>9}", "exponent");
+    let mut outcomes = Vec::new();
     for case in CASES {
         print!("{:22} {:9}", case.name, case.documented);
-        let command = (case.run)(0, 1000);
-        if registry.get(command.split(' ').next().unwrap_or_default().as_bytes()).is_none() {
-            println!(" not there");
-            continue;
-        }
         let points: Vec<(f64, f64)> =
             sizes.iter().map(|size| (*size as f64, measure(case, *size))).collect();
         points.iter().for_each(|(_, time)| print!(" {time:>9.0}"));
         println!(" {:>9.2}", exponent(&points));
+        outcomes.push(Outcome { case, points });
+    }
+    if sizes.len() == SIZES.len() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+        std::fs::create_dir_all(&folder).expect("a folder for results");
+        for (name, text) in
+            [("complexity.md", markdown(&outcomes, &sizes)), ("complexity.json", json(&outcomes))]
+        {
+            std::fs::write(folder.join(name), text).expect("results are written");
+        }
     }
 }

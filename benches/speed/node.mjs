@@ -1,39 +1,12 @@
 // Subjects in Node, each a process.
-import { fork, spawn } from "node:child_process";
+import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer, connect } from "node:net";
 import { fileURLToPath } from "node:url";
+import { redisServer } from "../servers.mjs";
 import { REMOTE } from "./remote.mjs";
 import { LOCAL } from "./subjects.mjs";
 
 const CHILD = fileURLToPath(new URL("./child.mjs", import.meta.url));
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** A redis-server of our own, if it is installed. */
-async function redisServer() {
-  const port = await freePort();
-  const server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", ""], { stdio: "ignore" });
-  const failed = once(server, "error").then(() => true);
-  for (let turn = 0; turn < 100; turn++) {
-    const socket = connect(port, "127.0.0.1");
-    const answers = await Promise.race([
-      failed.then(() => "missing"),
-      once(socket, "connect").then(() => "there", () => new Promise((resolve) => setTimeout(resolve, 50))),
-    ]);
-    socket.destroy();
-    if (answers === "missing") return undefined;
-    if (answers === "there") return { port, close: () => server.kill() };
-  }
-  server.kill();
-  return undefined;
-}
 
 class Subject {
   #settle;

@@ -56,6 +56,24 @@ impl Redis {
         self.client.read()
     }
 
+    /// Runs so many commands, sent at once; answers the bytes of their replies.
+    pub fn answer(&mut self, request: &[u8], count: usize) -> Vec<u8> {
+        self.client.send_bytes(request);
+        let mut replies = Vec::new();
+        (0..count).for_each(|_| self.client.read_reply(&mut replies));
+        replies
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// A connection that gets what replicas get, from now on.
     pub fn replica(&mut self) -> Client {
         let mut client = self.connect();

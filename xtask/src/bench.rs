@@ -5,30 +5,57 @@ use crate::workspace::path;
 use crate::{package, process};
 use anyhow::bail;
 
-const BENCHES: [&str; 3] = ["memory", "complexity", "speed"];
+const BENCHES: [&str; 5] = ["memory", "complexity", "engine", "serve", "speed"];
+/// Those that need no package.
+const NATIVE: [&str; 2] = ["complexity", "engine"];
 
 /// Runs the benchmarks that the arguments name, or all, in release.
 pub fn run(args: &[String]) -> anyhow::Result<()> {
     let benches = chosen(args)?;
-    if benches != ["complexity"] {
+    if !benches.iter().all(|bench| NATIVE.contains(bench)) {
         package::build()?;
     }
     for bench in benches {
         match bench {
             "speed" => speed(&[])?,
-            native => process::cargo()
-                .args(["bench", "--quiet", "-p", "lodis", "--bench", native])
-                .show()?,
+            "serve" => serve(&[])?,
+            native => {
+                debian::redis()?;
+                process::cargo()
+                    .args(["bench", "--quiet", "-p", "lodis", "--bench", native])
+                    .show()?;
+            }
         }
     }
     Ok(())
+}
+
+/// The short forms of those that answer commands: no time is looked at.
+///
+/// # Errors
+/// Some work was not done, or not done right.
+pub fn short() -> anyhow::Result<()> {
+    debian::redis()?;
+    // Not in release: what is checked are replies.
+    process::cargo()
+        .args(["bench", "--quiet", "-p", "lodis", "--bench", "engine", "--profile", "dev"])
+        .args(["--", "--short"])
+        .show()?;
+    serve(&["--short"])?;
+    speed(&["--short"])
+}
+
+/// `redis-benchmark` against `lodis serve` and a redis-server.
+fn serve(options: &[&str]) -> anyhow::Result<()> {
+    debian::redis()?;
+    process::program("node").args(["benches/serve/main.mjs"]).args(options).dir(path("")).show()
 }
 
 /// The benchmark of the built package beside its peers.
 ///
 /// # Errors
 /// Some work was not done, or not done right.
-pub fn speed(options: &[&str]) -> anyhow::Result<()> {
+fn speed(options: &[&str]) -> anyhow::Result<()> {
     debian::redis()?;
     debian::browser()?;
     // Chromium is driven with what the tests drive it with.

@@ -67,10 +67,10 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "bench",
-        title: "The benchmark's work, done once",
+        title: "The benchmarks' work, done once",
         after: &["package"],
         is_included: false,
-        run: speed,
+        run: bench::short,
     },
     Part {
         name: "wasm",
@@ -222,11 +222,6 @@ fn node() -> anyhow::Result<()> {
     debian::redis()?;
     setup::npm_packages(Npm::Tests)?;
     npm().args(["run", "--silent", "node"]).dir(path("tests")).show()
-}
-
-/// No time is looked at.
-fn speed() -> anyhow::Result<()> {
-    bench::speed(&["--short"])
 }
 
 fn wasm() -> anyhow::Result<()> {
