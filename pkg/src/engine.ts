@@ -5,7 +5,7 @@ import { ReplyReader } from "./boundary/reply.js";
 import { RequestWriter } from "./boundary/request.js";
 import { type Command, COMMANDS, flatten, isArgument } from "./commands.js";
 import type { Loaded } from "./load.js";
-import type { Input } from "./types.js";
+import type { Input, Reply } from "./types.js";
 
 /** Messages wait in sessions. */
 export const MESSAGES = 1;
@@ -17,6 +17,13 @@ export const CLOSE = 4;
 const COPIED = 16;
 /** What the session has read before may no longer be what it would read now. */
 const FORGET = 32;
+/** The kind of a reply that need not be read: 0 if it must be, or one of these. */
+const BRIEF = 3 << 8;
+const BRIEF_OK = 1 << 8;
+const BRIEF_NULL = 2 << 8;
+/** A brief integer is in the bits from here on. */
+const BRIEF_SHIFT = 12;
+const FLAGS = 255 & ~(COPIED | FORGET);
 /** The session waits for the end of a blocking command. */
 export const BLOCKED = 8;
 
@@ -141,6 +148,19 @@ export class Engine {
     this.open(this.lodis.exec(session, this.writer.length, this.now()));
   }
 
+  /** Runs the request of one command as `session`; answers its reply, an error as a value. */
+  runOne(session: number, binary: boolean): Reply {
+    const flags = this.lodis.exec(session, this.writer.length, this.now());
+    const brief = flags & BRIEF;
+    if (brief === 0) {
+      this.open(flags);
+      return this.reader.next(binary);
+    }
+    this.note(flags);
+    if (brief === BRIEF_OK) return "OK";
+    return brief === BRIEF_NULL ? null : flags >>> BRIEF_SHIFT;
+  }
+
   /** Does what a run left to do, after its replies have been read. */
   settle(): void {
     const { flags } = this;
@@ -202,7 +222,11 @@ export class Engine {
     memory.refresh();
     const start = memory.words[head]!;
     this.reader.begin(memory.bytes, start, start + memory.words[head + 1]!);
-    this.flags = flags & ~(COPIED | FORGET);
+    this.note(flags);
+  }
+
+  private note(flags: number): void {
+    this.flags = flags & FLAGS;
     this.copied = (flags & COPIED) !== 0;
     if (flags & FORGET) this.cache.forget();
     // Its time may run out sooner than the timer is due.

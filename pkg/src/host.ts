@@ -216,8 +216,7 @@ export class Host {
 
   private runOne(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     const { engine } = this;
-    engine.run(this.session);
-    const reply = engine.reader.next(binary);
+    const reply = engine.runOne(this.session, binary);
     if (engine.copied && command === GET && typeof reply === "string") {
       const key = inputs[0];
       if (typeof key === "string") engine.cache.note(this.session, key, reply);

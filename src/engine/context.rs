@@ -258,6 +258,20 @@ impl<'a> Ctx<'a> {
         self.set_in(db, key, value.into(), expires_at);
     }
 
+    /// Makes `key` of the selected database hold a string, without an expiry time. What SET does most
+    /// is to write over a value of the same size: that allocates nothing.
+    ///
+    /// # Errors
+    /// [`Error::OUT_OF_MEMORY`]; nothing has changed.
+    pub fn set_string(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), Error> {
+        let now_s = self.engine.now_s();
+        if !self.db().replace_string(key, bytes, now_s) {
+            let string = StringValue::encode(bytes).map_err(|_| Error::OUT_OF_MEMORY)?;
+            self.set(key, string, None);
+        }
+        Ok(())
+    }
+
     /// As [`Ctx::set`], in database `db`.
     pub fn set_in(&mut self, db: usize, key: &[u8], value: Value, expires_at: Option<i64>) {
         let now_s = self.engine.now_s();

@@ -184,6 +184,23 @@ impl Db {
         old
     }
 
+    /// Makes `bytes` the string at `key` in the memory that the key has, if that is possible: it holds
+    /// a string of this size and encoding, and does not expire. Whether it was.
+    pub fn replace_string(&mut self, key: &[u8], bytes: &[u8], used_s: u32) -> bool {
+        let Some(slot) = self.dict.locate(key) else { return false };
+        let object = self.dict.at_mut(slot);
+        if object.is_volatile() {
+            return false;
+        }
+        let Value::String(string) = &mut object.value else { return false };
+        let is_replaced = string.replace_in_place(bytes);
+        if is_replaced {
+            object.used_s = used_s;
+            self.touch(key);
+        }
+        is_replaced
+    }
+
     /// Adds `key`, which is not there, without an expiry time; answers where it is.
     pub fn create(&mut self, key: &[u8], value: Value, used_s: u32) -> Slot {
         self.dict.add(key, Object::new(value, None, used_s))

@@ -36,6 +36,14 @@ const FLAG_COPIED: u32 = 16;
 /// What the session read before may no longer be what it would read now: it has selected another
 /// database, or begun or ended a transaction.
 const FLAG_FORGET: u32 = 32;
+/// The reply is `+OK`, null, or an integer that is in the bits from [`BRIEF_SHIFT`] on: it need not
+/// be read.
+const BRIEF_OK: u32 = 1 << 8;
+const BRIEF_NULL: u32 = 2 << 8;
+const BRIEF_INTEGER: u32 = 3 << 8;
+const BRIEF_SHIFT: u32 = 12;
+/// The most digits of such an integer.
+const BRIEF_DIGITS: usize = 6;
 /// The session waits for the end of a blocking command; its other replies come as messages.
 const FLAG_BLOCKED: u32 = 8;
 
@@ -310,7 +318,7 @@ impl Core {
         self.request = request;
         self.end_reply(session);
         let forget = if before.1 == self.view(session) { 0 } else { FLAG_FORGET };
-        self.flags(session, before.0) | self.note_copied() | forget
+        self.flags(session, before.0) | self.note_copied() | forget | brief(&self.reply)
     }
 
     /// On what, besides the keyspace, it depends what a session reads.
@@ -445,6 +453,21 @@ impl Hint {
             complexity: command.complexity,
             read_only: command.has(crate::engine::table::flag::READONLY),
         }
+    }
+}
+
+/// A reply that flags can carry.
+fn brief(reply: &[u8]) -> u32 {
+    match reply {
+        b"+OK\r\n" => BRIEF_OK,
+        b"_\r\n" => BRIEF_NULL,
+        [b':', digits @ .., b'\r', b'\n'] if digits.len() <= BRIEF_DIGITS => {
+            let value = digits.iter().try_fold(0, |value, digit| {
+                digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'))
+            });
+            value.map_or(0, |value| BRIEF_INTEGER | value << BRIEF_SHIFT)
+        }
+        _ => 0,
     }
 }
 

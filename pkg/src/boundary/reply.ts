@@ -4,6 +4,8 @@ import { readPlaces, readText } from "./text.js";
 
 /** Nesting beyond this is no reply of Redis. */
 const DEPTH_MAX = 128;
+/** Longer lines are searched for their end by the platform. */
+const LINE_SHORT = 32;
 /** So much of a reply of many strings is decoded at once; a string keeps no more than that alive. */
 const WINDOW = 16 * 1024;
 /** Less than this is decoded string by string. */
@@ -137,10 +139,14 @@ export class ReplyReader {
 
   private line(): string {
     const start = this.at;
-    const end = this.bytes.indexOf(0x0d, start);
+    const { bytes } = this;
+    let end = start;
+    // Most lines are short, and then a loop is faster.
+    while (bytes[end] !== 0x0d && end < start + LINE_SHORT) end++;
+    if (bytes[end] !== 0x0d) end = bytes.indexOf(0x0d, end);
     if (end < 0 || end >= this.end) throw new Error("broken reply: a line without an end");
     this.at = end + 2;
-    return readText(this.bytes, start, end);
+    return readText(bytes, start, end);
   }
 
   private array(depth: number): Reply[] | null {

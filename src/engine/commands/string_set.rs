@@ -241,7 +241,23 @@ impl<'a> SetOptions<'a> {
 
 fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (key, value) = (args.take()?, args.take()?);
-    let options = SetOptions::parse(args, false)?;
+    if args.is_empty() {
+        c.set_string(key, value)?;
+        c.notify(class::STRING, "set", key);
+        c.changed();
+        out.ok();
+        return Ok(());
+    }
+    set_with_options(c, key, value, &SetOptions::parse(args, false)?, out)
+}
+
+fn set_with_options(
+    c: &mut Ctx<'_>,
+    key: &[u8],
+    value: &[u8],
+    options: &SetOptions<'_>,
+    out: &mut Writer<'_>,
+) -> Result<(), Error> {
     let expires_at = options.expiry.as_ref().map(|expiry| expiry.positive(c, "set")).transpose()?;
     let string = encode(value)?;
     if options.is_plain() {

@@ -6,6 +6,8 @@ use std::collections::TryReserveError;
 
 /// The longest string that is stored as `embstr`, in bytes.
 const EMBSTR_LEN: usize = 44;
+/// The length of the longest canonical integer, in bytes.
+const INTEGER_LEN: usize = 20;
 
 /// A binary-safe string in the encoding that Redis would choose.
 #[derive(Clone, Debug)]
@@ -25,13 +27,28 @@ impl StringValue {
     /// # Errors
     /// When the allocator refuses.
     pub fn encode(bytes: &[u8]) -> Result<Self, TryReserveError> {
-        // The longest canonical integer has 20 bytes.
-        if bytes.len() <= 20
+        if bytes.len() <= INTEGER_LEN
             && let Some(value) = parse_integer(bytes)
         {
             return Ok(value.into());
         }
         Self::text(bytes)
+    }
+
+    /// Puts other content into the memory that is there, if the content would take just as much and
+    /// have the same encoding; whether it did.
+    pub fn replace_in_place(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() <= INTEGER_LEN && parse_integer(bytes).is_some() {
+            return false;
+        }
+        match &mut self.0 {
+            Encoding::Embstr(old) if old.len() == bytes.len() => old.copy_from_slice(bytes),
+            Encoding::Raw(old) if old.len() == bytes.len() && old.len() > EMBSTR_LEN => {
+                old.copy_from_slice(bytes);
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// The content as `embstr` or `raw`, even if it reads as an integer.
@@ -199,6 +216,27 @@ mod tests {
         let mut value = StringValue::from(12);
         assert_eq!(value.append(b"3"), Ok(3));
         assert_eq!((value.encoding(), value.integer(), value.len()), ("raw", Some(123), 3));
+    }
+
+    #[test]
+    fn what_is_replaced_in_place_is_as_if_made_anew() {
+        for (old, new, replaced) in [
+            (&b"abc"[..], &b"xyz"[..], true),
+            (b"abc", b"123", false),
+            (b"abc", b"ab", false),
+            (b"123", b"124", false),
+            (&[b'a'; 45], &[b'b'; 45], true),
+            (&[b'a'; 45], &[b'b'; 46], false),
+        ] {
+            let mut value = StringValue::encode(old).unwrap();
+            assert_eq!(value.replace_in_place(new), replaced, "{}", old.escape_ascii());
+            if replaced {
+                assert_eq!(value.encoding(), StringValue::encode(new).unwrap().encoding());
+                assert_eq!(&*value.bytes(), new);
+            }
+        }
+        let mut short = StringValue::padded(0, b"abc").unwrap();
+        assert!(!short.replace_in_place(b"xyz"), "it is raw, and would be embstr");
     }
 
     #[test]
