@@ -12,8 +12,8 @@ const LIFE_MS = 1000;
 /** Values kept at a time, and the sum of their lengths and those of their keys. */
 const VALUES_MAX = 65_536;
 const LENGTH_MAX = 8 * 1024 * 1024;
-/** Places for marks of keys that were read; when half of them are taken, all are wiped out. */
-const READ = 65_536;
+/** Places for marks of what was read, a power of two. */
+const MARKS = 65_536;
 
 /** A decoded value. */
 interface Value {
@@ -26,7 +26,8 @@ interface Value {
 }
 
 /**
- * Decoded values of keys that were read more than once, as long as they are what GET would answer.
+ * Decoded values of keys that were read twice since they were written, as long as they are what GET
+ * would answer.
  *
  * That they still are is read from linear memory, where every change of a key leaves its mark: no
  * crossing, no conversion. Answers count as commands and as keyspace hits like any others.
@@ -34,11 +35,10 @@ interface Value {
 export class ValueCache {
   private readonly values = new Map<string, Value>();
   /**
-   * Whether a key with so many last bits of its hash was read before: what is read once only is not
-   * worth keeping. That another key may have left the mark does no harm.
+   * The generation at which a key with so many last bits of its hash was read: what is read once
+   * between two changes is not worth keeping.
    */
-  private readonly read = new Uint8Array(READ);
-  private marks = 0;
+  private readonly marks = new Int32Array(MARKS).fill(-1);
   private length = 0;
   /** Where the generations are among the memory's words; -1 if that must be asked. */
   private generations = -1;
@@ -64,32 +64,25 @@ export class ValueCache {
 
   /** Takes note of what session `session` was answered by a GET that the engine calls a copy. */
   note(session: number, key: string, text: string): void {
-    const { words } = this.memory;
-    if (this.isFirst(words[this.head + HASH]! % READ)) return;
-    const slot = words[this.head + SLOT]!;
+    if (this.generations < 0) this.generations = this.lodis.generations(session) >>> 2;
+    const { words } = this.memory.refresh();
+    const hash = words[this.head + HASH]!;
+    const generationAt = this.generations + words[this.head + SLOT]!;
+    const generation = words[generationAt]!;
+    // A mark too many does no harm: keys of one place have one generation.
+    const mark = generation | 0;
+    const place = hash & (MARKS - 1);
+    if (this.marks[place] !== mark) {
+      this.marks[place] = mark;
+      return;
+    }
     const length = key.length + text.length;
     if (length > LENGTH_MAX / 8) return;
     if (this.values.size >= VALUES_MAX || this.length + length > LENGTH_MAX) this.forget();
-    if (this.generations < 0) this.generations = this.lodis.generations(session) >>> 2;
     this.length += length;
-    const generationAt = this.generations + slot;
-    this.values.set(key, {
-      text,
-      generationAt,
-      generation: this.memory.refresh().words[generationAt]!,
-      expiresAt: this.memory.view.getFloat64((this.head + EXPIRES_AT) * 4, true),
-    });
+    const expiresAt = this.memory.view.getFloat64((this.head + EXPIRES_AT) * 4, true);
+    this.values.set(key, { text, generationAt, generation, expiresAt });
     this.timer ??= this.startTimer();
-  }
-
-  private isFirst(place: number): boolean {
-    if (this.read[place] !== 0) return false;
-    if (++this.marks > READ / 2) {
-      this.read.fill(0);
-      this.marks = 1;
-    }
-    this.read[place] = 1;
-    return true;
   }
 
   /** Forgets every value. */

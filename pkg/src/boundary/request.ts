@@ -153,6 +153,28 @@ export class RequestWriter {
 
   private text(value: string, position: number): void {
     const { length } = value;
+    if (length <= this.short) {
+      this.ensure(4 + length);
+      const { bytes, view } = this.memory;
+      let at = this.at + 4;
+      let letter = 0;
+      for (; letter < length; letter++) {
+        const unit = value.charCodeAt(letter);
+        if (unit >= 0x80) break;
+        bytes[at++] = unit;
+      }
+      if (letter === length) {
+        view.setUint32(this.at, length, true);
+        this.at = at;
+        return;
+      }
+    }
+    this.encode(value, position);
+  }
+
+  /** Adds text by the platform's encoder. */
+  private encode(value: string, position: number): void {
+    const { length } = value;
     let room = length * 3;
     if (length > LONG) {
       // Long text is ASCII more often than not, and to measure it costs more than to write it.
