@@ -184,7 +184,8 @@ impl Ctx<'_> {
                 unique.push((*key).into());
             }
         }
-        self.parked = Some(Parked { keys: unique, on, timeout, nothing, argv: None, again: None });
+        let parked = Parked { keys: unique, on, timeout, nothing, argv: None, again: None };
+        self.parked = Some(Box::new(parked));
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub struct Ctx<'a> {
     pub(super) dirty: bool,
     pub(super) rewritten: bool,
     /// Set by [`Ctx::block`].
-    pub(super) parked: Option<Parked>,
+    pub(super) parked: Option<Box<Parked>>,
     /// What the command has waited for, when it is run again.
     pub(super) resumed: Option<BlockOn>,
     /// Whether what the command looks up counts as used (CLIENT NO-TOUCH).
@@ -80,9 +80,14 @@ impl<'a> Ctx<'a> {
 
     /// Where `key` is in the selected database. It counts as used.
     pub fn locate(&mut self, key: &[u8]) -> Option<Slot> {
-        let slot = self.locate_in(self.db, key)?;
+        let now_s = self.engine.now_s();
+        let keys = self.engine.keyspace.db_mut(self.db);
+        let slot = keys.locate(key)?;
+        if keys.use_unless_volatile(slot, self.uses.then_some(now_s)) {
+            return Some(slot);
+        }
+        let slot = self.locate_volatile(self.db, key, slot)?;
         if self.uses {
-            let now_s = self.engine.now_s();
             self.engine.keyspace.db_mut(self.db).used(slot, now_s);
         }
         Some(slot)
@@ -124,7 +129,7 @@ impl<'a> Ctx<'a> {
 
     /// The reply is the value at `slot`, and nothing else.
     pub fn copied(&mut self, slot: Slot) {
-        self.engine.copied = Some(self.engine.keyspace.db(self.db).copied(slot));
+        self.engine.copied = Some((self.db, slot));
     }
 
     /// As [`Ctx::read`], for commands that ask about the key: it does not count as used.

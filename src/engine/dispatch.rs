@@ -42,13 +42,9 @@ impl Engine {
         self.effects.begin_unit();
         self.process(id, command, argv, &mut writer);
         self.effects.end_unit();
-        if self.suppresses_reply(id) {
+        if self.sessions.get(id).is_some_and(|session| session.reply_mode != ReplyMode::On) {
             writer.truncate(start);
-            if let Some(session) = self.sessions.get_mut(id)
-                && let Some(blocked) = &mut session.blocked
-            {
-                blocked.muted = true;
-            }
+            self.suppress_reply(id);
         }
         self.serve_blocked();
     }
@@ -60,21 +56,35 @@ impl Engine {
         argv: &[&[u8]],
         out: &mut Writer<'_>,
     ) {
-        let admitted = resolve_known(command, argv).and_then(|resolved| {
-            self.admit(id, resolved, argv)?;
-            Ok(resolved)
-        });
-        let resolved = match admitted {
-            Ok(resolved) => resolved,
+        let resolved = match resolve_known(command, argv) {
+            Ok(resolved) if !resolved.command.has(flag::DENYOOM) || is_room_for(argv) => resolved,
+            Ok(_) => return self.reject(id, argv, &Error::OUT_OF_MEMORY, out),
             Err(error) => return self.reject(id, argv, &error, out),
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
-        session.last_command = Some(resolved);
-        if let Some(queue) = session.queue.as_mut().filter(|_| is_queued(resolved.command)) {
-            queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
-            return out.simple("QUEUED");
+        if !session.is_plain() || self.persistence.write_error.is_some() {
+            if let Err(error) = self.admit(id, resolved) {
+                return self.reject(id, argv, &error, out);
+            }
+            if self.is_queued(id, resolved, argv) {
+                return out.simple("QUEUED");
+            }
+        } else {
+            session.last_command = Some(resolved);
         }
         self.run(id, resolved, argv, out);
+    }
+
+    /// Remembers the last command, and queues it if a transaction has begun; whether it did.
+    fn is_queued(&mut self, id: SessionId, resolved: Resolved, argv: &[&[u8]]) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        session.last_command = Some(resolved);
+        let queue = session.queue.as_mut().filter(|_| may_be_queued(resolved.command));
+        let is_queued = queue.is_some();
+        if let Some(queue) = queue {
+            queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
+        }
+        is_queued
     }
 
     /// Finds the command and checks the number of its words.
@@ -84,17 +94,14 @@ impl Engine {
     }
 
     /// Whether the session may run the command now.
-    fn admit(&self, id: SessionId, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Error> {
+    fn admit(&self, id: SessionId, resolved: Resolved) -> Result<(), Error> {
         let command = resolved.command;
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
-        if command.has(flag::DENYOOM) && !is_room_for(argv) {
-            return Err(Error::OUT_OF_MEMORY);
-        }
         if session.queue.is_some() && command.has(flag::NO_MULTI) {
             return Err(Error::fixed("ERR Command not allowed inside a transaction"));
         }
-        if let (Some(why), true) =
-            (&self.persistence.write_error, self.is_refused_write(id, command))
+        if let Some(why) = &self.persistence.write_error
+            && self.is_refused_write(id, command)
         {
             return Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}")));
         }
@@ -148,6 +155,7 @@ impl Engine {
     }
 
     /// Runs a command that has been admitted.
+    #[inline]
     pub(super) fn run(
         &mut self,
         id: SessionId,
@@ -156,7 +164,7 @@ impl Engine {
         out: &mut Writer<'_>,
     ) {
         if let Some(parked) = self.run_or_park(id, resolved, argv, None, out) {
-            self.park(id, parked, argv);
+            self.park(id, *parked, argv);
         }
     }
 
@@ -169,8 +177,9 @@ impl Engine {
         argv: &[&[u8]],
         resumed: Option<BlockOn>,
         out: &mut Writer<'_>,
-    ) -> Option<Parked> {
+    ) -> Option<Box<Parked>> {
         let handler = resolved.command.handler?;
+        self.copied = None;
         let start = out.position();
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
         let mut context = Ctx::new(self, id, resumed);
@@ -211,28 +220,46 @@ impl Engine {
         }
     }
 
-    fn suppresses_reply(&mut self, id: SessionId) -> bool {
-        let Some(session) = self.sessions.get_mut(id) else { return false };
-        let mode = session.reply_mode;
-        match mode {
+    /// The reply of a command is not sent.
+    #[cold]
+    fn suppress_reply(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match session.reply_mode {
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => session.reply_mode = ReplyMode::On,
             ReplyMode::On | ReplyMode::Off => {}
         }
-        mode != ReplyMode::On
+        if let Some(blocked) = &mut session.blocked {
+            blocked.muted = true;
+        }
     }
 }
 
+#[inline]
 fn resolve_known(command: Option<&'static Command>, argv: &[&[u8]]) -> Result<Resolved, Error> {
+    match command {
+        Some(command) if command.subcommands.is_empty() && command.can_run(argv.len()) => {
+            Ok(Resolved { command, container: None })
+        }
+        _ => resolve_subcommand(command, argv),
+    }
+}
+
+fn resolve_subcommand(
+    command: Option<&'static Command>,
+    argv: &[&[u8]],
+) -> Result<Resolved, Error> {
     let Some(command) = command else { return Err(unknown_command(argv)) };
     let mut resolved = Resolved { command, container: None };
-    if let (false, Some(name)) = (command.subcommands.is_empty(), argv.get(1)) {
+    if !command.subcommands.is_empty()
+        && let Some(name) = argv.get(1)
+    {
         match subcommand(command, name) {
             Some(sub) => resolved = Resolved { command: sub, container: Some(command) },
             None => return Err(unknown_subcommand(command, name)),
         }
     }
-    if resolved.command.handler.is_none() || !resolved.command.accepts(argv.len()) {
+    if !resolved.command.can_run(argv.len()) {
         return Err(wrong_arity(&resolved.full_name()));
     }
     Ok(resolved)
@@ -248,7 +275,8 @@ fn is_room_for(argv: &[&[u8]]) -> bool {
     bytes <= ROOM_UNASKED || Vec::<u8>::new().try_reserve_exact(bytes.saturating_mul(2)).is_ok()
 }
 
-fn is_queued(command: &Command) -> bool {
+/// Whether a transaction keeps the command for EXEC.
+fn may_be_queued(command: &Command) -> bool {
     !matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 

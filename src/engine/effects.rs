@@ -70,10 +70,14 @@ impl Effects {
     }
 
     /// Appends one effect on database `db`.
+    #[inline]
     pub(super) fn append(&mut self, db: usize, argv: &[&[u8]]) {
-        if !self.enabled {
-            return;
+        if self.enabled {
+            self.encode(db, argv);
         }
+    }
+
+    fn encode(&mut self, db: usize, argv: &[&[u8]]) {
         if self.selected != Some(db) {
             self.selected = Some(db);
             write_command(
@@ -86,10 +90,14 @@ impl Effects {
     }
 
     /// A top-level command is done.
+    #[inline]
     pub(super) fn end_unit(&mut self) {
-        if self.unit_len < 2 {
-            return;
+        if self.unit_len >= 2 {
+            self.wrap_unit();
         }
+    }
+
+    fn wrap_unit(&mut self) {
         let effects = self.buffer.split_off(self.unit_start);
         write_command(&mut self.buffer, &[b"MULTI"]);
         self.buffer.extend_from_slice(&effects);

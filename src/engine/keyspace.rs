@@ -165,6 +165,16 @@ impl Db {
         self.dict.at_mut(slot).used_s = now_s;
     }
 
+    /// As [`Db::used`], if no part of the key expires; whether that is so.
+    pub fn use_unless_volatile(&mut self, slot: Slot, now_s: Option<u32>) -> bool {
+        let object = self.dict.at_mut(slot);
+        if object.is_volatile() {
+            return false;
+        }
+        object.used_s = now_s.unwrap_or(object.used_s);
+        true
+    }
+
     /// Sets what `key` holds, its expiry time and last use included; answers what it held.
     pub fn set(
         &mut self,
@@ -196,7 +206,7 @@ impl Db {
         let is_replaced = string.replace_in_place(bytes);
         if is_replaced {
             object.used_s = used_s;
-            self.touch(key);
+            self.touch_hashed(key, self.dict.hash_at(slot));
         }
         is_replaced
     }
@@ -272,9 +282,13 @@ impl Db {
 
     /// Tells whoever watches `key`, or keeps a copy of its value, that it has changed.
     pub fn touch(&mut self, key: &[u8]) {
-        if self.generations.are_kept() {
-            self.generations.advance(self.dict.hash(key));
+        if self.generations.are_kept() || !self.watched.is_empty() {
+            self.touch_hashed(key, self.dict.hash(key));
         }
+    }
+
+    fn touch_hashed(&mut self, key: &[u8], hash: u32) {
+        self.generations.advance(hash);
         if !self.watched.is_empty()
             && let Some(watch) = self.watched.get_mut(key)
         {

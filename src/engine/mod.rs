@@ -111,7 +111,7 @@ pub struct Engine {
     waiting: Waiting,
     now: Now,
     loading: bool,
-    copied: Option<Copied>,
+    copied: Option<(usize, dict::Slot)>,
 }
 
 /// One moment in three units: divisions are not cheap enough to be repeated at every command.
@@ -183,7 +183,8 @@ impl Engine {
 
     /// What the reply of the last command is a copy of, if it is one.
     pub fn copied(&self) -> Option<Copied> {
-        self.copied
+        let (db, slot) = self.copied?;
+        Some(self.keyspace.db(db).copied(slot))
     }
 
     /// The command table by name.
@@ -348,11 +349,15 @@ impl Engine {
     }
 
     /// Publishes a keyspace notification if its class is enabled.
+    #[inline]
     pub(crate) fn notify(&mut self, class: u32, event: &str, db: usize, key: &[u8]) {
-        let enabled = self.config.notify;
-        if enabled & class == 0 || self.loading {
-            return;
+        if self.config.notify & class != 0 && !self.loading {
+            self.publish_event(event, db, key);
         }
+    }
+
+    fn publish_event(&mut self, event: &str, db: usize, key: &[u8]) {
+        let enabled = self.config.notify;
         if enabled & notify::class::KEYSPACE != 0 {
             let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
             self.publish(Space::Channel, &channel, event.as_bytes());

@@ -129,6 +129,12 @@ impl Session {
         self.channels.len() + self.patterns.len()
     }
 
+    /// Whether commands run as they come: no transaction has begun, and no subscription restricts
+    /// what may be called.
+    pub(super) fn is_plain(&self) -> bool {
+        self.queue.is_none() && (self.protocol == Protocol::Resp3 || !self.is_subscriber())
+    }
+
     /// Whether any subscription is in force.
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions() + self.shard_channels.len() > 0

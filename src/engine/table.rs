@@ -72,7 +72,14 @@ impl Command {
         self.flags & flags == flags
     }
 
+    /// Whether a command of `words` words can run: it has a handler, and they fit its arity.
+    #[inline]
+    pub fn can_run(&self, words: usize) -> bool {
+        self.handler.is_some() && self.accepts(words)
+    }
+
     /// Whether a command of `words` words fits the arity.
+    #[inline]
     pub fn accepts(&self, words: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity < 0 { words >= wanted } else { words == wanted }

@@ -308,8 +308,10 @@ impl Core {
     ) -> u32 {
         self.engine.set_time(micros(now_ms));
         let copies = std::mem::take(&mut self.head.copies);
-        self.engine.stats.count_copies(copies.into());
-        let before = (self.progress(), self.view(session));
+        if copies > 0 {
+            self.engine.stats.count_copies(copies.into());
+        }
+        let (progress, view) = (self.progress(), self.view(session));
         self.begin_reply();
         // The buffer stays where it is: JavaScript holds on to its address.
         let request = std::mem::take(&mut self.request);
@@ -317,8 +319,8 @@ impl Core {
         work(self, large.as_deref().unwrap_or(&request).get(..bytes).unwrap_or_default());
         self.request = request;
         self.end_reply(session);
-        let forget = if before.1 == self.view(session) { 0 } else { FLAG_FORGET };
-        self.flags(session, before.0) | self.note_copied() | forget | brief(&self.reply)
+        let forget = if view == self.view(session) { 0 } else { FLAG_FORGET };
+        self.flags(session, progress) | self.note_copied() | forget | brief(&self.reply)
     }
 
     /// On what, besides the keyspace, it depends what a session reads.
