@@ -1,17 +1,32 @@
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, find, flatten, install, mayBlock, plain } from "./commands.js";
-import type { Engine } from "./engine.js";
+import { type Command, find, flatten, install, mayBlock } from "./commands.js";
 import { ReplyError } from "./errors.js";
 import type { Commands } from "./generated/commands.js";
 import type { Host } from "./host.js";
 import type { Argument, Input, Reply } from "./types.js";
 
-const MULTI = plain("multi");
-const EXEC = plain("exec");
+const MULTI = find("multi", undefined);
+const EXEC = find("exec", undefined);
+
+/** Commands with their arguments. */
+class Queue {
+  readonly commands: Command[] = [];
+  /** The arguments of each, flat. */
+  readonly inputs: Argument[][] = [];
+
+  add(command: Command, args: Argument[]): void {
+    this.commands.push(command);
+    this.inputs.push(args);
+  }
+
+  get mayBlock(): boolean {
+    return this.commands.some((command, index) => mayBlock(command, this.inputs[index]!));
+  }
+}
 
 /** Commands that are collected and sent in one crossing. */
 abstract class Batch {
-  protected queue: { command: Command; args: Argument[] }[] = [];
+  protected queue = new Queue();
 
   constructor(
     protected readonly host: Host,
@@ -25,23 +40,23 @@ abstract class Batch {
 
   /** Forgets what was collected. */
   discard(): void {
-    this.queue = [];
+    this.queue = new Queue();
   }
 
   /** How many commands have been collected. */
   get length(): number {
-    return this.queue.length;
+    return this.queue.commands.length;
   }
 
   /** Adds a command; its arguments are taken as they are now. */
   add(command: Command, input: ArrayLike<Input>): this {
-    this.queue.push({ command, args: flatten(command, input) });
+    this.queue.add(command, flatten(command, input));
     return this;
   }
 
-  protected take(): readonly { command: Command; args: Argument[] }[] {
-    const queue = this.queue;
-    this.queue = [];
+  protected take(): Queue {
+    const { queue } = this;
+    this.queue = new Queue();
     return queue;
   }
 }
@@ -51,23 +66,23 @@ export interface Pipeline extends Commands<Pipeline> {}
 export class Pipeline extends Batch {
   /** Sends them; answers a reply for each, a `ReplyError` as a value where one failed. */
   exec(): Promise<Reply[]> {
-    const queue = this.take();
-    if (queue.length === 0) return Promise.resolve([]);
+    const { commands, inputs, mayBlock } = this.take();
+    if (commands.length === 0) return Promise.resolve([]);
     return this.host.batch(
-      (engine) => writeAll(engine, queue),
-      (reader) => queue.map(() => reader.next(this.binary)),
-      queue.every(({ command }) => command.readOnly),
-      queue.some(({ command, args }) => mayBlock(command, args)),
+      (engine) => engine.writeMany(commands, inputs),
+      (reader) => readMany(reader, commands.length, this.binary),
+      commands.every(({ readOnly }) => readOnly),
+      mayBlock,
     );
   }
 
   /** The same at once, where this context owns the data. */
   execSync(): Reply[] {
-    const queue = this.take();
-    if (queue.length === 0) return [];
+    const { commands, inputs } = this.take();
+    if (commands.length === 0) return [];
     return this.host.batchSync(
-      (engine) => writeAll(engine, queue),
-      (reader) => queue.map(() => reader.next(this.binary)),
+      (engine) => engine.writeMany(commands, inputs),
+      (reader) => readMany(reader, commands.length, this.binary),
     );
   }
 }
@@ -80,20 +95,20 @@ export class Multi extends Batch {
    * a key under WATCH was touched. Rejects with `EXECABORT` when one cannot even be queued.
    */
   exec(): Promise<Reply[] | null> {
-    const queue = this.take();
+    const { commands, inputs } = transaction(this.take());
     return this.host.batch(
-      (engine) => writeTransaction(engine, queue),
-      (reader) => readTransaction(reader, queue.length, this.binary),
+      (engine) => engine.writeMany(commands, inputs),
+      (reader) => readTransaction(reader, commands.length - 2, this.binary),
       false,
     );
   }
 
   /** The same at once, where this context owns the data. */
   execSync(): Reply[] | null {
-    const queue = this.take();
+    const { commands, inputs } = transaction(this.take());
     return this.host.batchSync(
-      (engine) => writeTransaction(engine, queue),
-      (reader) => readTransaction(reader, queue.length, this.binary),
+      (engine) => engine.writeMany(commands, inputs),
+      (reader) => readTransaction(reader, commands.length - 2, this.binary),
     );
   }
 }
@@ -108,16 +123,17 @@ for (const batch of [Pipeline, Multi]) {
   );
 }
 
-type Queue = readonly { command: Command; args: Argument[] }[];
-
-function writeAll(engine: Engine, queue: Queue): void {
-  for (const { command, args } of queue) engine.writeFlat(command, args);
+function transaction(queue: Queue): Queue {
+  queue.commands.unshift(MULTI);
+  queue.inputs.unshift([]);
+  queue.add(EXEC, []);
+  return queue;
 }
 
-function writeTransaction(engine: Engine, queue: Queue): void {
-  engine.writeFlat(MULTI, []);
-  writeAll(engine, queue);
-  engine.writeFlat(EXEC, []);
+function readMany(reader: ReplyReader, count: number, binary: boolean): Reply[] {
+  const replies: Reply[] = [];
+  for (let index = 0; index < count; index++) replies.push(reader.next(binary));
+  return replies;
 }
 
 function readTransaction(reader: ReplyReader, commands: number, binary: boolean): Reply[] | null {

@@ -5,7 +5,7 @@ import { ReplyReader } from "./boundary/reply.js";
 import { RequestWriter } from "./boundary/request.js";
 import { type Command, COMMANDS, flatten, isArgument } from "./commands.js";
 import type { Loaded } from "./load.js";
-import type { Input, Reply } from "./types.js";
+import type { Argument, Input, Reply } from "./types.js";
 
 /** Messages wait in sessions. */
 export const MESSAGES = 1;
@@ -37,6 +37,8 @@ export type Deliver = (
   blocked: boolean,
 ) => void;
 
+/** From so many commands on, it pays to convert their words together. */
+const MANY = 8;
 /** A command may have set an expiry time: look after this many milliseconds at the latest. */
 const SOON_MS = 100;
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -141,6 +143,14 @@ export class Engine {
       writer.argument(args[index] as string, index + 1);
     }
     writer.finish();
+  }
+
+  /** Adds commands, whose arguments are flat, to the request that the writer has begun. */
+  writeMany(commands: readonly Command[], inputs: readonly (readonly Argument[])[]): void {
+    if (commands.length >= MANY && this.writer.many(commands, inputs, this.numbers)) return;
+    for (let index = 0; index < commands.length; index++) {
+      this.writeFlat(commands[index]!, inputs[index]!);
+    }
   }
 
   /** Runs the request as `session`; the replies are then in `reader`, and must be read at once. */

@@ -4,6 +4,7 @@
 //! call that wrote it answers flags. Where the reply is says the head, whose place never changes.
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
+use super::frame::{Argv, Frame};
 use crate::engine::blocking::Unblock;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
@@ -12,7 +13,6 @@ use crate::engine::table::Command;
 use crate::engine::{Connection, Engine, Options, syntax};
 use crate::resp::{Protocol, Writer};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -22,8 +22,6 @@ use wasm_bindgen::prelude::*;
 const REQUEST_LEN: usize = 64 * 1024;
 /// A reply buffer that has grown beyond this is given back.
 const REPLY_KEEP: usize = 1024 * 1024;
-/// Set in an argc that is followed by a command's number in place of its name.
-const NUMBERED: u32 = 1 << 31;
 
 /// Messages wait: call `takeMessages` until it answers -1.
 const FLAG_MESSAGES: u32 = 1;
@@ -190,7 +188,10 @@ impl Lodis {
 
     /// Runs every command in the first `bytes` bytes of the request buffer, in order, as `session`.
     /// A command is `u32` argc, then argc times `u32` length and bytes; if the highest bit of argc
-    /// is set, then the first word is a `u32` number of `commandNames`. Answers the reply's flags.
+    /// is set, then the first word is a `u32` number of `commandNames`. Or the request is a table:
+    /// `u32` 2^32-1, `u32` how many numbers follow, the numbers (`u32` argc, number of a command, and
+    /// lengths of the other words, of each command), then the bytes of those words. Answers the
+    /// reply's flags.
     pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> u32 {
         self.core.borrow_mut().answer(bytes, now_ms, session, |core, frame| {
             core.run_frame(session, frame);
@@ -362,11 +363,11 @@ impl Core {
     }
 
     /// Runs the commands of a frame one after the other, up to one that blocks.
-    fn run_frame(&mut self, session: u32, mut frame: &[u8]) {
-        let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::new();
+    fn run_frame(&mut self, session: u32, frame: &[u8]) {
+        let mut frame = Frame::new(frame);
+        let mut argv = Argv::new();
         while !frame.is_empty() {
-            argv.clear();
-            let Some(command) = self.read_command(&mut frame, &mut argv) else {
+            let Some(command) = frame.next(self.engine.registry(), &mut argv) else {
                 let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
                 return out.error(b"ERR Protocol error: broken frame");
             };
@@ -376,32 +377,6 @@ impl Core {
                 return;
             }
         }
-    }
-
-    /// Reads one command: its words, and what the first of them names.
-    fn read_command<'a>(
-        &self,
-        frame: &mut &'a [u8],
-        argv: &mut SmallVec<[&'a [u8]; 16]>,
-    ) -> Option<Option<&'static Command>> {
-        let registry = self.engine.registry();
-        let argc = read_u32(frame)?;
-        let mut command = None;
-        if argc & NUMBERED != 0 {
-            let known = registry.nth(read_u32(frame)? as usize)?;
-            argv.push(known.name.as_bytes());
-            command = Some(known);
-        }
-        for _ in argv.len() as u32..argc & !NUMBERED {
-            let len = read_u32(frame)? as usize;
-            let (word, rest) = frame.split_at_checked(len)?;
-            argv.push(word);
-            *frame = rest;
-        }
-        if argc & NUMBERED == 0 {
-            command = argv.first().and_then(|name| registry.get(name));
-        }
-        Some(command)
     }
 
     /// Runs what came after a blocking command that has been answered.
@@ -471,12 +446,6 @@ fn brief(reply: &[u8]) -> u32 {
         }
         _ => 0,
     }
-}
-
-fn read_u32(frame: &mut &[u8]) -> Option<u32> {
-    let (bytes, rest) = frame.split_first_chunk::<4>()?;
-    *frame = rest;
-    Some(u32::from_le_bytes(*bytes))
 }
 
 /// Milliseconds of JavaScript to microseconds; what is no time counts as 0.

@@ -5,6 +5,7 @@
 
 mod channel;
 mod facade;
+mod frame;
 mod indexed_db;
 mod locks;
 mod log;

@@ -135,3 +135,53 @@ test("several instances have data of their own", async () => {
   await two.set("key", "x".repeat(3 << 20));
   expect(await one.get("key")).toBe("one");
 });
+
+test("a pipeline may hold anything, however its words are converted", async () => {
+  await using redis = await open("pipelines of many");
+  const kinds: ((n: number) => string | number | bigint | Uint8Array)[] = [
+    (n) => `value ${n}`,
+    (n) => n * 1.5,
+    (n) => BigInt(n) * 10n ** 15n,
+    (n) => "é".repeat(n % 50),
+    (n) => new TextEncoder().encode(`bytes ${n}`),
+    (n) => "x".repeat(n * 100),
+    () => "",
+  ];
+  const text = (value: unknown) =>
+    value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
+  for (const count of [1, 7, 8, 9, 300]) {
+    for (const other of kinds) {
+      for (const every of [1, 5, 1000]) {
+        const values = Array.from({ length: count }, (_, n) => (n % every ? kinds[0]! : other)(n));
+        const pipeline = redis.pipeline();
+        const multi = redis.multi();
+        values.forEach((value, n) => {
+          pipeline.set(`p${n}`, value);
+          multi.set(`m${n}`, value);
+        });
+        expect(await pipeline.exec()).toEqual(values.map(() => "OK"));
+        expect(multi.execSync()).toEqual(values.map(() => "OK"));
+        const reading = redis.pipeline();
+        values.forEach((_, n) => reading.get(`p${n}`).get(`m${n}`));
+        expect(reading.execSync()).toEqual(values.flatMap((value) => [text(value), text(value)]));
+      }
+    }
+  }
+});
+
+test("a pipeline that waits in the middle goes on where it was", async () => {
+  await using redis = await open("waiting pipelines");
+  const pipeline = redis.pipeline();
+  for (let n = 0; n < 20; n++) {
+    if (n % 10 === 5) pipeline.blPop("queue", 0);
+    else pipeline.incr("count");
+  }
+  const replies = pipeline.exec();
+  expect(await redis.get("count")).toBe("5");
+  await redis.rPush("queue", "first");
+  expect(await redis.get("count")).toBe("14");
+  await redis.rPush("queue", "second");
+  expect((await replies).map((reply) => (Array.isArray(reply) ? reply[1] : reply))).toEqual(
+    [1, 2, 3, 4, 5, "first", 6, 7, 8, 9, 10, 11, 12, 13, 14, "second", 15, 16, 17, 18],
+  );
+});

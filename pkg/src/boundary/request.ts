@@ -11,6 +11,10 @@ const MEASURED = 1024 * 1024;
 
 /** No text that is written letter by letter is longer than this. */
 const SHORT_MAX = 160;
+/** What a request begins with whose numbers all come before its text. */
+const TABLE = 2 ** 32 - 1;
+/** The most units of text that such a request has. */
+const TABLE_TEXT = 4 * 1024 * 1024;
 /** Set in an argc that is followed by a command's number in place of its name. */
 const NUMBERED = 2 ** 31;
 
@@ -89,6 +93,62 @@ export class RequestWriter {
     view.setUint32(this.start + 4, number, true);
     this.at = at;
     return true;
+  }
+
+  /**
+   * Writes the whole of a request that has begun, and is local, if the arguments are numbers and
+   * ASCII: those of all commands are converted as one text. `numbers` has a command's number at its
+   * index. Whether it did; otherwise the request has begun anew.
+   */
+  many(
+    commands: readonly { readonly index: number }[],
+    inputs: readonly (readonly Argument[])[],
+    numbers: ArrayLike<number>,
+  ): boolean {
+    if (!this.local || this.at !== this.start) return false;
+    const text = this.table(commands, inputs, numbers);
+    if (text !== undefined) {
+      this.ensure(text.length);
+      if (writeAscii(this.memory.bytes, this.at, text)) {
+        this.at += text.length;
+        return true;
+      }
+    }
+    this.begin(true);
+    return false;
+  }
+
+  /** Writes numbers and lengths; answers the text of all arguments. */
+  private table(
+    commands: readonly { readonly index: number }[],
+    inputs: readonly (readonly Argument[])[],
+    numbers: ArrayLike<number>,
+  ): string | undefined {
+    let count = 0;
+    for (const { length } of inputs) count += 2 + length;
+    this.ensure(8 + 4 * count);
+    if (this.start % 4 !== 0) return undefined;
+    const { words } = this.memory;
+    let at = this.start >>> 2;
+    words[at++] = TABLE;
+    words[at++] = count;
+    let text = "";
+    for (let index = 0; index < commands.length; index++) {
+      const number = numbers[commands[index]!.index] ?? -1;
+      if (number < 0 || text.length > TABLE_TEXT) return undefined;
+      const input = inputs[index]!;
+      words[at++] = 1 + input.length;
+      words[at++] = number;
+      for (let position = 0; position < input.length; position++) {
+        const value = input[position];
+        const word = typeof value === "number" ? String(value) : value;
+        if (typeof word !== "string") return undefined;
+        words[at++] = word.length;
+        text += word;
+      }
+    }
+    this.at += 8 + 4 * count;
+    return text;
   }
 
   /** Begins a command by its number, or its words where that is negative. */
