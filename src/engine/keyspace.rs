@@ -1,16 +1,15 @@
 //! The databases: keys, values, expiry times, and who watches which key.
 
+use super::deadlines::Deadlines;
 use super::dict::{Dict, Slot};
 use super::generations::{Copied, Generations};
 use super::key::Key;
 use super::rng::Rng;
 use super::session::SessionId;
 use super::types::Value;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
-/// So many entries are not worth looking for stale ones.
-const DEADLINES_MIN: usize = 64;
+/// So many entries are not worth a walk over all keys.
+const MANY_DEADLINES: usize = 1024;
 
 /// A value with what belongs to its key.
 #[derive(Clone, Debug)]
@@ -71,11 +70,8 @@ pub struct Db {
     dict: Dict<Object>,
     /// How many keys have an expiry time.
     volatile: usize,
-    /// Expiry times of keys, and the soonest one of each hash's fields, with the hashes of the keys,
-    /// the soonest first. An entry whose key has since gone or got another time is stale and skipped.
-    deadlines: BinaryHeap<Reverse<(i64, u32)>>,
-    /// How many entries there may be before the stale ones are dropped.
-    deadlines_max: usize,
+    /// Expiry times of keys, and the soonest one of each hash's fields, with the hashes of the keys.
+    deadlines: Deadlines,
     /// Keys that some session watches.
     watched: Dict<Watch>,
     /// Keys that have changed while sessions wait for them, in that order.
@@ -97,8 +93,7 @@ impl Db {
         Self {
             dict: Dict::new(seed),
             volatile: 0,
-            deadlines: BinaryHeap::new(),
-            deadlines_max: DEADLINES_MIN,
+            deadlines: Deadlines::default(),
             watched: Dict::new(seed),
             ready: Vec::new(),
             generations: Generations::default(),
@@ -185,8 +180,8 @@ impl Db {
     ) -> Option<Object> {
         let fields_expire_at = value.next_field_expiry();
         let old = self.dict.insert(key, Object::new(value, expires_at, used_s));
-        let had_deadline = old.as_ref().is_some_and(|old| old.expires_at().is_some());
-        self.note_deadline(key, had_deadline, expires_at);
+        let old_deadline = old.as_ref().and_then(Object::expires_at);
+        self.note_deadline(key, old_deadline, expires_at);
         if let Some(at) = fields_expire_at {
             self.push_deadline(key, at);
         }
@@ -219,9 +214,8 @@ impl Db {
     /// Sets or takes away the expiry time of `key`; whether the key is there.
     pub fn set_expiry(&mut self, key: &[u8], expires_at: Option<i64>) -> bool {
         let Some(object) = self.dict.get_mut(key) else { return false };
-        let had_deadline =
-            load(std::mem::replace(&mut object.expires_at, store(expires_at))).is_some();
-        self.note_deadline(key, had_deadline, expires_at);
+        let old_deadline = load(std::mem::replace(&mut object.expires_at, store(expires_at)));
+        self.note_deadline(key, old_deadline, expires_at);
         self.touch(key);
         true
     }
@@ -238,8 +232,7 @@ impl Db {
     pub fn clear(&mut self) -> Dict<Object> {
         self.touch_all();
         self.generations.advance_all();
-        self.deadlines = BinaryHeap::new();
-        self.deadlines_max = DEADLINES_MIN;
+        self.deadlines = Deadlines::default();
         self.volatile = 0;
         let empty = Dict::new(self.dict.seed());
         std::mem::replace(&mut self.dict, empty)
@@ -255,24 +248,18 @@ impl Db {
 
     /// A key with a time before `now_ms`, its own or a field's, if there is one.
     pub fn next_expired(&mut self, now_ms: i64) -> Option<Vec<u8>> {
-        while let Some(Reverse((at, hash))) = self.deadlines.peek().copied() {
-            if at > now_ms {
-                return None;
-            }
-            let due = self.dict.find_by_hash(hash, |_, object| {
-                object.expires_at() == Some(at) || object.value.next_field_expiry() == Some(at)
-            });
-            if let Some(key) = due {
+        while let Some((at, hash)) = self.deadlines.first().filter(|(at, _)| *at <= now_ms) {
+            if let Some(key) = expiring(&self.dict, at, hash) {
                 return Some(key.to_vec());
             }
-            self.deadlines.pop();
+            self.deadlines.drop_first();
         }
         None
     }
 
     /// The soonest expiry time in Unix milliseconds. It may belong to a key that is gone.
     pub fn next_deadline(&self) -> Option<i64> {
-        self.deadlines.peek().map(|Reverse((at, _))| *at)
+        self.deadlines.first().map(|(at, _)| at)
     }
 
     /// Moves up to `buckets` buckets of an unfinished resize; whether more are left.
@@ -392,30 +379,36 @@ impl Db {
         keys.iter().for_each(|key| self.touch(key));
     }
 
-    fn note_deadline(&mut self, key: &[u8], had: bool, expires_at: Option<i64>) {
-        self.volatile -= usize::from(had);
+    fn note_deadline(&mut self, key: &[u8], old: Option<i64>, expires_at: Option<i64>) {
+        self.volatile -= usize::from(old.is_some());
         let Some(at) = expires_at else { return };
         self.volatile += 1;
-        self.push_deadline(key, at);
-    }
-
-    fn push_deadline(&mut self, key: &[u8], at: i64) {
-        let hash = self.dict.hash(key);
-        self.deadlines.push(Reverse((at, hash)));
-        if self.deadlines.len() > self.deadlines_max {
-            self.rebuild_deadlines();
+        if old != expires_at {
+            self.push_deadline(key, at);
         }
     }
 
-    /// Drops the stale entries.
-    fn rebuild_deadlines(&mut self) {
-        let live = self.dict.iter().flat_map(|(key, object)| {
-            let times = [object.expires_at(), object.value.next_field_expiry()];
-            times.into_iter().flatten().map(|at| Reverse((at, self.dict.hash(key))))
-        });
-        self.deadlines = live.collect::<Vec<_>>().into();
-        self.deadlines_max = 2 * self.deadlines.len() + DEADLINES_MIN;
+    fn push_deadline(&mut self, key: &[u8], at: i64) {
+        self.deadlines.push(at, self.dict.hash(key));
+        let dict = &self.dict;
+        let swept = self.deadlines.sweep(|at, hash| expiring(dict, at, hash).is_some());
+        // A key has two times at most. If it came and went again and again with the same time, then
+        // that is there as often, and never stale.
+        if swept && self.deadlines.len() > 2 * dict.len() + MANY_DEADLINES {
+            let times = dict.iter().flat_map(|(key, object)| {
+                let times = [object.expires_at(), object.value.next_field_expiry()];
+                times.into_iter().flatten().map(|at| (at, dict.hash(key)))
+            });
+            self.deadlines = times.collect();
+        }
     }
+}
+
+/// The key with this hash that expires, or of which a field expires, at this time.
+fn expiring(dict: &Dict<Object>, at: i64, hash: u32) -> Option<&Key> {
+    dict.find_by_hash(hash, |_, object| {
+        object.expires_at() == Some(at) || object.value.next_field_expiry() == Some(at)
+    })
 }
 
 /// All databases.
@@ -481,6 +474,25 @@ impl Keyspace {
 mod tests {
     use super::*;
     use crate::engine::types::StringValue;
+
+    #[test]
+    fn deadlines_stay_few_whatever_comes_and_goes() {
+        let value = || Value::from(StringValue::text(b"x").unwrap());
+        let mut db = Db::new(1);
+        for i in 0..50_000i64 {
+            db.set(b"comes and goes", value(), Some(1000), 0);
+            db.remove(b"comes and goes");
+            db.set(b"is put off", value(), Some(2000 + i), 0);
+            db.set_expiry(b"is the same", Some(3000));
+        }
+        db.set(b"comes and goes", value(), Some(1000), 0);
+        assert!(db.deadlines.len() < 4 * MANY_DEADLINES, "{}", db.deadlines.len());
+        assert_eq!(db.next_expired(999), None);
+        assert_eq!(db.next_expired(1000).as_deref(), Some(&b"comes and goes"[..]));
+        db.remove(b"comes and goes");
+        assert_eq!(db.next_expired(51_998), None);
+        assert_eq!(db.next_expired(51_999).as_deref(), Some(&b"is put off"[..]));
+    }
 
     #[test]
     fn the_last_use_of_a_key_costs_nothing() {

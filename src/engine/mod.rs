@@ -15,6 +15,7 @@ pub mod commands;
 pub mod config;
 mod connection;
 pub mod context;
+pub mod deadlines;
 mod describe;
 pub mod dict;
 mod dispatch;
