@@ -49,7 +49,8 @@ impl Disk {
         if transaction.replace {
             self.records.clear();
         }
-        self.records.extend(transaction.records.iter().cloned());
+        let records = (0..transaction.records()).map(|index| transaction.record(index).unwrap());
+        self.records.extend(records);
         if transaction.manifest_changed {
             self.manifest = transaction.manifest;
         }
@@ -122,7 +123,7 @@ impl Owner {
         if self.failing {
             assert_eq!(counters(&self.engine), before, "a write was accepted while failing");
         }
-        self.log.append(self.engine.effects.take(), now);
+        self.log.append(self.engine.effects.drain(), now);
         if self.log.settings().append_only {
             self.history.insert(self.log.end(), counters(&self.engine));
         }
@@ -227,11 +228,10 @@ fn crash(owner: &Owner, disk: &mut Disk, dice: &mut Dice) {
         _ => {
             disk.apply(transaction);
             // A new beginning is whole or not there: nothing durable may depend on its last record.
-            if let (Some((offset, record)), false) =
-                (transaction.records.last(), transaction.replace)
-            {
+            let last = transaction.records().checked_sub(1).filter(|_| !transaction.replace);
+            if let Some((offset, record)) = last.and_then(|last| transaction.record(last)) {
                 let torn = record[..dice.below(record.len() as u64) as usize].to_vec();
-                disk.records.insert(*offset, torn);
+                disk.records.insert(offset, torn);
             }
         }
     }

@@ -4,6 +4,11 @@
 //! makes the same keyspace. A position in it is a byte offset.
 
 use crate::resp::write_command;
+use std::collections::VecDeque;
+
+/// A stretch ends with the unit in which it has become this long, in bytes. Growing a buffer without
+/// bounds would move ever more at once.
+pub const STRETCH_LEN: usize = 256 * 1024;
 
 /// Collects effects until a consumer takes them.
 ///
@@ -12,6 +17,8 @@ use crate::resp::write_command;
 #[derive(Debug, Default)]
 pub struct Effects {
     enabled: bool,
+    /// Stretches that are long enough.
+    full: VecDeque<Vec<u8>>,
     buffer: Vec<u8>,
     /// The offset of the first byte in `buffer`.
     start: u64,
@@ -27,6 +34,7 @@ impl Effects {
         self.enabled = enabled;
         if !enabled {
             self.start = self.offset();
+            self.full = VecDeque::new();
             self.buffer = Vec::new();
             self.selected = None;
         }
@@ -45,22 +53,33 @@ impl Effects {
     /// Goes on at `offset`: the stream before it is in the store.
     pub fn resume_at(&mut self, offset: u64) {
         self.start = offset;
+        self.full.clear();
         self.buffer.clear();
         self.selected = None;
     }
 
     /// Whether there is something to [`Effects::take`].
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.full.is_empty() && self.buffer.is_empty()
     }
 
-    /// Takes what has been recorded: whole units only. The next effect selects its database anew,
-    /// so that what is taken at once can be read by itself.
+    /// Takes a stretch of what has been recorded, the next one: whole units only, a database selected
+    /// first, so that it can be read by itself; some [`STRETCH_LEN`] bytes at most, unless one unit is
+    /// longer. Empty when there is nothing.
     pub fn take(&mut self) -> Vec<u8> {
-        let taken = std::mem::take(&mut self.buffer);
-        self.start += taken.len() as u64;
+        self.full.pop_front().unwrap_or_else(|| self.end_stretch())
+    }
+
+    /// Takes every stretch there is.
+    pub fn drain(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        std::iter::from_fn(|| Some(self.take()).filter(|stretch| !stretch.is_empty()))
+    }
+
+    fn end_stretch(&mut self) -> Vec<u8> {
+        let stretch = std::mem::take(&mut self.buffer);
+        self.start += stretch.len() as u64;
         self.selected = None;
-        taken
+        stretch
     }
 
     /// A top-level command begins.
@@ -94,6 +113,10 @@ impl Effects {
     pub(super) fn end_unit(&mut self) {
         if self.unit_len >= 2 {
             self.wrap_unit();
+        }
+        if self.buffer.len() >= STRETCH_LEN {
+            let stretch = self.end_stretch();
+            self.full.push_back(stretch);
         }
     }
 

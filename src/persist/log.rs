@@ -51,14 +51,31 @@ pub enum Durability {
 pub struct Transaction {
     /// Delete every record first: the records are a new beginning.
     pub replace: bool,
-    /// Records with the offset that is their key, in order.
-    pub records: Vec<(u64, Vec<u8>)>,
+    /// The payloads of the records, each with the offset that is its key, in order.
+    payloads: Vec<(u64, Vec<u8>)>,
     /// The manifest to write as well; its epoch is the one to be found.
     pub manifest: Manifest,
     /// What is stored once the transaction is complete: every effect before this offset.
     pub end: u64,
     /// Whether the manifest differs from what is in the store.
     pub manifest_changed: bool,
+}
+
+impl Transaction {
+    /// How many records there are.
+    pub fn records(&self) -> usize {
+        self.payloads.len()
+    }
+
+    /// Record number `index`, encoded, with the offset that is its key; `None` after the last. To
+    /// encode all of a large transaction at once would take long.
+    pub fn record(&self, index: usize) -> Option<(u64, Vec<u8>)> {
+        let (offset, payload) = self.payloads.get(index)?;
+        let record = Record { epoch: self.manifest.epoch, offset: *offset, payload };
+        // A payload is at most one argument of 512 MiB and what is around it, or one transaction;
+        // in 32 bits of address space none can have 4 GiB.
+        Some((*offset, record::encode(&record)?))
+    }
 }
 
 /// What the driver is to do.
@@ -142,9 +159,9 @@ impl Log {
         self.settings
     }
 
-    /// Effects were made: whole units that follow what was appended before.
-    pub fn append(&mut self, effects: Vec<u8>, now_ms: i64) {
-        if !effects.is_empty() {
+    /// Effects were made: stretches of whole units that follow what was appended before.
+    pub fn append(&mut self, stretches: impl Iterator<Item = Vec<u8>>, now_ms: i64) {
+        for effects in stretches {
             self.waiting_since.get_or_insert(now_ms);
             self.waiting_bytes += effects.len();
             let offset = self.end;
@@ -353,17 +370,8 @@ impl Log {
     }
 
     fn enqueue(&mut self, replace: bool, payloads: Vec<(u64, Vec<u8>)>, manifest_changed: bool) {
-        let epoch = self.manifest.epoch;
-        let encode = |(offset, payload): (u64, Vec<u8>)| {
-            let record = Record { epoch, offset, payload: &payload };
-            Some((offset, record::encode(&record)?))
-        };
-        // A payload is at most one argument of 512 MiB and what is around it, or one transaction;
-        // in 32 bits of address space none can have 4 GiB.
-        let records = payloads.into_iter().filter_map(encode).collect();
-        let manifest = self.manifest;
-        let end = self.end;
-        let transaction = Transaction { replace, records, manifest, end, manifest_changed };
+        let (manifest, end) = (self.manifest, self.end);
+        let transaction = Transaction { replace, payloads, manifest, end, manifest_changed };
         self.queue.push_back(Rc::new(transaction));
     }
 

@@ -50,6 +50,9 @@ pub struct Repair {
 
 type Words = Vec<Range<usize>>;
 
+/// Bytes of a command that count as a step.
+const STEP_LEN: usize = 4096;
+
 /// A replay under way.
 pub struct Replay {
     session: SessionId,
@@ -139,19 +142,24 @@ impl Replay {
         Ok(())
     }
 
-    /// Runs up to `commands` commands; whether there is more to do before the next record.
+    /// Runs commands of up to `steps` steps: each is one, and another for every [`STEP_LEN`] bytes;
+    /// whether there is more to do before the next record.
     ///
     /// # Errors
     /// [`ReplayError::Corrupt`]: not RESP, not a write command, or one that answers an error.
-    pub fn step(&mut self, engine: &mut Engine, commands: usize) -> Result<bool, ReplayError> {
-        for _ in 0..commands {
+    pub fn step(&mut self, engine: &mut Engine, steps: usize) -> Result<bool, ReplayError> {
+        let mut left = steps;
+        while left > 0 {
             if let Some(words) = self.ready.pop_front() {
+                let bytes = words.first().zip(words.last()).map_or(0, |(a, z)| z.end - a.start);
+                left = left.saturating_sub(1 + bytes / STEP_LEN);
                 self.run(engine, &words)?;
                 if self.ready.is_empty() {
                     self.applied = self.ready_end;
                 }
                 continue;
             }
+            left -= 1;
             let request = self.parser.next(&self.buffer);
             let position = self.offset_of(self.parser.position());
             match request.map_err(|error| self.corrupt(&error.reply()))? {

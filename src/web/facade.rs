@@ -5,6 +5,7 @@
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
 use super::frame::{Argv, Frame};
+use super::timer::{SLICE_MS, elapsed_ms};
 use crate::engine::blocking::Unblock;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
@@ -250,12 +251,18 @@ impl Lodis {
         core.flags(id.0, before) as i32
     }
 
-    /// Does what is due. Answers in how many milliseconds to call again; `Infinity` for never.
+    /// Does what is due, for a few milliseconds at most. Answers in how many milliseconds to call
+    /// again; `Infinity` for never.
     pub fn tick(&self, now_ms: f64) -> f64 {
-        let core = &mut *self.core.borrow_mut();
-        core.engine.set_time(micros(now_ms));
-        let now = core.engine.now_ms();
-        core.engine.tick().map_or(f64::INFINITY, |at| (at - now) as f64)
+        let engine = &mut self.core.borrow_mut().engine;
+        engine.set_time(micros(now_ms));
+        let (now, started) = (engine.now_ms(), elapsed_ms());
+        loop {
+            let wait = engine.tick().map_or(f64::INFINITY, |at| (at - now) as f64);
+            if wait > 0.0 || elapsed_ms() - started >= SLICE_MS {
+                return wait;
+            }
+        }
     }
 
     /// The names of all commands, subcommands apart, separated by blanks: a command's number, which

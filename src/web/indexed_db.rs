@@ -23,8 +23,8 @@ const DATABASE_VERSION: u32 = 1;
 const LOG: &str = "log";
 const META: &str = "meta";
 const MANIFEST: &str = "manifest";
-/// Records read in one request: at most some 16 MiB, see [`crate::persist::log::RECORD_LEN`].
-const READ_RECORDS: u32 = 64;
+/// Bytes of records that are written in one task: a millisecond or two.
+const WRITE_LEN: usize = 256 * 1024;
 
 #[wasm_bindgen]
 extern "C" {
@@ -97,6 +97,21 @@ pub(super) struct Claim {
     pub(super) manifest: Manifest,
     /// The offset of the last record.
     pub(super) last: Option<u64>,
+}
+
+/// A record that is not in the module's memory yet.
+pub(super) struct StoredRecord(JsValue);
+
+impl StoredRecord {
+    /// Its length in bytes, if it is one.
+    pub(super) fn len(&self) -> usize {
+        self.0.dyn_ref::<Uint8Array>().map_or(0, |bytes| bytes.length() as usize)
+    }
+
+    /// The encoded record.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
+        to_bytes(&self.0)
+    }
 }
 
 /// An open database. A clone is the same connection.
@@ -188,7 +203,7 @@ impl Store {
                     let claim = Claim { manifest, last: last.get() };
                     put(&meta, MANIFEST.into(), &manifest.encode())
                         .map_err(|error| StoreError::from_js(&error))
-                        .map(|()| claim)
+                        .map(|_| claim)
                 });
                 if written.is_err() {
                     abort(&aborting);
@@ -212,53 +227,52 @@ impl Store {
         });
     }
 
-    /// Reads records from offset `from` on, as many as are good at once; none means the end.
+    /// Reads up to `most` records from offset `from` on; none means the end.
     pub(super) fn read(
         &self,
         from: u64,
-        done: impl FnOnce(Result<Vec<Vec<u8>>, StoreError>) + 'static,
+        most: u32,
+        done: impl FnOnce(Result<Vec<StoredRecord>, StoreError>) + 'static,
     ) {
         let request = (|| {
             let mode = IdbTransactionMode::Readonly;
             let transaction = self.database.transaction_with_str_and_mode(LOG, mode)?;
             let range = IdbKeyRange::lower_bound(&JsValue::from_f64(from as f64))?;
-            transaction.object_store(LOG)?.get_all_with_key_and_limit(&range, READ_RECORDS)
+            transaction.object_store(LOG)?.get_all_with_key_and_limit(&range, most)
         })();
         match request {
             Err(error) => done(Err(StoreError::from_js(&error))),
             Ok(request) => on_end(&request, move |result| {
                 done(match result {
                     Err(error) => Err(StoreError::from_js(&error)),
-                    Ok(values) => {
-                        Array::from(&values).iter().map(|value| to_bytes(&value)).collect()
-                    }
+                    Ok(values) => Ok(Array::from(&values).iter().map(StoredRecord).collect()),
                 });
             }),
         }
     }
 
-    /// Performs a transaction of the log manager.
+    /// Performs a transaction of the log manager, a large one in several tasks.
     ///
-    /// `leaving` commits without waiting for the check of the epoch, which a page that ends would
-    /// not live to see; the Web Lock that it still holds keeps other owners out.
+    /// `leaving` does all of it at once, and commits without waiting for the check of the epoch, which
+    /// a page that ends would not live to see; the Web Lock that it still holds keeps other owners
+    /// out.
     pub(super) fn append(
         &self,
-        work: &Transaction,
+        work: Rc<Transaction>,
         durability: Durability,
         leaving: bool,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
     ) {
-        self.guarded(work.manifest.epoch, durability, leaving, done, |log, meta| {
+        let most = if leaving { usize::MAX } else { WRITE_LEN };
+        let epoch = work.manifest.epoch;
+        self.guarded(epoch, durability, leaving, done, |log, meta, failure| {
             if work.replace {
                 log.clear()?;
-            }
-            for (offset, record) in &work.records {
-                put(log, JsValue::from_f64(*offset as f64), record)?;
             }
             if work.manifest_changed {
                 put(meta, MANIFEST.into(), &work.manifest.encode())?;
             }
-            Ok(())
+            put_records(log.clone(), work, 0, most, failure)
         });
     }
 
@@ -270,23 +284,24 @@ impl Store {
         record: Option<&[u8]>,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
     ) {
-        self.guarded(epoch, Durability::Strict, false, done, |log, _| {
+        self.guarded(epoch, Durability::Strict, false, done, |log, _, _| {
             let from = JsValue::from_f64(repair.delete_from as f64);
             let range = IdbKeyRange::lower_bound(&from)?;
             log.delete(range.as_ref())?;
-            record.map_or(Ok(()), |record| put(log, from, record))
+            record.map_or(Ok(()), |record| put(log, from, record).map(|_| ()))
         });
     }
 
-    /// One transaction that does `work` if the manifest's epoch is `epoch`. All requests are made
-    /// at once; they run in order, so that the check comes first and takes the rest back.
+    /// One transaction that does `work` if the manifest's epoch is `epoch`. Requests run in order, so
+    /// that the check comes first and takes the rest back. What goes wrong in tasks to come is told
+    /// to the third argument of `work`.
     fn guarded(
         &self,
         epoch: u64,
         durability: Durability,
         leaving: bool,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
-        work: impl FnOnce(&IdbObjectStore, &IdbObjectStore) -> Result<(), JsValue>,
+        work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
     ) {
         if self.closed.get() {
             let reason = "the database was closed because another context changes or deletes it";
@@ -296,20 +311,18 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return done(Err(AppendError::Failed(reason(&error)))),
         };
-        let fenced = Rc::new(Cell::new(false));
-        let aborting = transaction.clone();
-        let flag = Rc::clone(&fenced);
+        let failure = Failure { transaction: transaction.clone(), error: Rc::default() };
+        let (fencing, found) = (failure.clone(), Rc::clone(&failure.error));
         let begun = (|| {
             let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
             on_end(&meta.get(&MANIFEST.into())?, move |result| {
                 let Ok(value) = result else { return };
                 let found = to_bytes(&value).ok().and_then(|b| Manifest::decode(&b).ok());
                 if found.is_none_or(|manifest| manifest.epoch != epoch) {
-                    flag.set(true);
-                    abort(&aborting);
+                    fencing.fail(AppendError::Fenced);
                 }
             });
-            work(&log, &meta)?;
+            work(&log, &meta, failure)?;
             if leaving {
                 let ending: &CommittedTransaction = transaction.unchecked_ref();
                 ending.commit()?;
@@ -321,10 +334,10 @@ impl Store {
             return done(Err(AppendError::Failed(reason(&error))));
         }
         on_transaction_end(&transaction, move |result| {
-            done(match result {
-                _ if fenced.get() => Err(AppendError::Fenced),
-                Ok(()) => Ok(()),
-                Err(reason) => Err(AppendError::Failed(reason)),
+            done(match (found.take(), result) {
+                (Some(error), _) => Err(error),
+                (None, Ok(())) => Ok(()),
+                (None, Err(reason)) => Err(AppendError::Failed(reason)),
             });
         });
     }
@@ -340,6 +353,47 @@ impl Store {
         let database: &DurableDatabase = self.database.unchecked_ref();
         database.transaction(&stores, "readwrite", &options)
     }
+}
+
+/// How a transaction that is under way is given up.
+#[derive(Clone)]
+struct Failure {
+    transaction: IdbTransaction,
+    error: Rc<RefCell<Option<AppendError>>>,
+}
+
+impl Failure {
+    fn fail(&self, error: AppendError) {
+        self.error.borrow_mut().get_or_insert(error);
+        abort(&self.transaction);
+    }
+}
+
+/// Puts records from number `index` on: up to `most` bytes in this task, and so on in the next.
+fn put_records(
+    log: IdbObjectStore,
+    work: Rc<Transaction>,
+    mut index: usize,
+    most: usize,
+    failure: Failure,
+) -> Result<(), JsValue> {
+    let mut bytes = 0;
+    while let Some((offset, record)) = work.record(index) {
+        let request = put(&log, JsValue::from_f64(offset as f64), &record)?;
+        index += 1;
+        bytes += record.len();
+        if bytes >= most && index < work.records() {
+            on_end(&request, move |result| {
+                // An error of a request aborts the transaction by itself.
+                let Ok(_) = result else { return };
+                if let Err(error) = put_records(log, work, index, most, failure.clone()) {
+                    failure.fail(AppendError::Failed(reason(&error)));
+                }
+            });
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn open_request(name: &str) -> Result<IdbOpenDbRequest, StoreError> {
@@ -382,8 +436,8 @@ fn key_of(cursor: &JsValue) -> Option<u64> {
     cursor.key().ok()?.as_f64().map(|key| key as u64)
 }
 
-fn put(store: &IdbObjectStore, key: JsValue, bytes: &[u8]) -> Result<(), JsValue> {
-    store.put_with_key(&Uint8Array::from(bytes), &key).map(|_| ())
+fn put(store: &IdbObjectStore, key: JsValue, bytes: &[u8]) -> Result<IdbRequest, JsValue> {
+    store.put_with_key(&Uint8Array::from(bytes), &key)
 }
 
 fn to_bytes(value: &JsValue) -> Result<Vec<u8>, StoreError> {

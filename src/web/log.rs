@@ -5,7 +5,8 @@
 
 use super::facade::{Core, Lodis};
 use super::indexed_db::{AppendError, Claim, Store, StoreError};
-use super::timer::{Timer, after_this_task, elapsed_ms, now_ms};
+use super::reader::Reader;
+use super::timer::{SLICE_MS, Timer, after_this_task, elapsed_ms, now_ms};
 use crate::engine::config::AppendFsync;
 use crate::persist::log::{Action, Log as Manager, Settings};
 use crate::persist::manifest::Manifest;
@@ -17,9 +18,8 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// How long a slice of the replay may take, and how many commands run between looks at the clock.
-const SLICE_MS: f64 = 3.5;
-const SLICE_COMMANDS: usize = 32;
+/// What runs between two looks at the clock, in steps of [`Replay::step`].
+const SLICE_STEPS: usize = 64;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -162,7 +162,7 @@ struct Opening {
     fsync: AppendFsync,
     on_event: Function,
     replay: Replay,
-    records: std::vec::IntoIter<Vec<u8>>,
+    reader: Rc<Reader>,
     settle: Settle,
 }
 
@@ -185,22 +185,10 @@ impl Opening {
                 settle(Err(error));
             }
             Ok(claim) => {
-                let replay = Replay::begin(&mut core.borrow_mut().engine, claim.manifest.base);
-                let records = Vec::new().into_iter();
-                Self { core, store, claim, fsync, on_event, replay, records, settle }.read();
-            }
-        });
-    }
-
-    /// Reads the next records.
-    fn read(mut self) {
-        let next = self.replay.next_key();
-        self.store.clone().read(next, move |records| match records {
-            Err(error) => self.fail(error),
-            Ok(records) if records.is_empty() => self.finish(),
-            Ok(records) => {
-                self.records = records.into_iter();
-                self.run();
+                let base = claim.manifest.base;
+                let replay = Replay::begin(&mut core.borrow_mut().engine, base);
+                let reader = Reader::new(store.clone(), base);
+                Self { core, store, claim, fsync, on_event, replay, reader, settle }.run();
             }
         });
     }
@@ -209,17 +197,25 @@ impl Opening {
     fn run(mut self) {
         let started = elapsed_ms();
         while elapsed_ms() - started < SLICE_MS {
-            let stepped = self.replay.step(&mut self.core.borrow_mut().engine, SLICE_COMMANDS);
-            let pushed = match stepped {
-                Err(error) => Err(error),
+            let stepped = self.replay.step(&mut self.core.borrow_mut().engine, SLICE_STEPS);
+            match stepped {
+                Err(error) => return self.fail(replay_error(error)),
                 Ok(true) => continue,
-                Ok(false) => match self.records.next() {
-                    Some(record) => self.replay.push(&record),
-                    None => return self.read(),
-                },
+                Ok(false) => {}
+            }
+            let reader = Rc::clone(&self.reader);
+            let Some(record) = reader.next(self.replay.next_key()) else {
+                // What reading takes is not to be added to this slice, nor this to that.
+                return reader.when_ready(move |ended| match ended {
+                    Ok(true) => self.finish(),
+                    Ok(false) => after_this_task(move || self.run()),
+                    Err(error) => self.fail(error),
+                });
             };
+            let pushed =
+                record.bytes().and_then(|bytes| self.replay.push(&bytes).map_err(replay_error));
             if let Err(error) = pushed {
-                return self.fail(replay_error(error));
+                return self.fail(error);
             }
         }
         let base = self.claim.manifest.base;
@@ -344,7 +340,7 @@ impl Driver {
         }
         let engine = &mut self.core.borrow_mut().engine;
         let manager = &mut *self.manager.borrow_mut();
-        manager.append(engine.effects.take(), now);
+        manager.append(engine.effects.drain(), now);
         if self.generation.replace(engine.config.generation) == engine.config.generation {
             return;
         }
@@ -392,7 +388,7 @@ impl Driver {
             Action::Store(transaction, durability) => {
                 let driver = Rc::clone(self);
                 let leaving = self.leaving.get();
-                self.store.append(&transaction, durability, leaving, move |result| {
+                self.store.append(transaction, durability, leaving, move |result| {
                     let now = now_ms();
                     {
                         let mut manager = driver.manager.borrow_mut();

@@ -9,6 +9,7 @@ mod frame;
 mod indexed_db;
 mod locks;
 mod log;
+mod reader;
 mod tabs;
 mod timer;
 

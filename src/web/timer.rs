@@ -6,6 +6,9 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageChannel, Performance};
 
+/// How long work that can wait may hold the thread at a time.
+pub(super) const SLICE_MS: f64 = 3.0;
+
 /// The longest delay that `setTimeout` understands.
 const MAX_DELAY_MS: f64 = 2_147_483_647.0;
 
