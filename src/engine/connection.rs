@@ -66,7 +66,10 @@ impl Connection {
         while !self.is_blocked(engine) {
             self.parser.set_bulk_limit(engine.config.proto_max_bulk_len);
             match self.parser.next(&self.buffer) {
-                Ok(Some(request)) => self.run(engine, &request, out),
+                Ok(Some(request)) => {
+                    self.run(engine, &request, out);
+                    self.parser.reuse(request);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     crate::resp::Writer::new(out, Default::default())

@@ -2,6 +2,9 @@
 
 use super::inline::split_words;
 
+/// Room for this many arguments is kept from one request to the next.
+const ARGUMENTS_KEPT: usize = 1024;
+
 /// How much a client may send, as Redis limits it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -123,6 +126,17 @@ impl RequestParser {
         Ok(Some(Request::Array(std::mem::take(&mut self.arguments))))
     }
 
+    /// Takes back a request that has been dealt with, so that the next one need not allocate.
+    pub fn reuse(&mut self, request: Request) {
+        if let Request::Array(mut ranges) = request
+            && self.arguments.capacity() == 0
+            && ranges.capacity() <= ARGUMENTS_KEPT
+        {
+            ranges.clear();
+            self.arguments = ranges;
+        }
+    }
+
     fn argument(&mut self, buffer: &[u8]) -> Result<bool, ProtocolError> {
         let len = match self.bulk_len {
             Some(len) => len,
@@ -163,6 +177,11 @@ impl RequestParser {
         too_long: &str,
     ) -> Result<Option<Option<i64>>, ProtocolError> {
         let line = &buffer[self.position..];
+        if let Some((number, len)) = short_length(line) {
+            self.position += len;
+            self.scanned = self.position;
+            return Ok(Some(Some(number)));
+        }
         let seen = self.scanned.saturating_sub(self.position).min(line.len());
         let Some(end) = memchr::memchr(b'\r', &line[seen..]).map(|at| at + seen) else {
             self.scanned = buffer.len();
@@ -200,6 +219,16 @@ impl RequestParser {
 
 fn error(text: &str) -> ProtocolError {
     ProtocolError(text.to_owned())
+}
+
+/// The number in a whole line of one or two digits, which most are, and the length of the line.
+fn short_length(line: &[u8]) -> Option<(i64, usize)> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    match *line {
+        [_, ones, b'\r', _, ..] => Some((digit(ones)?, 4)),
+        [_, tens @ b'1'..=b'9', ones, b'\r', _, ..] => Some((digit(tens)? * 10 + digit(ones)?, 5)),
+        _ => None,
+    }
 }
 
 fn parse_length(digits: &[u8]) -> Option<i64> {
