@@ -1,0 +1,110 @@
+//! Takes out of a module what only the text of a panic needs.
+//!
+//! In a page a panic is the trap `unreachable`, and nothing prints its message: rustc's own hook
+//! writes to a standard error that is not there. So every function that does nothing but panic
+//! becomes the trap itself, and `wasm-opt` takes away what was computed for it. The places of the
+//! panics in the sources, which the data still hold, become zeros.
+
+use std::ops::Range;
+use walrus::ir::{Instr, InstrSeqId};
+use walrus::{DataKind, FunctionId, FunctionKind, LocalFunction, Module};
+
+/// Functions that never come back, by how their names begin.
+const PANICS: &[&str] = &[
+    "alloc::alloc::handle_alloc_error",
+    "alloc::raw_vec::capacity_overflow",
+    "alloc::raw_vec::handle_error",
+    "core::cell::lazy::panic_",
+    "core::cell::once::panic_",
+    "core::cell::panic_",
+    "core::option::expect_failed",
+    "core::option::unwrap_failed",
+    "core::panicking::",
+    "core::result::unwrap_failed",
+    "core::slice::copy_from_slice_impl::len_mismatch_fail",
+    "core::slice::index::slice_",
+    "core::slice::sort::shared::smallsort::panic_on_ord_violation",
+    "core::str::slice_error_fail",
+    "std::panicking::begin_panic",
+    "std::thread::local::panic_access_error",
+];
+/// The same in methods of generic types, by how their names end.
+const ASSERTIONS: &[&str] = &["::assert_failed"];
+
+/// Makes panics traps.
+pub fn strip(module: &mut Module) {
+    for f in module.funcs.iter() { if let Some(n)=&f.name { if is_panic(n) {eprintln!("{n}")} } }
+    let panics: Vec<FunctionId> = module
+        .funcs
+        .iter()
+        .filter(|function| function.name.as_deref().is_some_and(is_panic))
+        .map(walrus::Function::id)
+        .collect();
+    for id in panics {
+        if let FunctionKind::Local(function) = &mut module.funcs.get_mut(id).kind {
+            trap(function);
+        }
+    }
+    clear_locations(module);
+}
+
+fn is_panic(name: &str) -> bool {
+    let plain = without_hashes(name);
+    PANICS.iter().any(|panic| plain.starts_with(panic))
+        || ASSERTIONS.iter().any(|assertion| plain.ends_with(assertion))
+}
+
+/// `core[0123456789abcdef]::panicking::panic` is `core::panicking::panic`.
+fn without_hashes(name: &str) -> String {
+    let mut parts = name.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once(']').map_or(part, |(_, rest)| rest))
+}
+
+fn trap(function: &mut LocalFunction) {
+    let entry: InstrSeqId = function.entry_block();
+    let body = &mut function.block_mut(entry).instrs;
+    body.clear();
+    body.push((Instr::Unreachable(walrus::ir::Unreachable {}), Default::default()));
+}
+
+/// Zeroes every `core::panic::Location` in the data, and the file names they hold.
+fn clear_locations(module: &mut Module) {
+    let ids: Vec<_> = module.data.iter().map(walrus::Data::id).collect();
+    for id in ids {
+        let data = module.data.get_mut(id);
+        let DataKind::Active { offset: walrus::ConstExpr::Value(walrus::ir::Value::I32(base)), .. } =
+            data.kind
+        else {
+            continue;
+        };
+        let found: Vec<_> = (0..data.value.len())
+            .step_by(4)
+            .filter_map(|at| Some((at, file_of_location(&data.value, at, base as u32 as usize)?)))
+            .collect();
+        for (at, file) in found {
+            data.value[at..at + LOCATION].fill(0);
+            data.value[file].fill(0);
+        }
+    }
+}
+
+/// Address and length of the file's name, line, column.
+const LOCATION: usize = 16;
+const LINES_MAX: usize = 100_000;
+
+/// Where the file's name is, if a location is at `at`.
+fn file_of_location(data: &[u8], at: usize, base: usize) -> Option<Range<usize>> {
+    let word = |index: usize| {
+        let bytes = data.get(at + 4 * index..at + 4 * index + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize)
+    };
+    let (file, length, line, column) = (word(0)?, word(1)?, word(2)?, word(3)?);
+    let start = file.checked_sub(base)?;
+    let name = data.get(start..start.checked_add(length)?)?;
+    let is_location = name.ends_with(b".rs")
+        && name.iter().all(u8::is_ascii_graphic)
+        && (1..LINES_MAX).contains(&line)
+        && (1..LINES_MAX).contains(&column);
+    is_location.then_some(start..start + length)
+}
