@@ -11,9 +11,9 @@ use super::error::Error;
 use super::key::Key;
 use super::number::{Extended, parse_integer};
 use super::session::SessionId;
+use super::sorted::SortedKeys;
 use super::types::Value;
 use crate::resp::Writer;
-use std::collections::BTreeSet;
 
 /// What a blocked command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +131,8 @@ pub struct Blocked {
 /// All blocked sessions.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    sessions: BTreeSet<SessionId>,
-    alarms: BTreeSet<(i64, SessionId)>,
+    sessions: SortedKeys<SessionId>,
+    alarms: SortedKeys<(i64, SessionId)>,
 }
 
 impl Blocked {
@@ -212,7 +212,7 @@ impl Engine {
 
     /// When the first blocked session gives up, or tries again.
     pub(super) fn next_timeout(&self) -> Option<i64> {
-        self.waiting.alarms.first().map(|(at, _)| *at)
+        self.waiting.alarms.first().map(|((at, _), ())| *at)
     }
 
     /// Parks a session whose handler has asked for it.
@@ -223,7 +223,7 @@ impl Engine {
         for key in &keys {
             self.keyspace.db_mut(db).wait(key, id);
         }
-        self.waiting.sessions.insert(id);
+        self.waiting.sessions.insert(id, ());
         let blocked = session.blocked.insert(Box::new(Blocked {
             db,
             keys,
@@ -235,7 +235,7 @@ impl Engine {
             muted: false,
         }));
         if let Some(at) = blocked.alarm() {
-            self.waiting.alarms.insert((at, id));
+            self.waiting.alarms.insert((at, id), ());
         }
     }
 
@@ -287,7 +287,7 @@ impl Engine {
     /// Lets those get on that wait for the log, which is now stored further than it was.
     pub fn serve_durable(&mut self) {
         let durable = self.persistence.durable_offset;
-        let waiting: Vec<SessionId> = self.waiting.sessions.iter().copied().collect();
+        let waiting: Vec<SessionId> = self.waiting.sessions.keys().copied().collect();
         for id in waiting {
             let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
             if let Some(BlockOn::Durable(offset)) = blocked.map(|blocked| blocked.on)
@@ -301,7 +301,7 @@ impl Engine {
     /// Ends the blocked commands whose time has run out.
     pub(super) fn time_out_blocked(&mut self) {
         let now = self.now_ms();
-        while let Some((at, id)) = self.waiting.alarms.first().copied() {
+        while let Some((at, id)) = self.waiting.alarms.first().map(|(alarm, ())| *alarm) {
             if at > now {
                 return;
             }
@@ -351,7 +351,7 @@ impl Engine {
         blocked.again = parked.again;
         let alarms = &mut self.waiting.alarms;
         old.map(|at| alarms.remove(&(at, id)));
-        blocked.alarm().map(|at| alarms.insert((at, id)));
+        blocked.alarm().map(|at| alarms.insert((at, id), ()));
     }
 
     fn deliver_reply(&mut self, id: SessionId, blocked: &Blocked, reply: &[u8]) {

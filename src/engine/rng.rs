@@ -1,5 +1,7 @@
 //! Randomness from a seed that is handed in, so that a run can be replayed.
 
+use super::sorted::Sorted;
+
 /// A small generator (SplitMix64): uniform, not for secrets.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -38,11 +40,11 @@ impl Rng {
             all.truncate(count);
             return all;
         }
-        let mut taken = std::collections::BTreeSet::new();
+        let mut taken = Sorted::new();
         let mut sample = Vec::with_capacity(count);
         while sample.len() < count {
             let number = self.below(bound);
-            if taken.insert(number) {
+            if taken.insert(number, ()).is_none() {
                 sample.push(number);
             }
         }

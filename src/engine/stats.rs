@@ -1,6 +1,6 @@
 //! Counters that INFO shows and CONFIG RESETSTAT clears.
 
-use std::collections::BTreeMap;
+use super::sorted::Sorted;
 
 /// Error codes that are counted apart; a client can make up codes only through bugs of ours, but
 /// the map stays bounded all the same.
@@ -24,7 +24,7 @@ pub struct Stats {
     /// Error replies.
     pub errors: u64,
     /// Error replies by their code (`ERR`, `WRONGTYPE`, …).
-    pub errors_by_code: BTreeMap<Vec<u8>, u64>,
+    pub errors_by_code: Sorted<Vec<u8>, u64>,
     /// Changes of the keyspace since the log was last whole (`rdb_changes_since_last_save`).
     pub changes: u64,
 }

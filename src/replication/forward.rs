@@ -10,7 +10,7 @@
 //! a late answer to an older greeting may come from a tab that has gone, and counts for nothing.
 
 use super::message::{Kind, Message};
-use std::collections::BTreeMap;
+use crate::engine::sorted::Sorted;
 
 /// How long a guest waits for a welcome before it says hello again, in milliseconds.
 const HELLO_MS: i64 = 250;
@@ -61,13 +61,13 @@ pub struct Guest {
     greeting: u64,
     /// When to greet again. While this is set, new requests wait.
     hello_at: Option<i64>,
-    pending: BTreeMap<u64, Pending>,
+    pending: Sorted<u64, Pending>,
 }
 
 impl Guest {
     /// A guest with a random number of its own.
     pub fn new(tab: u64) -> Self {
-        Self { tab, owner: None, greeting: 0, hello_at: None, pending: BTreeMap::new() }
+        Self { tab, owner: None, greeting: 0, hello_at: None, pending: Sorted::new() }
     }
 
     /// Looks for an owner.
@@ -178,13 +178,13 @@ pub struct Owner {
     id: u64,
     serving: bool,
     /// The last request of each guest.
-    tabs: BTreeMap<u64, u64>,
+    tabs: Sorted<u64, u64>,
 }
 
 impl Owner {
     /// An owner with a random number for this ownership; it does not serve yet.
     pub fn new(id: u64) -> Self {
-        Self { id, serving: false, tabs: BTreeMap::new() }
+        Self { id, serving: false, tabs: Sorted::new() }
     }
 
     /// The store is open: guests may come.

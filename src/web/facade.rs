@@ -10,12 +10,12 @@ use crate::engine::blocking::Unblock;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
+use crate::engine::sorted::Sorted;
 use crate::engine::table::Command;
 use crate::engine::{Connection, Engine, Options, syntax};
 use crate::resp::{Protocol, Writer};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -51,7 +51,7 @@ pub(crate) struct Core {
     pub(crate) engine: Engine,
     connections: Vec<Option<Connection>>,
     /// Commands after one that blocks, by session.
-    unfinished: BTreeMap<u32, Vec<u8>>,
+    unfinished: Sorted<u32, Vec<u8>>,
     request: Vec<u8>,
     /// Set by `reserve` for one request that is too large for `request`.
     large_request: Option<Vec<u8>>,
@@ -106,7 +106,7 @@ impl Lodis {
         let core = Core {
             engine,
             connections: Vec::new(),
-            unfinished: BTreeMap::new(),
+            unfinished: Sorted::new(),
             request: vec![0; REQUEST_LEN],
             large_request: None,
             reply: Vec::new(),

@@ -7,11 +7,12 @@
 use super::channel::Channel;
 use super::locks::{Ask, Lock};
 use super::timer::{Timer, now_ms};
+use crate::engine::sorted::Sorted;
 use crate::replication::forward::{Action, Guest, Owner};
 use crate::replication::message::Message;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 
@@ -57,7 +58,7 @@ struct Driver {
     /// This tab's own lock, and the lock of the name, held or waited for.
     locks: RefCell<Vec<Lock>>,
     /// The locks of guests, waited for.
-    watches: RefCell<BTreeMap<u64, Lock>>,
+    watches: RefCell<Sorted<u64, Lock>>,
     timer: OnceCell<Timer>,
     on_event: Function,
     events: RefCell<VecDeque<JsValue>>,
@@ -84,7 +85,7 @@ impl Tabs {
             welcomed: Cell::new(false),
             channel: RefCell::new(None),
             locks: RefCell::new(Vec::new()),
-            watches: RefCell::new(BTreeMap::new()),
+            watches: RefCell::default(),
             timer: OnceCell::new(),
             on_event,
             events: RefCell::new(VecDeque::new()),

@@ -230,7 +230,7 @@ fn xautoclaim(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
     let group = group_mut(c, key, name)?.ok_or_else(|| no_group(key, name))?;
     let attempts = count.saturating_mul(10);
     let mut looked: Vec<StreamId> =
-        group.pending.range(start..).map(|(id, _)| *id).take(attempts.saturating_add(1)).collect();
+        group.pending.from(&start).map(|(id, _)| *id).take(attempts.saturating_add(1)).collect();
     let beyond = if looked.len() > attempts { looked.pop() } else { None };
     see_consumer(c, key, name, consumer)?;
     let (mut claimed, mut gone, mut next) = (Vec::new(), Vec::new(), beyond);

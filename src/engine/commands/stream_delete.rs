@@ -164,7 +164,7 @@ fn log_ids(c: &mut Ctx<'_>, head: &[&[u8]], ids: &[StreamId]) {
 fn forget(c: &mut Ctx<'_>, key: &[u8], ids: &[StreamId]) -> Result<(), Error> {
     let Some(stream) = c.get_mut::<Stream>(key)? else { return Ok(()) };
     let mut forgotten = Vec::new();
-    for (name, group) in &mut stream.groups {
+    for (name, group) in stream.groups.iter_mut() {
         let ids: Vec<StreamId> = ids.iter().copied().filter(|id| group.acknowledge(*id)).collect();
         if !ids.is_empty() {
             forgotten.push((name.clone(), ids));

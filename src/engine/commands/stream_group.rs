@@ -398,10 +398,10 @@ fn xpending(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
     let group = read_group(c, key, name)?;
     out.array(4);
     out.count(group.pending.len());
-    let ends = [group.pending.keys().next(), group.pending.keys().next_back()];
+    let ends = [group.pending.first(), group.pending.last()];
     for end in ends {
         match end {
-            Some(id) => out.bulk(&id.to_vec()),
+            Some((id, _)) => out.bulk(&id.to_vec()),
             None => out.null(),
         }
     }
@@ -442,10 +442,10 @@ fn xpending_entries(
     let consumer = args.next();
     let now = c.now_ms();
     let group = read_group(c, key, name)?;
-    let in_range = if start <= end { Some(group.pending.range(start..=end)) } else { None };
-    let found: Vec<_> = in_range
-        .into_iter()
-        .flatten()
+    let found: Vec<_> = group
+        .pending
+        .from(&start)
+        .take_while(|(id, _)| **id <= end)
         .filter(|(_, pending)| consumer.is_none_or(|name| *pending.consumer == *name))
         .filter(|(_, pending)| now.saturating_sub(pending.delivered_ms) >= min_idle)
         .take(count)

@@ -180,7 +180,7 @@ fn full_group(stream: &Stream, name: &[u8], group: &Group, count: usize, out: &m
         number(out, "pel-count", consumer.pending.len());
         out.bulk(b"pending");
         out.array(consumer.pending.len().min(count));
-        for id in consumer.pending.iter().take(count) {
+        for id in consumer.pending.keys().take(count) {
             let pending = group.pending.get(id);
             out.array(3);
             out.bulk(&id.to_vec());

@@ -428,7 +428,9 @@ fn history(
         (Some(group), Some(first)) => group
             .consumers
             .get(consumer)
-            .map(|consumer| consumer.pending.range(first..).copied().take(query.limit()).collect())
+            .map(|consumer| {
+                consumer.pending.from(&first).map(|(id, ())| *id).take(query.limit()).collect()
+            })
             .unwrap_or_default(),
         _ => Vec::new(),
     };

@@ -3,9 +3,9 @@
 use super::encode::{write_len, write_string};
 use super::kind;
 use super::read::Reader;
+use crate::engine::sorted::Sorted;
 use crate::engine::types::stream::{Consumer, Group, Node, Pending, StreamId};
 use crate::engine::types::{Listpack, Stream};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) fn write(out: &mut Vec<u8>, stream: &Stream, kind: u8) {
@@ -45,7 +45,7 @@ fn write_group(out: &mut Vec<u8>, group: &Group, kind: u8) {
             out.extend_from_slice(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
         }
         write_len(out, consumer.pending.len());
-        consumer.pending.iter().for_each(|id| out.extend_from_slice(&id.to_bytes()));
+        consumer.pending.keys().for_each(|id| out.extend_from_slice(&id.to_bytes()));
     }
 }
 
@@ -127,11 +127,11 @@ fn read_group(kind: u8, reader: &mut Reader<'_>, mut group: Group) -> Option<Gro
         } else {
             Some(seen_ms)
         };
-        let mut ids = BTreeSet::new();
+        let mut ids = Sorted::new();
         for _ in 0..reader.count()? {
             let id = StreamId::from_bytes(reader.array()?);
             let pending = group.pending.get_mut(&id)?;
-            if !Arc::ptr_eq(&pending.consumer, &nobody) || !ids.insert(id) {
+            if !Arc::ptr_eq(&pending.consumer, &nobody) || ids.insert(id, ()).is_some() {
                 return None;
             }
             pending.consumer = Arc::clone(&name);

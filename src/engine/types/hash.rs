@@ -5,7 +5,7 @@ use crate::engine::config::Limits;
 use crate::engine::dict::Dict;
 use crate::engine::key::Key;
 use crate::engine::rng::Rng;
-use std::collections::BTreeSet;
+use crate::engine::sorted::{Sorted, SortedKeys};
 
 /// Fields with values; fields may have an expiry time, for which hashes without any pay nothing.
 /// A field is found in O(1), in a listpack in O(fields).
@@ -31,9 +31,16 @@ enum Fields {
 struct Expiries {
     by_field: Dict<i64>,
     /// The soonest first.
-    queue: BTreeSet<(i64, Box<[u8]>)>,
+    queue: SortedKeys<(i64, Box<[u8]>)>,
     /// The soonest that the keyspace has been told.
     noted: Option<i64>,
+}
+
+impl Expiries {
+    /// When the first field ceases to exist.
+    fn first_at(&self) -> Option<i64> {
+        self.queue.first().map(|((at, _), ())| *at)
+    }
 }
 
 impl Hash {
@@ -209,7 +216,7 @@ impl Hash {
             queue.remove(&(old, field.into()));
         }
         if let Some(at) = at {
-            queue.insert((at, field.into()));
+            queue.insert((at, field.into()), ());
         }
     }
 
@@ -217,14 +224,14 @@ impl Hash {
     pub fn next_expiry(&self) -> Option<i64> {
         match &self.0 {
             Repr::Plain(_) => None,
-            Repr::Expiring(expiring) => expiring.1.queue.first().map(|(at, _)| *at),
+            Repr::Expiring(expiring) => expiring.1.first_at(),
         }
     }
 
     /// The first expiry time, if it is another one than at the last call.
     pub fn take_new_expiry(&mut self) -> Option<i64> {
         let Repr::Expiring(expiring) = &mut self.0 else { return None };
-        let next = expiring.1.queue.first().map(|(at, _)| *at);
+        let next = expiring.1.first_at();
         let before = std::mem::replace(&mut expiring.1.noted, next);
         next.filter(|_| next != before)
     }
@@ -232,7 +239,7 @@ impl Hash {
     /// Removes the first field whose time has come by `now_ms`; answers its name.
     pub fn pop_expired(&mut self, now_ms: i64) -> Option<Vec<u8>> {
         let Repr::Expiring(expiring) = &mut self.0 else { return None };
-        let (at, field) = expiring.1.queue.first()?;
+        let ((at, field), ()) = expiring.1.queue.first()?;
         if *at > now_ms {
             return None;
         }
@@ -263,7 +270,7 @@ impl Hash {
             };
             let fields = std::mem::replace(fields, Fields::Listpack(Listpack::new()));
             let expiries =
-                Expiries { by_field: Dict::new(seed), queue: BTreeSet::new(), noted: None };
+                Expiries { by_field: Dict::new(seed), queue: Sorted::new(), noted: None };
             self.0 = Repr::Expiring(Box::new((fields, expiries)));
         }
         match &mut self.0 {

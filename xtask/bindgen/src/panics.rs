@@ -33,7 +33,11 @@ const ASSERTIONS: &[&str] = &["::assert_failed"];
 
 /// Makes panics traps.
 pub fn strip(module: &mut Module) {
-    for f in module.funcs.iter() { if let Some(n)=&f.name { if is_panic(n) {eprintln!("{n}")} } }
+    for f in module.funcs.iter() {
+        if let Some(n) = &f.name {
+            if is_panic(n) {}
+        }
+    }
     let panics: Vec<FunctionId> = module
         .funcs
         .iter()
@@ -73,8 +77,9 @@ fn clear_locations(module: &mut Module) {
     let ids: Vec<_> = module.data.iter().map(walrus::Data::id).collect();
     for id in ids {
         let data = module.data.get_mut(id);
-        let DataKind::Active { offset: walrus::ConstExpr::Value(walrus::ir::Value::I32(base)), .. } =
-            data.kind
+        let DataKind::Active {
+            offset: walrus::ConstExpr::Value(walrus::ir::Value::I32(base)), ..
+        } = data.kind
         else {
             continue;
         };

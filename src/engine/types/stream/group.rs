@@ -1,7 +1,7 @@
 //! Consumer groups.
 
 use super::id::StreamId;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::engine::sorted::{Sorted, SortedKeys};
 use std::sync::Arc;
 
 /// A consumer group: how far it has read, and what has been delivered and not acknowledged.
@@ -12,9 +12,9 @@ pub struct Group {
     /// How many entries the group has read of all that were ever added, if that is known.
     pub entries_read: Option<u64>,
     /// What is pending.
-    pub pending: BTreeMap<StreamId, Pending>,
+    pub pending: Sorted<StreamId, Pending>,
     /// The consumers by name.
-    pub consumers: BTreeMap<Arc<[u8]>, Consumer>,
+    pub consumers: Sorted<Arc<[u8]>, Consumer>,
 }
 
 /// An entry that was delivered and not acknowledged.
@@ -36,13 +36,13 @@ pub struct Consumer {
     /// When it last got something, if it ever did.
     pub active_ms: Option<i64>,
     /// What is pending for it.
-    pub pending: BTreeSet<StreamId>,
+    pub pending: SortedKeys<StreamId>,
 }
 
 impl Group {
     /// A group that has read up to `last_id`.
     pub fn new(last_id: StreamId, entries_read: Option<u64>) -> Self {
-        Self { last_id, entries_read, pending: BTreeMap::new(), consumers: BTreeMap::new() }
+        Self { last_id, entries_read, pending: Sorted::new(), consumers: Sorted::new() }
     }
 
     /// See [`crate::engine::types::Value::parts`].
@@ -57,11 +57,11 @@ impl Group {
         if freed > 0 {
             return freed;
         }
-        let Some(mut consumer) = self.consumers.last_entry() else { return 0 };
-        let pending = &mut consumer.get_mut().pending;
+        let Some((_, consumer)) = self.consumers.last_mut() else { return 0 };
+        let pending = &mut consumer.pending;
         let freed = (0..most).take_while(|_| pending.pop_last().is_some()).count();
         if freed == 0 {
-            consumer.remove();
+            self.consumers.pop_last();
         }
         freed.max(1)
     }
@@ -71,7 +71,7 @@ impl Group {
         if self.consumers.contains_key(name) {
             return false;
         }
-        let consumer = Consumer { seen_ms: now_ms, active_ms: None, pending: BTreeSet::new() };
+        let consumer = Consumer { seen_ms: now_ms, active_ms: None, pending: Sorted::new() };
         self.consumers.insert(name.into(), consumer);
         true
     }
@@ -79,7 +79,7 @@ impl Group {
     /// Removes a consumer with what is pending for it; answers how much that was.
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let consumer = self.consumers.remove(name)?;
-        consumer.pending.iter().for_each(|id| {
+        consumer.pending.keys().for_each(|id| {
             self.pending.remove(id);
         });
         Some(consumer.pending.len())
@@ -91,7 +91,7 @@ impl Group {
         let Some((name, _)) = self.consumers.get_key_value(name) else { return };
         let name = Arc::clone(name);
         if let Some(consumer) = self.consumers.get_mut(&name) {
-            consumer.pending.insert(id);
+            consumer.pending.insert(id, ());
         }
         self.pending.insert(id, Pending { consumer: name, delivered_ms, deliveries });
     }

@@ -11,7 +11,8 @@ pub use node::{Entry, Node};
 pub use trim::Trim;
 
 use crate::engine::config::Limits;
-use std::collections::{BTreeMap, VecDeque};
+use crate::engine::sorted::Sorted;
+use std::collections::VecDeque;
 
 /// An append-only log of entries. To find an id is O(log n), to append or trim O(1).
 #[derive(Clone, Debug, Default)]
@@ -25,7 +26,7 @@ pub struct Stream {
     /// How many entries were ever added.
     pub entries_added: u64,
     /// The consumer groups by name.
-    pub groups: BTreeMap<Vec<u8>, Group>,
+    pub groups: Sorted<Vec<u8>, Group>,
 }
 
 impl Stream {
@@ -67,10 +68,10 @@ impl Stream {
             self.nodes.truncate(left);
             return freed;
         }
-        let Some(mut group) = self.groups.last_entry() else { return 0 };
-        let freed = group.get_mut().free_parts(most);
+        let Some((_, group)) = self.groups.last_mut() else { return 0 };
+        let freed = group.free_parts(most);
         if freed == 0 {
-            group.remove();
+            self.groups.pop_last();
         }
         freed.max(1)
     }
@@ -246,7 +247,7 @@ mod tests {
     use proptest::prelude::*;
 
     type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-    type Model = BTreeMap<StreamId, Fields>;
+    type Model = std::collections::BTreeMap<StreamId, Fields>;
 
     fn all(stream: &Stream, reverse: bool) -> Vec<(StreamId, Fields)> {
         let mut all = Vec::new();
