@@ -405,7 +405,8 @@ fn a_snapshot_knows_which_consumers_were_never_active() {
         let payload = rdb::dump(&object.value, purpose);
         match rdb::restore(&payload, Limits::default()) {
             Ok(Value::Stream(stream)) => {
-                stream.groups[b"g".as_slice()].consumers[b"idle".as_slice()].active_ms
+                let group = stream.groups.get(&b"g"[..]).expect("a group");
+                group.consumers.get(&b"idle"[..]).expect("a consumer").active_ms
             }
             other => panic!("{other:?}"),
         }

@@ -315,7 +315,7 @@ fn unknown_command(argv: &[&[u8]]) -> Error {
 
 fn unknown_subcommand(container: &Command, name: &[u8]) -> Error {
     let shown = String::from_utf8_lossy(&name[..name.len().min(128)]).into_owned();
-    let container = container.name.to_uppercase();
+    let container = container.name.to_ascii_uppercase();
     Error::new(format!("ERR unknown subcommand '{shown}'. Try {container} HELP."))
 }
 

@@ -18,7 +18,7 @@ pub(super) fn wrong_subcommand(args: &Args<'_>) -> Error {
     let words = args.argv();
     let [container, name, ..] = words else { return Error::SYNTAX };
     let shown = String::from_utf8_lossy(&name[..name.len().min(128)]);
-    let container = String::from_utf8_lossy(container).to_uppercase();
+    let container = String::from_utf8_lossy(container).to_ascii_uppercase();
     Error::new(format!(
         "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try {container} HELP."
     ))

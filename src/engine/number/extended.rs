@@ -238,14 +238,15 @@ impl Digits {
         for _ in 0..exponent.unsigned_abs() {
             power.multiply_add(5, 0);
         }
-        representable(quotient(above, below, exponent))
+        representable(rounded_quotient(above, below, exponent))
     }
 
     fn hexadecimal(self) -> Option<Magnitude> {
         if self.value.is_zero() {
             return Some(Extended::ZERO.magnitude);
         }
-        representable(quotient(self.value, Big::from(1), self.exponent - 4 * self.places))
+        let exponent = self.exponent - 4 * self.places;
+        representable(rounded_quotient(self.value, Big::from(1), exponent))
     }
 }
 
@@ -270,7 +271,14 @@ fn representable(magnitude: Magnitude) -> Option<Magnitude> {
 }
 
 /// `above / below * 2^exponent`, rounded once. Neither is zero.
-fn quotient(mut above: Big, mut below: Big, exponent: i32) -> Magnitude {
+fn rounded_quotient(above: Big, below: Big, exponent: i32) -> Magnitude {
+    let (quotient, exponent) = quotient(above, below, exponent);
+    round(quotient, exponent)
+}
+
+/// `above / below * 2^exponent` as 69 bits or more and a power of two; what is lost is in the last
+/// bit. Neither is zero.
+fn quotient(mut above: Big, mut below: Big, exponent: i32) -> (u128, i32) {
     /// More bits of the quotient than the significand has.
     const BITS: i32 = 68;
     let scale = BITS - 1 - (above.bits() - below.bits());
@@ -286,7 +294,68 @@ fn quotient(mut above: Big, mut below: Big, exponent: i32) -> Magnitude {
         below.halve();
     }
     let inexact = u128::from(!above.is_zero());
-    round(quotient << 1 | inexact, exponent - scale - 1)
+    (quotient << 1 | inexact, exponent - scale - 1)
+}
+
+/// The double nearest to these decimal digits times `10^exponent`.
+pub(super) fn nearest_of_digits(digits: impl Iterator<Item = u8>, exponent: i32) -> f64 {
+    /// More digits than the midpoint between two doubles can have.
+    const DIGITS: i32 = 800;
+    /// No double has so many before its point, or zeros after it.
+    const PLACES: i32 = 400;
+    let (mut above, mut below) = (Big::default(), Big::from(1));
+    let (mut significant, mut exponent, mut more) = (0, exponent, false);
+    for digit in digits {
+        if significant < DIGITS {
+            above.multiply_add(10, u32::from(digit));
+            significant += i32::from(!above.is_zero());
+        } else {
+            more |= digit != 0;
+            exponent = exponent.saturating_add(1);
+        }
+    }
+    if more {
+        above.multiply_add(10, 1);
+        exponent = exponent.saturating_sub(1);
+    }
+    let top = exponent.saturating_add(significant);
+    if above.is_zero() || top < -PLACES {
+        return 0.0;
+    }
+    if top > PLACES {
+        return f64::INFINITY;
+    }
+    let power = if exponent < 0 { &mut below } else { &mut above };
+    for _ in 0..exponent.unsigned_abs() {
+        power.multiply_add(5, 0);
+    }
+    let (value, exponent) = quotient(above, below, exponent);
+    rounded_double(value, exponent)
+}
+
+/// The double nearest to `value * 2^exponent`, which is not zero. What is lost below `value` is in
+/// its last bit.
+pub(super) fn rounded_double(value: u128, exponent: i32) -> f64 {
+    const BITS: i32 = 53;
+    const EXPONENT_MIN: i32 = -1074;
+    const EXPONENT_MAX: i32 = 971;
+    let bits = 128 - value.leading_zeros() as i32;
+    let mut target = (exponent + bits - BITS).max(EXPONENT_MIN);
+    let mut significand = match u32::try_from(target - exponent) {
+        Ok(drop) => shift_right_rounded(value, drop) as u64,
+        Err(_) => (value << exponent.abs_diff(target).min(127)) as u64,
+    };
+    if significand >> BITS != 0 {
+        significand >>= 1;
+        target += 1;
+    }
+    if target > EXPONENT_MAX {
+        return f64::INFINITY;
+    }
+    // Without its top bit a number is subnormal, and has the least exponent.
+    let is_normal = significand >> (BITS - 1) != 0;
+    let biased = if is_normal { (target - EXPONENT_MIN + 1) as u64 } else { 0 };
+    f64::from_bits(biased << (BITS - 1) | significand & ((1 << (BITS - 1)) - 1))
 }
 
 fn write_integer(out: &mut Vec<u8>, significand: u64, exponent: u32) {
