@@ -11,8 +11,8 @@ use super::error::Error;
 use super::key::Key;
 use super::number::{Extended, parse_integer};
 use super::session::SessionId;
-use super::sorted::SortedKeys;
 use super::types::Value;
+use crate::collections::SortedKeys;
 use crate::resp::Writer;
 
 /// What a blocked command waits for.

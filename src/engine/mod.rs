@@ -36,7 +36,6 @@ pub mod registry;
 pub mod rng;
 pub mod session;
 mod snapshot;
-pub mod sorted;
 pub mod stats;
 pub mod status;
 pub mod syntax;

@@ -1,6 +1,6 @@
 //! Randomness from a seed that is handed in, so that a run can be replayed.
 
-use super::sorted::Sorted;
+use crate::collections::Sorted;
 
 /// A small generator (SplitMix64): uniform, not for secrets.
 #[derive(Clone, Debug)]

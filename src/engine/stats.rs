@@ -1,6 +1,6 @@
 //! Counters that INFO shows and CONFIG RESETSTAT clears.
 
-use super::sorted::Sorted;
+use crate::collections::Sorted;
 
 /// Error codes that are counted apart; a client can make up codes only through bugs of ours, but
 /// the map stays bounded all the same.

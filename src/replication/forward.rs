@@ -10,7 +10,7 @@
 //! a late answer to an older greeting may come from a tab that has gone, and counts for nothing.
 
 use super::message::{Kind, Message};
-use crate::engine::sorted::Sorted;
+use crate::collections::Sorted;
 
 /// How long a guest waits for a welcome before it says hello again, in milliseconds.
 const HELLO_MS: i64 = 250;

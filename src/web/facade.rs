@@ -6,11 +6,11 @@
 
 use super::frame::{Argv, Frame};
 use super::timer::{SLICE_MS, elapsed_ms};
+use crate::collections::Sorted;
 use crate::engine::blocking::Unblock;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
-use crate::engine::sorted::Sorted;
 use crate::engine::table::Command;
 use crate::engine::{Connection, Engine, Options, syntax};
 use crate::resp::{Protocol, Writer};

@@ -7,7 +7,7 @@
 use super::channel::Channel;
 use super::locks::{Ask, Lock};
 use super::timer::{Timer, now_ms};
-use crate::engine::sorted::Sorted;
+use crate::collections::Sorted;
 use crate::replication::forward::{Action, Guest, Owner};
 use crate::replication::message::Message;
 use js_sys::{Function, Object, Reflect, Uint8Array};

@@ -13,16 +13,17 @@ pub struct Finding {
 pub type Rule = fn(&Source) -> Vec<Finding>;
 
 /// The layers from the top down, each with those of which it may know.
-pub const LAYERS: [(&str, &[&str]); 5] = [
-    ("web", &["replication", "persist", "engine", "resp"]),
-    ("replication", &["resp"]),
-    ("persist", &["engine", "resp"]),
-    ("engine", &["resp"]),
+pub const LAYERS: [(&str, &[&str]); 6] = [
+    ("web", &["replication", "persist", "engine", "resp", "collections"]),
+    ("replication", &["resp", "collections"]),
+    ("persist", &["engine", "resp", "collections"]),
+    ("engine", &["resp", "collections"]),
     ("resp", &[]),
+    ("collections", &[]),
 ];
 
 /// The layers that know neither JavaScript nor clocks nor I/O.
-pub const PURE: [&str; 4] = ["replication", "persist", "engine", "resp"];
+pub const PURE: [&str; 5] = ["replication", "persist", "engine", "resp", "collections"];
 
 /// Crates that are JavaScript, or the system, in disguise.
 const FOREIGN_CRATES: [&str; 8] = [

@@ -3,7 +3,7 @@
 use super::encode::{write_len, write_string};
 use super::kind;
 use super::read::Reader;
-use crate::engine::sorted::Sorted;
+use crate::collections::Sorted;
 use crate::engine::types::stream::{Consumer, Group, Node, Pending, StreamId};
 use crate::engine::types::{Listpack, Stream};
 use std::sync::Arc;

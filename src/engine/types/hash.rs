@@ -1,11 +1,11 @@
 //! Hashes: the encodings `listpack`, `listpackex` and `hashtable`.
 
 use super::listpack::{Item, Listpack, Position};
+use crate::collections::{Sorted, SortedKeys};
 use crate::engine::config::Limits;
 use crate::engine::dict::Dict;
 use crate::engine::key::Key;
 use crate::engine::rng::Rng;
-use crate::engine::sorted::{Sorted, SortedKeys};
 
 /// Fields with values; fields may have an expiry time, for which hashes without any pay nothing.
 /// A field is found in O(1), in a listpack in O(fields).

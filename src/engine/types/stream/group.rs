@@ -1,7 +1,7 @@
 //! Consumer groups.
 
 use super::id::StreamId;
-use crate::engine::sorted::{Sorted, SortedKeys};
+use crate::collections::{Sorted, SortedKeys};
 use std::sync::Arc;
 
 /// A consumer group: how far it has read, and what has been delivered and not acknowledged.

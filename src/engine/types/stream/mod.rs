@@ -10,8 +10,8 @@ pub use id::{StreamId, parse_unsigned};
 pub use node::{Entry, Node};
 pub use trim::Trim;
 
+use crate::collections::Sorted;
 use crate::engine::config::Limits;
-use crate::engine::sorted::Sorted;
 use std::collections::VecDeque;
 
 /// An append-only log of entries. To find an id is O(log n), to append or trim O(1).
