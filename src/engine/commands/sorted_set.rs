@@ -10,6 +10,7 @@ use crate::engine::notify::class;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::{Item, SortedSet};
 use crate::resp::{Protocol, Writer};
+use smallvec::SmallVec;
 
 pub(super) const SORTED_SET: Command = Command { group: Group::SortedSet, ..Command::BASE };
 
@@ -230,7 +231,7 @@ fn zadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let pairs = pairs
         .iter()
         .map(|[score, member]| Ok((Args::new(&[score], 0).take_double()?, *member)))
-        .collect::<Result<Vec<_>, Error>>()?;
+        .collect::<Result<SmallVec<[_; 4]>, Error>>()?;
     if add(c, key, options, &pairs, out)? {
         c.changed();
     }
@@ -255,20 +256,14 @@ pub(super) fn add(
     out: &mut Writer<'_>,
 ) -> Result<bool, Error> {
     let limits = c.limits();
-    let existing = c.get_mut::<SortedSet>(key)?;
     let (mut added, mut updated, mut result) = (0, 0, None);
-    if existing.is_some() || !options.present {
-        // An increment may fail: it is tried before anything is made.
-        if let (true, [(by, member)]) = (options.increment, pairs) {
-            options.wanted(existing.and_then(|set| set.score(member)), *by)?;
-        }
+    if !options.present || c.get_mut::<SortedSet>(key)?.is_some() {
         let set = c.get_or_create::<SortedSet>(key)?;
         for (score, member) in pairs {
-            let old = set.score(member);
-            let Some(score) = options.wanted(old, *score)? else { continue };
-            result = Some(score);
-            if old != Some(score) {
-                set.insert(member, score, limits);
+            // Only an increment of a score that is there may fail, and it comes alone.
+            let (old, new) = set.update(member, limits, |old| options.wanted(old, *score))?;
+            result = new.or(result);
+            if new.is_some() && old != new {
                 added += usize::from(old.is_none());
                 updated += usize::from(old.is_some());
             }

@@ -128,7 +128,7 @@ pub(super) fn reply_entry(entry: &Entry<'_>, out: &mut Writer<'_>) {
 
 /// As [`reply_entry`], without the beginning of the array.
 pub(super) fn reply_entry_parts(entry: &Entry<'_>, out: &mut Writer<'_>) {
-    out.bulk(&entry.id.to_vec());
+    entry.id.with_text(|id| out.bulk(id));
     out.array(entry.fields.len() * 2);
     for (field, value) in &entry.fields {
         bulk(*field, out);
@@ -226,8 +226,8 @@ fn xadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let id_text = id.to_vec();
     out.bulk(&id_text);
     c.modified(class::STREAM, "xadd", key);
-    let head: [&[u8]; 2] = [b"XADD", key];
-    let mut effect = head.to_vec();
+    let mut effect: Vec<&[u8]> = Vec::with_capacity(6 + 2 * fields.len());
+    effect.extend([&b"XADD"[..], key]);
     if let Some([strategy, threshold]) = trimmed.as_ref().and_then(|t| t.exact.as_ref()) {
         effect.extend([strategy.as_slice(), b"=", threshold]);
     }

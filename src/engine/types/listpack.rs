@@ -330,8 +330,22 @@ impl Listpack {
 
     /// Adds an entry at the end.
     pub fn push_back(&mut self, item: Item<'_>) {
-        let end = self.0.len() - 1;
-        self.splice(end, end, Some(item), 1);
+        let (head, body) = (item.head(), item.body());
+        let len = head.len + body.len();
+        let back = back_len_size(len);
+        self.reserve(self.0.len() + len + back);
+        self.0.pop();
+        self.0.extend_from_slice(&head.bytes[..head.len]);
+        self.0.extend_from_slice(body);
+        if back == 1 {
+            self.0.push(len as u8);
+        } else {
+            let at = self.0.len();
+            self.0.resize(at + back, 0);
+            write_back_len(&mut self.0[at..], len);
+        }
+        self.0.push(END);
+        self.note_len(1);
     }
 
     /// Adds an entry at the beginning.
@@ -448,7 +462,13 @@ impl Listpack {
         self.0[start..head_end].copy_from_slice(head);
         self.0[head_end..body_end].copy_from_slice(body);
         write_back_len(&mut self.0[body_end..body_end + back], len);
-        self.0[..4].copy_from_slice(&(new_len as u32).to_le_bytes());
+        self.note_len(count);
+    }
+
+    /// Writes the header, after a change of the number of entries by `count`.
+    fn note_len(&mut self, count: i64) {
+        let len = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&len.to_le_bytes());
         if self.stored_count() != COUNT_UNKNOWN {
             let stored = (i64::from(self.stored_count()) + count).clamp(0, COUNT_UNKNOWN.into());
             self.0[4..HEADER_LEN].copy_from_slice(&(stored as u16).to_le_bytes());
@@ -489,6 +509,13 @@ pub struct Iter<'a> {
     listpack: &'a Listpack,
     front: usize,
     back: usize,
+}
+
+impl Iter<'_> {
+    /// Where the next entry from the front is.
+    pub fn position(&self) -> Option<Position> {
+        (self.front < self.back).then_some(Position(self.front))
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

@@ -4,11 +4,11 @@ mod tree;
 
 use super::listpack::{Item, Listpack, Position};
 use crate::engine::config::Limits;
-use crate::engine::dict::Dict;
+use crate::engine::dict::{Dict, Slot};
 use crate::engine::number::{parse_double, write_double};
 use crate::engine::rng::Rng;
 use std::ops::Range;
-use tree::{Probe, Tree, decide};
+use tree::{Probe, Tree};
 
 /// Different strings with scores, ordered by score and then by bytes. A score is found in O(1), a
 /// rank in O(log n).
@@ -97,6 +97,38 @@ impl SortedSet {
         }
     }
 
+    /// Gives a member the score that `wanted` makes of the one it has, if any; answers both. It must
+    /// not be NaN. One lookup.
+    ///
+    /// # Errors
+    /// That of `wanted`; nothing has changed then.
+    pub fn update<E>(
+        &mut self,
+        member: &[u8],
+        limits: Limits,
+        wanted: impl FnOnce(Option<f64>) -> Result<Option<f64>, E>,
+    ) -> Result<(Option<f64>, Option<f64>), E> {
+        let slot = match &self.0 {
+            Encoding::Listpack(_) => None,
+            Encoding::Tree(ordered) => ordered.members.locate(member),
+        };
+        let old = match (&self.0, slot) {
+            (Encoding::Tree(ordered), slot) => slot.map(|slot| *ordered.members.at(slot)),
+            (Encoding::Listpack(_), _) => self.score(member),
+        };
+        let new = wanted(old)?;
+        match (&mut self.0, slot, new) {
+            (_, _, None) => {}
+            (Encoding::Tree(ordered), Some(slot), Some(new)) => ordered.rescore(slot, new),
+            (Encoding::Tree(ordered), None, Some(new)) => ordered.add(member, new),
+            (Encoding::Listpack(_), _, Some(new)) if old == Some(new) => {}
+            (Encoding::Listpack(_), _, Some(new)) => {
+                self.insert(member, new, limits);
+            }
+        }
+        Ok((old, new))
+    }
+
     /// Sets the score of a member, which must not be NaN; answers the score it had.
     pub fn insert(&mut self, member: &[u8], score: f64, limits: Limits) -> Option<f64> {
         if let Encoding::Listpack(listpack) = &mut self.0 {
@@ -176,28 +208,18 @@ impl SortedSet {
     /// The rank of a member, from the lowest score on, and its score.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         let score = self.score(member)?;
-        let rank = self.partition(&Probe {
-            score: &|other| decide(other, score),
-            member: &|other| other < member,
-        });
-        Some((rank, score))
+        Some((self.partition(Probe::Entry(score, member)), score))
     }
 
     /// How many members have a score below `bound`, or up to it if `inclusive`.
     pub fn count_below(&self, bound: f64, inclusive: bool) -> usize {
-        self.partition(&Probe {
-            score: &|score| Some(if inclusive { score <= bound } else { score < bound }),
-            member: &|_| false,
-        })
+        self.partition(Probe::Score { bound, inclusive })
     }
 
     /// How many members are below `bound` in the order of bytes, or up to it if `inclusive`, where
     /// all scores are the same.
     pub fn count_below_member(&self, bound: &[u8], inclusive: bool) -> usize {
-        self.partition(&Probe {
-            score: &|_| None,
-            member: &|member| if inclusive { member <= bound } else { member < bound },
-        })
+        self.partition(Probe::Member { bound, inclusive })
     }
 
     /// Member and score with this rank.
@@ -269,13 +291,14 @@ impl SortedSet {
         }
     }
 
-    fn partition(&self, probe: &Probe<'_>) -> usize {
+    fn partition(&self, probe: Probe<'_>) -> usize {
         match &self.0 {
             Encoding::Listpack(_) => {
                 let mut rank = 0;
                 self.visit(0, false, |member, score| {
-                    let before =
-                        (probe.score)(score).unwrap_or_else(|| member.with_bytes(probe.member));
+                    let before = probe
+                        .by_score(score)
+                        .unwrap_or_else(|| member.with_bytes(|member| probe.by_member(member)));
                     rank += usize::from(before);
                     before
                 });
@@ -298,18 +321,29 @@ impl SortedSet {
 impl Ordered {
     fn insert(&mut self, member: &[u8], score: f64) -> Option<f64> {
         let Some(slot) = self.members.locate(member) else {
-            let slot = self.members.add(member, score);
-            self.tree.insert(&self.members, score, slot.index());
+            self.add(member, score);
             return None;
         };
         let old = *self.members.at(slot);
+        self.rescore(slot, score);
+        Some(old)
+    }
+
+    /// Adds a member that is not there.
+    fn add(&mut self, member: &[u8], score: f64) {
+        let slot = self.members.add(member, score);
+        self.tree.insert(&self.members, score, slot.index());
+    }
+
+    fn rescore(&mut self, slot: Slot, score: f64) {
+        let old = std::mem::replace(self.members.at_mut(slot), score);
         // Zeros of either sign are the same: the one that came first stays.
-        if old != score {
-            *self.members.at_mut(slot) = score;
+        if old == score {
+            *self.members.at_mut(slot) = old;
+        } else if !self.tree.rescore(&self.members, old, score, slot.index()) {
             self.tree.remove(&self.members, old, slot.index());
             self.tree.insert(&self.members, score, slot.index());
         }
-        Some(old)
     }
 
     fn remove(&mut self, member: &[u8]) -> Option<f64> {
@@ -395,8 +429,10 @@ fn insert_in_order(listpack: &mut Listpack, member: &[u8], score: f64) {
     let mut at = listpack.first();
     while let Some(position) = at {
         let Some(score_position) = listpack.next(position) else { break };
-        let before = decide(score_at(listpack, score_position), score)
-            .unwrap_or_else(|| listpack.get(position).with_bytes(|other| other < member));
+        let probe = Probe::Entry(score, member);
+        let before = probe
+            .by_score(score_at(listpack, score_position))
+            .unwrap_or_else(|| listpack.get(position).with_bytes(|other| probe.by_member(other)));
         if !before {
             // The score first, so that the member comes before it.
             listpack.insert_before(position, item);
@@ -450,6 +486,16 @@ mod tests {
         for step in 0..60_000 {
             let member = format!("m{}", rng.below(5000)).into_bytes();
             let score = rng.below(50) as f64;
+            // Some move a little, and stay between their neighbours or not.
+            if rng.below(3) == 0 {
+                let by = rng.below(5) as f64 / 4.0 - 0.5;
+                let wanted =
+                    |old: Option<f64>| Ok::<_, ()>(Some(old.map_or(score, |old| old + by)));
+                let new = wanted(model.get(&member).copied()).unwrap();
+                let old = model.insert(member.clone(), new.unwrap());
+                assert_eq!(set.update(&member, limits, wanted), Ok((old, new)));
+                continue;
+            }
             // It grows, and then all but vanishes.
             if rng.below(10) < if step < 30_000 { 8 } else { 2 } {
                 assert_eq!(set.insert(&member, score, limits), model.insert(member, score));

@@ -5,16 +5,43 @@
 //! entry by its rank, in O(log n).
 
 use crate::engine::dict::Dict;
-use std::cmp::Ordering;
 
 const LEAF_MAX: usize = 64;
 const INNER_MAX: usize = 32;
 
-/// Which entries come before a place in the order: true for all up to there, false from there on.
-/// The score decides, or else the member.
-pub(super) struct Probe<'a> {
-    pub(super) score: &'a dyn Fn(f64) -> Option<bool>,
-    pub(super) member: &'a dyn Fn(&[u8]) -> bool,
+/// A place in the order: all entries up to there come before it, none from there on.
+#[derive(Clone, Copy)]
+pub(super) enum Probe<'a> {
+    /// That of a member with a score.
+    Entry(f64, &'a [u8]),
+    /// Before the scores from the bound on, or after it if inclusive.
+    Score { bound: f64, inclusive: bool },
+    /// Before the members from the bound on, or after it if inclusive, where all scores are the same.
+    Member { bound: &'a [u8], inclusive: bool },
+}
+
+impl Probe<'_> {
+    /// Whether an entry with this score comes before it; `None` if its member decides.
+    pub(super) fn by_score(self, score: f64) -> Option<bool> {
+        match self {
+            Self::Entry(wanted, _) if score == wanted => None,
+            Self::Entry(wanted, _) => Some(score < wanted),
+            Self::Score { bound, inclusive } => {
+                Some(score < bound || (inclusive && score == bound))
+            }
+            Self::Member { .. } => None,
+        }
+    }
+
+    /// Whether an entry with this member comes before it, where scores do not decide.
+    pub(super) fn by_member(self, member: &[u8]) -> bool {
+        match self {
+            Self::Entry(_, wanted) => member < wanted,
+            Self::Score { .. } => false,
+            Self::Member { bound, inclusive: true } => member <= bound,
+            Self::Member { bound, inclusive: false } => member < bound,
+        }
+    }
 }
 
 /// The order of the entries; members and scores are in a [`Dict`] that every call is given.
@@ -68,7 +95,7 @@ impl Tree {
     }
 
     /// How many entries are before the place that `probe` stands for.
-    pub(super) fn rank(&self, members: &Members, probe: &Probe<'_>) -> usize {
+    pub(super) fn rank(&self, members: &Members, probe: Probe<'_>) -> usize {
         let (mut at, mut rank) = (self.root, 0usize);
         loop {
             match self.node(at) {
@@ -111,9 +138,7 @@ impl Tree {
 
     /// Adds entry `id` of the dictionary, whose member and score no other entry has.
     pub(super) fn insert(&mut self, members: &Members, score: f64, id: u32) {
-        let name = member(members, id);
-        let probe = Probe { score: &|s| decide(s, score), member: &|m| m < name };
-        if let Some(right) = self.insert_below(self.root, members, &probe, score, id) {
+        if let Some(right) = self.insert_below(self.root, members, score, id) {
             let left = self.summary(self.root);
             let root = Node::Inner(vec![left, right]);
             self.root = self.add(root);
@@ -122,10 +147,7 @@ impl Tree {
 
     /// Removes an entry that is there.
     pub(super) fn remove(&mut self, members: &Members, score: f64, id: u32) {
-        let name = member(members, id);
-        let probe = Probe { score: &|s| decide(s, score), member: &|m| m < name };
-        let rank = self.rank(members, &probe);
-        self.remove_below(self.root, rank);
+        self.remove_below(self.root, members, score, id);
         if let Node::Inner(children) = self.node(self.root)
             && let [only] = children.as_slice()
         {
@@ -137,28 +159,53 @@ impl Tree {
 
     /// The entry that was number `from` in the dictionary is going to be number `to`.
     pub(super) fn renumber(&mut self, members: &Members, score: f64, from: u32, to: u32) {
-        let name = member(members, from);
-        let probe = Probe { score: &|s| decide(s, score), member: &|m| m < name };
-        let mut at = self.root;
-        loop {
-            let next = match self.node(at) {
-                Node::Leaf(_) => break,
-                Node::Inner(children) => {
-                    // The entry itself is not before the probe: it may begin the next child.
-                    let mut index = self.child_index(children, members, &probe);
-                    if children.get(index + 1).is_some_and(|c| self.first_id(c.node) == from) {
-                        index += 1;
-                    }
-                    children[index].node
-                }
-            };
-            at = next;
-        }
+        let at = self.leaf_with(members, score, from);
         if let Node::Leaf(leaf) = &mut self.nodes[at as usize]
             && let Some(id) = leaf.ids.iter_mut().find(|id| **id == from)
         {
             *id = to;
         }
+    }
+
+    /// Gives an entry that is there another score, if it then is where it was; whether it is.
+    pub(super) fn rescore(&mut self, members: &Members, old: f64, new: f64, id: u32) -> bool {
+        let at = self.leaf_with(members, old, id);
+        let is_root = at == self.root;
+        let Node::Leaf(leaf) = &mut self.nodes[at as usize] else { return false };
+        let name = member(members, id);
+        let index = leaf.rank(members, Probe::Entry(old, name));
+        let probe = Probe::Entry(new, name);
+        // What is beyond the leaf is not looked at.
+        let follows = match index.checked_sub(1) {
+            Some(before) => leaf.is_before(before, members, probe),
+            None => is_root,
+        };
+        let precedes = match index + 1 < leaf.ids.len() {
+            true => !leaf.is_before(index + 1, members, probe),
+            false => is_root,
+        };
+        let stays = follows && precedes && leaf.ids.get(index) == Some(&id);
+        if stays {
+            leaf.scores[index] = new;
+        }
+        stays
+    }
+
+    /// The leaf with an entry that is there.
+    fn leaf_with(&self, members: &Members, score: f64, id: u32) -> u32 {
+        let mut at = self.root;
+        while let Node::Inner(children) = self.node(at) {
+            at = children[self.child_with(children, members, score, id)].node;
+        }
+        at
+    }
+
+    /// The child below which there is an entry.
+    fn child_with(&self, children: &[Child], members: &Members, score: f64, id: u32) -> usize {
+        let index = self.child_index(children, members, Probe::Entry(score, member(members, id)));
+        // The entry itself is not before its place: it may begin the next child.
+        let begins = |next: &Child| next.first == score && self.first_id(next.node) == id;
+        index + usize::from(children.get(index + 1).is_some_and(begins))
     }
 
     fn node(&self, number: u32) -> &Node {
@@ -199,6 +246,13 @@ impl Tree {
         }
     }
 
+    fn first_score(&self, node: u32) -> f64 {
+        match self.node(node) {
+            Node::Leaf(leaf) => leaf.scores.first().copied().unwrap_or_default(),
+            Node::Inner(children) => children.first().map_or(0.0, |child| child.first),
+        }
+    }
+
     fn first_id(&self, node: u32) -> u32 {
         let mut at = node;
         loop {
@@ -210,23 +264,18 @@ impl Tree {
     }
 
     /// The last child that begins before the place, or the first.
-    fn child_index(&self, children: &[Child], members: &Members, probe: &Probe<'_>) -> usize {
+    fn child_index(&self, children: &[Child], members: &Members, probe: Probe<'_>) -> usize {
         let begins_before = |child: &Child| {
-            (probe.score)(child.first)
-                .unwrap_or_else(|| (probe.member)(member(members, self.first_id(child.node))))
+            probe
+                .by_score(child.first)
+                .unwrap_or_else(|| probe.by_member(member(members, self.first_id(child.node))))
         };
         children[1..].partition_point(begins_before)
     }
 
     /// Adds an entry below a node; answers the new node to its right, if it was split.
-    fn insert_below(
-        &mut self,
-        at: u32,
-        members: &Members,
-        probe: &Probe<'_>,
-        score: f64,
-        id: u32,
-    ) -> Option<Child> {
+    fn insert_below(&mut self, at: u32, members: &Members, score: f64, id: u32) -> Option<Child> {
+        let probe = Probe::Entry(score, member(members, id));
         let children = match &mut self.nodes[at as usize] {
             Node::Leaf(leaf) => {
                 let index = leaf.rank(members, probe);
@@ -239,11 +288,17 @@ impl Tree {
             Node::Inner(children) => std::mem::take(children),
         };
         let index = self.child_index(&children, members, probe);
-        let right = self.insert_below(children[index].node, members, probe, score, id);
         let mut children = children;
-        children[index] = self.summary(children[index].node);
-        if let Some(right) = right {
-            children.insert(index + 1, right);
+        let child = &mut children[index];
+        match self.insert_below(child.node, members, score, id) {
+            None => {
+                child.len += 1;
+                child.first = self.first_score(child.node);
+            }
+            Some(right) => {
+                *child = self.summary(child.node);
+                children.insert(index + 1, right);
+            }
         }
         let tail = (children.len() > INNER_MAX).then(|| children.split_off(children.len() / 2));
         self.nodes[at as usize] = Node::Inner(children);
@@ -251,32 +306,30 @@ impl Tree {
         Some(self.summary(tail))
     }
 
-    /// Removes entry number `rank` below a node.
-    fn remove_below(&mut self, at: u32, rank: usize) {
+    /// Removes an entry below a node; whether it was there.
+    fn remove_below(&mut self, at: u32, members: &Members, score: f64, id: u32) -> bool {
         let mut children = match &mut self.nodes[at as usize] {
             Node::Leaf(leaf) => {
-                if rank < leaf.ids.len() {
-                    leaf.scores.remove(rank);
-                    leaf.ids.remove(rank);
+                let index = leaf.rank(members, Probe::Entry(score, member(members, id)));
+                let is_there = leaf.ids.get(index) == Some(&id);
+                if is_there {
+                    leaf.scores.remove(index);
+                    leaf.ids.remove(index);
                 }
-                return;
+                return is_there;
             }
             Node::Inner(children) => std::mem::take(children),
         };
-        let mut left = rank;
-        let found = children.iter().position(|child| {
-            let inside = left < child.len as usize;
-            if !inside {
-                left -= child.len as usize;
-            }
-            inside
-        });
-        if let Some(index) = found {
-            self.remove_below(children[index].node, left);
-            children[index] = self.summary(children[index].node);
+        let index = self.child_with(&children, members, score, id);
+        let child = &mut children[index];
+        let is_removed = self.remove_below(child.node, members, score, id);
+        if is_removed {
+            child.len -= 1;
+            child.first = self.first_score(child.node);
             self.tidy_child(&mut children, index);
         }
         self.nodes[at as usize] = Node::Inner(children);
+        is_removed
     }
 
     /// Drops a child that is empty, and merges one that is nearly so with the next.
@@ -316,15 +369,16 @@ impl Tree {
 }
 
 impl Leaf {
-    fn rank(&self, members: &Members, probe: &Probe<'_>) -> usize {
-        let is_before = |index: usize| {
-            (probe.score)(self.scores[index])
-                .unwrap_or_else(|| (probe.member)(member(members, self.ids[index])))
-        };
+    fn is_before(&self, index: usize, members: &Members, probe: Probe<'_>) -> bool {
+        let by_score = probe.by_score(self.scores[index]);
+        by_score.unwrap_or_else(|| probe.by_member(member(members, self.ids[index])))
+    }
+
+    fn rank(&self, members: &Members, probe: Probe<'_>) -> usize {
         let (mut low, mut high) = (0, self.ids.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            if is_before(middle) {
+            if self.is_before(middle, members, probe) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -348,13 +402,4 @@ pub(super) struct LeafAt<'a> {
     pub(super) scores: &'a [f64],
     pub(super) ids: &'a [u32],
     pub(super) index: usize,
-}
-
-/// Whether `score` is before `wanted`; unknown if it is the same.
-pub(super) fn decide(score: f64, wanted: f64) -> Option<bool> {
-    match score.partial_cmp(&wanted) {
-        Some(Ordering::Less) => Some(true),
-        Some(Ordering::Equal) => None,
-        Some(Ordering::Greater) | None => Some(false),
-    }
 }

@@ -1,5 +1,10 @@
 //! Ids of stream entries.
 
+use smallvec::SmallVec;
+
+/// Two numbers of at most twenty digits and what is between them fit in.
+const TEXT_LEN: usize = 64;
+
 /// Milliseconds and a number within them. Ordered as entries are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
@@ -41,8 +46,16 @@ impl StreamId {
 
     /// `ms-seq`.
     pub fn to_vec(self) -> Vec<u8> {
-        let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
-        [ms.format(self.ms).as_bytes(), b"-", seq.format(self.seq).as_bytes()].concat()
+        self.with_text(<[u8]>::to_vec)
+    }
+
+    /// Calls `f` with `ms-seq`, without an allocation.
+    pub fn with_text<R>(self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let mut text = SmallVec::<[u8; TEXT_LEN]>::new();
+        text.extend_from_slice(itoa::Buffer::new().format(self.ms).as_bytes());
+        text.push(b'-');
+        text.extend_from_slice(itoa::Buffer::new().format(self.seq).as_bytes());
+        f(&text)
     }
 
     /// Sixteen bytes that are ordered as ids are: the key of a node in an RDB.

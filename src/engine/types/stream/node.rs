@@ -6,7 +6,8 @@
 //! for the names at the beginning), and how many of these items there are.
 
 use super::id::StreamId;
-use crate::engine::types::listpack::{Item, Listpack, Position};
+use crate::engine::types::listpack::{Item, Iter, Listpack, Position};
+use smallvec::SmallVec;
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
@@ -24,7 +25,17 @@ pub struct Entry<'a> {
     /// Its id.
     pub id: StreamId,
     /// Fields and values, as they were given.
-    pub fields: Vec<(Item<'a>, Item<'a>)>,
+    pub fields: Fields<'a>,
+}
+
+/// Few enough to need no memory of their own, mostly.
+type Fields<'a> = SmallVec<[(Item<'a>, Item<'a>); 2]>;
+
+/// The names at the beginning.
+#[derive(Clone, Copy)]
+struct Names {
+    len: usize,
+    at: Option<Position>,
 }
 
 /// Where an entry is.
@@ -93,8 +104,9 @@ impl Node {
 
     /// Adds an entry after all others.
     pub(super) fn append(&mut self, id: StreamId, fields: &[[&[u8]; 2]]) {
-        let same = self.number(2) == fields.len()
-            && self.names().zip(fields).all(|(name, [field, _])| name.is(field));
+        let names = self.names();
+        let same = names.len == fields.len()
+            && self.items(names.at).zip(fields).all(|(name, [field, _])| name.is(field));
         self.add_to_number(0, 1);
         self.push(id, fields, same);
     }
@@ -126,20 +138,32 @@ impl Node {
         reverse: bool,
         f: &mut dyn FnMut(Entry<'a>) -> bool,
     ) -> bool {
+        let names = self.names();
         let mut next = if reverse { self.last_place() } else { self.first_place() };
         while let Some(place) = next {
             let beyond = if reverse { place.id < start } else { place.id > end };
             if beyond {
                 return true;
             }
+            let mut after = None;
             if place.is_live()
                 && (start..=end).contains(&place.id)
-                && let Some(fields) = self.fields(&place)
-                && !f(Entry { id: place.id, fields })
+                && let Some((fields, items)) = self.fields(&place, names)
             {
-                return false;
+                if !f(Entry { id: place.id, fields }) {
+                    return false;
+                }
+                after = Some(items);
             }
-            next = if reverse { self.place_before(&place) } else { self.place_after(&place) };
+            next = match after {
+                _ if reverse => self.place_before(&place),
+                Some(mut items) => {
+                    // How many items there are.
+                    items.next();
+                    items.position().and_then(|at| self.place_at(at, names.len))
+                }
+                None => self.place_after(&place),
+            };
         }
         true
     }
@@ -216,13 +240,26 @@ impl Node {
         }
     }
 
-    /// The names at the beginning.
-    fn names(&self) -> impl Iterator<Item = Item<'_>> {
-        self.entries.iter().skip(3).take(self.number(2))
+    fn names(&self) -> Names {
+        let mut items = self.entries.iter();
+        let len = match items.nth(2) {
+            Some(Item::Int(len)) => usize::try_from(len).unwrap_or(0),
+            _ => 0,
+        };
+        Names { len, at: items.position() }
+    }
+
+    /// The items from a place on; none if there is none.
+    fn items(&self, at: Option<Position>) -> impl Iterator<Item = Item<'_>> {
+        at.map(|at| self.entries.iter_from(at)).into_iter().flatten()
     }
 
     fn first_place(&self) -> Option<Place> {
-        self.place_at(self.entries.seek(self.number(2) as i64 + 4)?)
+        let names = self.names();
+        let mut items = self.entries.iter_from(names.at?);
+        // A 0 comes after the names.
+        items.nth(names.len)?;
+        self.place_at(items.position()?, names.len)
     }
 
     fn last_place(&self) -> Option<Place> {
@@ -234,7 +271,7 @@ impl Node {
         for _ in 0..place.items {
             last = self.entries.next(last)?;
         }
-        self.place_at(self.entries.next(last)?)
+        self.place_at(self.entries.next(last)?, self.names().len)
     }
 
     fn place_before(&self, place: &Place) -> Option<Place> {
@@ -249,21 +286,24 @@ impl Node {
         for _ in 0..count {
             at = self.entries.previous(at)?;
         }
-        self.place_at(at)
+        self.place_at(at, self.names().len)
     }
 
-    /// The entry whose flags are at `at`.
-    fn place_at(&self, at: Position) -> Option<Place> {
-        let flags = self.integer(at)?;
-        let ms = self.entries.next(at)?;
-        let seq = self.entries.next(ms)?;
-        let id = StreamId {
-            ms: self.id.ms.wrapping_add(self.integer(ms)? as u64),
-            seq: self.id.seq.wrapping_add(self.integer(seq)? as u64),
+    /// The entry whose flags are at `at`; there are so many names at the beginning.
+    fn place_at(&self, at: Position, names: usize) -> Option<Place> {
+        let mut entries = self.entries.iter_from(at);
+        let mut integer = || match entries.next()? {
+            Item::Int(value) => Some(value),
+            Item::Bytes(_) => None,
         };
-        let body = self.entries.next(seq);
+        let (flags, ms, seq) = (integer()?, integer()?, integer()?);
+        let id = StreamId {
+            ms: self.id.ms.wrapping_add(ms as u64),
+            seq: self.id.seq.wrapping_add(seq as u64),
+        };
+        let body = entries.position();
         let items = if flags & SAME_FIELDS != 0 {
-            self.number(2)
+            names
         } else {
             usize::try_from(self.integer(body?)?).ok()?.checked_mul(2)?.checked_add(1)?
         };
@@ -277,13 +317,21 @@ impl Node {
         }
     }
 
-    fn fields(&self, place: &Place) -> Option<Vec<(Item<'_>, Item<'_>)>> {
+    /// The fields and values of an entry, and the items after them.
+    fn fields(&self, place: &Place, names: Names) -> Option<(Fields<'_>, Iter<'_>)> {
         let mut items = self.entries.iter_from(place.body?);
+        let mut fields = Fields::new();
         if place.flags & SAME_FIELDS != 0 {
-            return self.names().map(|name| Some((name, items.next()?))).collect();
+            for name in self.items(names.at).take(names.len) {
+                fields.push((name, items.next()?));
+            }
+        } else {
+            let Item::Int(count) = items.next()? else { return None };
+            for _ in 0..count {
+                fields.push((items.next()?, items.next()?));
+            }
         }
-        let Item::Int(count) = items.next()? else { return None };
-        (0..count).map(|_| Some((items.next()?, items.next()?))).collect()
+        Some((fields, items))
     }
 
     /// Whether all of it is entries whose ids rise, and the numbers say what there is.
@@ -297,7 +345,7 @@ impl Node {
         }
         let mut last: Option<StreamId> = None;
         while let Some(at) = next {
-            let Some((place, end)) = self.checked_place(at) else { return false };
+            let Some((place, end)) = self.checked_place(at, self.names()) else { return false };
             if place.id < self.id || last.is_some_and(|last| last >= place.id) {
                 return false;
             }
@@ -309,9 +357,9 @@ impl Node {
     }
 
     /// The entry at `at`, and where its number of items is, if that number is right.
-    fn checked_place(&self, at: Position) -> Option<(Place, Position)> {
-        let place = self.place_at(at)?;
-        self.fields(&place)?;
+    fn checked_place(&self, at: Position, names: Names) -> Option<(Place, Position)> {
+        let place = self.place_at(at, names.len)?;
+        self.fields(&place, names)?;
         let mut end = place.body?;
         for _ in 0..place.items {
             end = self.entries.next(end)?;
