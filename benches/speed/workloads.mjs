@@ -71,6 +71,20 @@ function sortedSets(size) {
   ];
 }
 
+function list(length) {
+  const elements = Array.from({ length }, (_, i) => `element:${i}`);
+  return {
+    group: "list",
+    name: `LPUSH and RPOP, ${length.toLocaleString("en-US")} elements`,
+    ops: 2,
+    fill: async (c) => {
+      for (let i = 0; i < length; i += 1000) await c.lpush("list", elements.slice(i, i + 1000));
+    },
+    run: (c) => (i) => (c.lpush("list", elements[i % length]), c.rpop("list")),
+    check: (reply) => reply.startsWith("element:"),
+  };
+}
+
 const FIELDS = Array.from({ length: 1000 }, (_, i) => `field:${i}`);
 const fillHash = (fields) => async (commands) => {
   for (const field of fields) await commands.hset("hash", field, text(32));
@@ -127,16 +141,8 @@ export const workloads = (isShort) => [
     run: (c) => () => c.hgetall("hash"),
     check: (reply) => Object.keys(reply).length === 20 && reply["field:7"] === text(32),
   },
-  {
-    group: "list",
-    name: "LPUSH and RPOP",
-    ops: 2,
-    fill: async (c) => {
-      for (let i = 0; i < 1000; i++) await c.lpush("list", `element:${i}`);
-    },
-    run: (c) => (i) => (c.lpush("list", `element:${i}`), c.rpop("list")),
-    check: (reply) => reply.startsWith("element:"),
-  },
+  list(1000),
+  list(isShort ? 2000 : 100_000),
   {
     group: "set",
     name: "SADD, 1,024 members",
