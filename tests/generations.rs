@@ -72,7 +72,7 @@ impl Host {
         for key in self.keys.clone() {
             for db in 0..DATABASES {
                 let reply = self.get(db, &key);
-                let Some(copied) = self.engine.copied() else {
+                let Some(copied) = self.engine.take_copied() else {
                     assert!(!reply.starts_with(b"$"), "a value that is no copy");
                     continue;
                 };
@@ -122,7 +122,7 @@ fn only_a_whole_value_is_a_copy() {
     let mut copied = |line: &str| {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         host.engine.call(host.readers[0], &words, &mut Vec::new());
-        host.engine.copied().is_some()
+        host.engine.take_copied().is_some()
     };
     assert!(!copied("SET a 1"));
     assert!(copied("GET a"));

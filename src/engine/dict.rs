@@ -106,6 +106,11 @@ impl<V> Dict<V> {
         &self.entry(slot.0).value
     }
 
+    /// Whether anything is at `slot`.
+    pub fn has(&self, slot: Slot) -> bool {
+        (slot.0 as usize) < self.len
+    }
+
     /// The [`Dict::hash`] of the key at `slot`.
     pub fn hash_at(&self, slot: Slot) -> u32 {
         self.entry(slot.0).hash

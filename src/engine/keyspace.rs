@@ -135,9 +135,12 @@ impl Db {
         self.dict.at(slot)
     }
 
-    /// What a copy of the value at `slot` is a copy of.
-    pub fn copied(&self, slot: Slot) -> Copied {
-        Copied { hash: self.dict.hash_at(slot), expires_at: self.at(slot).expires_at() }
+    /// What a copy of the value at `slot` is a copy of, if a key is there.
+    pub fn copied(&self, slot: Slot) -> Option<Copied> {
+        self.dict.has(slot).then(|| Copied {
+            hash: self.dict.hash_at(slot),
+            expires_at: self.at(slot).expires_at(),
+        })
     }
 
     /// By which the host sees that a copy is out of date.

@@ -182,10 +182,11 @@ impl Engine {
         self.now.s
     }
 
-    /// What the reply of the last command is a copy of, if it is one.
-    pub fn copied(&self) -> Option<Copied> {
-        let (db, slot) = self.copied?;
-        Some(self.keyspace.db(db).copied(slot))
+    /// What the reply of the last command is a copy of, if it is one. To be asked once, before
+    /// anything else happens.
+    pub fn take_copied(&mut self) -> Option<Copied> {
+        let (db, slot) = self.copied.take()?;
+        self.keyspace.db(db).copied(slot)
     }
 
     /// The command table by name.

@@ -339,7 +339,7 @@ impl Core {
 
     /// Puts into the head what the last reply is a copy of, if it is one.
     fn note_copied(&mut self) -> u32 {
-        let Some(copied) = self.engine.copied() else { return 0 };
+        let Some(copied) = self.engine.take_copied() else { return 0 };
         self.head.slot = Generations::slot(copied.hash) as u32;
         self.head.hash = copied.hash;
         self.head.expires_at = copied.expires_at.map_or(f64::INFINITY, |at| at as f64);

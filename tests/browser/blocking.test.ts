@@ -37,10 +37,9 @@ async function tab(): Promise<Page> {
 
 /** Once so many commands wait. */
 async function waiting(page: Page, count: number): Promise<void> {
-  await page.waitForFunction(async (expected) => {
-    const info = await redis.info("clients");
-    return info.includes(`blocked_clients:${expected}\r\n`);
-  }, count);
+  // Not `waitForFunction`: that takes a promise for an answer.
+  const info = () => page.evaluate(() => redis.info("clients"));
+  await expect.poll(info, { timeout: 20_000 }).toContain(`blocked_clients:${count}\r\n`);
 }
 
 test("who came first is served first, whichever tab it is in", async () => {
