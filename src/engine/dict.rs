@@ -18,6 +18,11 @@ const MIN_BUCKETS: usize = 4;
 const CHUNK: usize = 1024;
 /// Buckets moved to the new table at each change of the dictionary while it is being resized.
 const MOVES_PER_CHANGE: usize = 4;
+/// A table of so many buckets is made bit by bit before it is needed: all of its memory is touched.
+const LARGE: usize = 1 << 16;
+/// Heads made at each insertion then: more than enough, since that begins when a 32nd of the buckets
+/// is left.
+const HEADS_PER_CHANGE: usize = 128;
 /// A dictionary this many times sparser than its buckets shrinks.
 const SPARSE: usize = 8;
 
@@ -29,6 +34,8 @@ pub struct Dict<V> {
     /// `moved` are empty.
     old_heads: Vec<u32>,
     moved: usize,
+    /// The heads of a large table that is going to be needed, as many as have been made.
+    next_heads: Vec<u32>,
     chunks: Vec<Vec<Entry<V>>>,
     len: usize,
     seed: u64,
@@ -62,6 +69,7 @@ impl<V> Dict<V> {
             heads: Vec::new(),
             old_heads: Vec::new(),
             moved: 0,
+            next_heads: Vec::new(),
             chunks: Vec::new(),
             len: 0,
             seed,
@@ -180,6 +188,7 @@ impl<V> Dict<V> {
     /// found from then on: this is for a dictionary that nobody needs any more.
     pub fn dismantle(&mut self, most: usize, mut each: impl FnMut(V)) -> usize {
         (self.heads, self.old_heads, self.moved) = (Vec::new(), Vec::new(), 0);
+        self.next_heads = Vec::new();
         let mut dropped = 0;
         while dropped < most
             && let Some(chunk) = self.chunks.last_mut()
@@ -269,6 +278,9 @@ impl<V> Dict<V> {
     /// many; whether more are left to move.
     pub fn rehash(&mut self, buckets: usize) -> bool {
         self.move_buckets(buckets);
+        if self.len < self.heads.len() / 4 * 3 {
+            self.next_heads = Vec::new();
+        }
         let sparse = self.heads.len() > MIN_BUCKETS && self.len * SPARSE < self.heads.len();
         if sparse && self.old_heads.is_empty() {
             self.start_resize((self.len * 2).next_power_of_two().max(MIN_BUCKETS));
@@ -387,8 +399,9 @@ impl<V> Dict<V> {
         self.resize_step();
         if self.heads.is_empty() {
             self.heads = vec![NONE; MIN_BUCKETS];
-        } else if self.len >= self.heads.len() && self.old_heads.is_empty() {
-            self.start_resize(self.heads.len() * 2);
+        } else if self.old_heads.is_empty() && self.len >= self.heads.len() - self.heads.len() / 32
+        {
+            self.grow();
         }
         let index = self.len as u32;
         assert!(index < NONE, "a dictionary holds fewer than 2^32 entries");
@@ -423,10 +436,25 @@ impl<V> Dict<V> {
         if index == last { moved } else { std::mem::replace(self.entry_mut(index), moved) }
     }
 
+    /// Makes a part of the larger table, or begins to use it once it is needed.
+    fn grow(&mut self) {
+        let buckets = self.heads.len() * 2;
+        if self.len >= self.heads.len() {
+            self.start_resize(buckets);
+        } else if buckets >= LARGE {
+            if self.next_heads.is_empty() {
+                self.next_heads.reserve_exact(buckets);
+            }
+            let made = self.next_heads.len() + HEADS_PER_CHANGE;
+            self.next_heads.resize(made.min(buckets), NONE);
+        }
+    }
+
     fn resize_step(&mut self) {
         if self.len == 0 {
             self.heads = Vec::new();
             self.old_heads = Vec::new();
+            self.next_heads = Vec::new();
             self.moved = 0;
         } else {
             self.rehash(MOVES_PER_CHANGE);
@@ -434,7 +462,12 @@ impl<V> Dict<V> {
     }
 
     fn start_resize(&mut self, buckets: usize) {
-        self.old_heads = std::mem::replace(&mut self.heads, vec![NONE; buckets]);
+        let mut heads = std::mem::take(&mut self.next_heads);
+        if heads.capacity() != buckets {
+            heads = Vec::with_capacity(buckets);
+        }
+        heads.resize(buckets, NONE);
+        self.old_heads = std::mem::replace(&mut self.heads, heads);
         self.moved = 0;
         self.move_buckets(MOVES_PER_CHANGE);
     }
@@ -443,4 +476,41 @@ impl<V> Dict<V> {
 /// Counts up from the highest bit of the mask downwards.
 fn next_cursor(cursor: u64, mask: u64) -> u64 {
     (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_table_is_there_before_it_is_needed() {
+        let mut dict = Dict::new(1);
+        let mut resizes = 0;
+        for number in 0..300_000u32 {
+            let (buckets, made) = (dict.heads.len(), dict.next_heads.len());
+            dict.insert(&number.to_le_bytes(), ());
+            assert!(dict.next_heads.len() <= made + HEADS_PER_CHANGE);
+            if dict.heads.len() > buckets && dict.heads.len() >= LARGE {
+                assert_eq!(made, dict.heads.len(), "most of it was made at once");
+                resizes += 1;
+            }
+        }
+        assert_eq!(resizes, 4);
+        assert!((0..300_000u32).all(|number| dict.contains(&number.to_le_bytes())));
+    }
+
+    #[test]
+    fn a_table_that_is_not_needed_after_all_is_given_back() {
+        let mut dict = Dict::new(1);
+        for number in 0..65_000u32 {
+            dict.insert(&number.to_le_bytes(), ());
+        }
+        assert!(!dict.next_heads.is_empty());
+        for number in 40_000..65_000u32 {
+            dict.remove(&number.to_le_bytes());
+        }
+        dict.rehash(1);
+        assert_eq!(dict.next_heads.capacity(), 0);
+        assert!((0..40_000u32).all(|number| dict.contains(&number.to_le_bytes())));
+    }
 }

@@ -5,7 +5,7 @@
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
 use super::frame::{Argv, Frame};
-use super::timer::{SLICE_MS, elapsed_ms};
+use super::timer::{TICK_MS, elapsed_ms};
 use crate::collections::Sorted;
 use crate::engine::blocking::Unblock;
 use crate::engine::generations::Generations;
@@ -259,7 +259,7 @@ impl Lodis {
         let (now, started) = (engine.now_ms(), elapsed_ms());
         loop {
             let wait = engine.tick().map_or(f64::INFINITY, |at| (at - now) as f64);
-            if wait > 0.0 || elapsed_ms() - started >= SLICE_MS {
+            if wait > 0.0 || elapsed_ms() - started >= TICK_MS {
                 return wait;
             }
         }

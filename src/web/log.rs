@@ -6,9 +6,9 @@
 use super::facade::{Core, Lodis};
 use super::indexed_db::{AppendError, Claim, Store, StoreError};
 use super::reader::Reader;
-use super::timer::{SLICE_MS, Timer, after_this_task, elapsed_ms, now_ms};
+use super::timer::{LOAD_MS, Timer, after_this_task, elapsed_ms, now_ms};
 use crate::engine::config::AppendFsync;
-use crate::persist::log::{Action, Log as Manager, Settings};
+use crate::persist::log::{Action, Durability, Log as Manager, Settings, Transaction};
 use crate::persist::manifest::Manifest;
 use crate::persist::record::{self, Record};
 use crate::persist::replay::{Replay, ReplayError};
@@ -126,6 +126,7 @@ impl Log {
         self.driver.collect(now);
         self.driver.manager.borrow_mut().hidden(now);
         self.driver.leaving.set(true);
+        self.driver.store_deferred();
         self.driver.pump();
         self.driver.leaving.set(false);
     }
@@ -196,7 +197,7 @@ impl Opening {
     /// Replays for one slice of time.
     fn run(mut self) {
         let started = elapsed_ms();
-        while elapsed_ms() - started < SLICE_MS {
+        while elapsed_ms() - started < LOAD_MS {
             let stepped = self.replay.step(&mut self.core.borrow_mut().engine, SLICE_STEPS);
             match stepped {
                 Err(error) => return self.fail(replay_error(error)),
@@ -287,6 +288,8 @@ struct Driver {
     closed: Cell<bool>,
     /// The page may end before it sees another event.
     leaving: Cell<bool>,
+    /// A transaction that the next task begins.
+    deferred: RefCell<Option<Rc<Transaction>>>,
 }
 
 impl Driver {
@@ -311,6 +314,7 @@ impl Driver {
             generation: Cell::new(generation),
             closed: Cell::new(false),
             leaving: Cell::new(false),
+            deferred: RefCell::default(),
         })
     }
 
@@ -385,22 +389,13 @@ impl Driver {
 
     fn perform(self: &Rc<Self>, action: Action) {
         match action {
-            Action::Store(transaction, durability) => {
+            Action::Store(transaction, Durability::Relaxed) if !self.leaving.get() => {
+                // Nobody waits for it: what this task has done already may have taken its time.
+                *self.deferred.borrow_mut() = Some(transaction);
                 let driver = Rc::clone(self);
-                let leaving = self.leaving.get();
-                self.store.append(transaction, durability, leaving, move |result| {
-                    let now = now_ms();
-                    {
-                        let mut manager = driver.manager.borrow_mut();
-                        match result {
-                            Ok(()) => manager.stored(now),
-                            Err(AppendError::Failed(why)) => manager.failed(&why, now),
-                            Err(AppendError::Fenced) => manager.fenced(),
-                        }
-                    }
-                    driver.pump();
-                });
+                after_this_task(move || driver.store_deferred());
             }
+            Action::Store(transaction, durability) => self.append(transaction, durability),
             Action::Durable(offset) => tell(&self.on_event, "durable", (offset as f64).into()),
             Action::Failed(why) => tell(&self.on_event, "failed", why.into()),
             Action::Recovered => tell(&self.on_event, "recovered", "".into()),
@@ -408,6 +403,29 @@ impl Driver {
             Action::Flushed(offset) => self.answer_waiters(|to| to <= offset, &Ok(offset)),
             Action::FlushFailed(why) => self.answer_waiters(|_| true, &Err(why)),
         }
+    }
+
+    fn store_deferred(self: &Rc<Self>) {
+        let deferred = self.deferred.take();
+        if let Some(transaction) = deferred {
+            self.append(transaction, Durability::Relaxed);
+        }
+    }
+
+    fn append(self: &Rc<Self>, transaction: Rc<Transaction>, durability: Durability) {
+        let driver = Rc::clone(self);
+        self.store.append(transaction, durability, self.leaving.get(), move |result| {
+            let now = now_ms();
+            {
+                let mut manager = driver.manager.borrow_mut();
+                match result {
+                    Ok(()) => manager.stored(now),
+                    Err(AppendError::Failed(why)) => manager.failed(&why, now),
+                    Err(AppendError::Fenced) => manager.fenced(),
+                }
+            }
+            driver.pump();
+        });
     }
 
     fn answer_waiters(&self, of: impl Fn(u64) -> bool, result: &Result<u64, String>) {

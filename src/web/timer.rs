@@ -6,8 +6,10 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageChannel, Performance};
 
-/// How long work that can wait may hold the thread at a time.
-pub(super) const SLICE_MS: f64 = 3.0;
+/// How long loading may hold the thread at a time.
+pub(super) const LOAD_MS: f64 = 3.0;
+/// How long a tick may; what it did may be stored right after it.
+pub(super) const TICK_MS: f64 = 2.0;
 
 /// The longest delay that `setTimeout` understands.
 const MAX_DELAY_MS: f64 = 2_147_483_647.0;
