@@ -61,9 +61,10 @@ function own(tasks: Task[], from: string, to: string): Task[] {
 
 /** Sees to it that `slices` tasks did their work, and that hardly any took long. */
 function mannerly(name: string, tasks: Task[], slices: number): void {
-  const long = tasks.filter(({ ms }) => ms > MOST_MS);
-  const longest = Math.max(...tasks.map(({ ms }) => ms));
-  const busy = tasks.filter(({ ms }) => ms > 1).length;
+  const times = tasks.map(({ callbacks }) => callbacks);
+  const long = times.filter((ms) => ms > MOST_MS);
+  const longest = Math.max(...times);
+  const busy = times.filter((ms) => ms > 1).length;
   console.log(`${name}: ${busy} slices, ${long.length} over ${MOST_MS} ms, the longest ${longest.toFixed(1)} ms`);
   expect(busy, `${name}: slices`).toBeGreaterThanOrEqual(slices);
   expect(long.length, `${name}: long slices`).toBeLessThanOrEqual(Math.max(2, busy * OUTLIERS));
@@ -73,8 +74,8 @@ function mannerly(name: string, tasks: Task[], slices: number): void {
 /** Sees to it that what the page asked for in the task with this mark did not take long. */
 function swift(tasks: Task[], mark: string): void {
   const task = tasks.find(({ marks }) => marks.includes(mark));
-  console.log(`${mark}: ${task?.ms.toFixed(1)} ms`);
-  expect(task?.ms, mark).toBeLessThan(MOST_MS);
+  console.log(`${mark}: ${task?.whole.toFixed(1)} ms`);
+  expect(task?.whole, mark).toBeLessThan(MOST_MS);
 }
 
 test("a million keys are written, loaded, expired and freed in slices", { timeout: 240_000 }, async () => {
@@ -100,7 +101,7 @@ test("a million keys are written, loaded, expired and freed in slices", { timeou
     const { sync } = redis;
     if (sync.dbsize() !== count) throw new Error(`${sync.dbsize()} keys`);
     const members = Array.from({ length: 10_000 }, (_, i) => `a member of a large set: ${i}`);
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 100; i++) {
       sync.sadd("large", members.map((member) => `${member}:${i}`));
       await pause();
     }
@@ -134,7 +135,7 @@ test("a million keys are written, loaded, expired and freed in slices", { timeou
   mannerly("loading", own(living, "open", "opened"), 100);
   mannerly("expiring", own(living, "expire", "expired"), 50);
   swift(living, "del");
-  mannerly("freeing a set", own(living, "freeing", "flushall"), 5);
+  mannerly("freeing a set", own(living, "freeing", "flushall"), 3);
   swift(living, "flushall");
   mannerly("freeing all keys", own(living, "flushed", "freed"), 20);
 });

@@ -14,12 +14,14 @@ interface TraceEvent {
   readonly tdur?: number;
 }
 
-/** A task in which script ran. */
+/** A task in which script ran. Times are milliseconds of the processor, garbage collection apart. */
 export interface Task {
   /** What `performance.mark` was called with in it. */
   readonly marks: readonly string[];
-  /** Milliseconds of processor time that script took, garbage collection apart. */
-  readonly ms: number;
+  /** What callbacks took: those of promises are not among them. */
+  readonly callbacks: number;
+  /** What the whole task took. */
+  readonly whole: number;
 }
 
 const CATEGORIES = ["toplevel", "blink.user_timing", "devtools.timeline", "v8"];
@@ -50,27 +52,27 @@ function tasks(events: TraceEvent[]): Task[] {
   if (!main) throw new Error("nothing was marked");
   const mine = events.filter(({ pid, tid }) => pid === main.pid && tid === main.tid);
   mine.sort((a, b) => a.ts - b.ts);
-  const tasks: (Task & { marks: string[]; ms: number })[] = [];
+  const tasks: { marks: string[]; callbacks: number; whole: number }[] = [];
   let [taskEnd, callEnd, pauseEnd] = [-1, -1, -1];
-  let inScript = 0;
   for (const event of mine) {
     const end = event.ts + (event.dur ?? 0);
     const ms = (event.tdur ?? 0) / 1000;
     if (event.name === "ThreadControllerImpl::RunTask") {
-      tasks.push({ marks: [], ms: 0 });
-      [taskEnd, callEnd, pauseEnd, inScript] = [end, -1, -1, 0];
+      tasks.push({ marks: [], callbacks: 0, whole: ms });
+      [taskEnd, callEnd] = [end, -1];
     }
     const task = tasks.at(-1);
     if (!task || event.ts > taskEnd) continue;
     if (event.cat === "blink.user_timing") task.marks.push(event.name);
     if (event.name === "FunctionCall" && event.ts >= callEnd) {
-      [callEnd, inScript] = [end, inScript + 1];
-      task.ms += ms;
+      callEnd = end;
+      task.callbacks += ms;
     }
-    if ((event.name === "MinorGC" || event.name === "MajorGC") && event.ts < callEnd && event.ts >= pauseEnd) {
+    if ((event.name === "MinorGC" || event.name === "MajorGC") && event.ts >= pauseEnd) {
       pauseEnd = end;
-      task.ms -= ms;
+      task.whole -= ms;
+      if (event.ts < callEnd) task.callbacks -= ms;
     }
   }
-  return tasks.filter(({ ms, marks }) => ms > 0 || marks.length > 0);
+  return tasks.filter(({ callbacks, marks }) => callbacks > 0 || marks.length > 0);
 }
