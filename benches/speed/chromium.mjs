@@ -1,55 +1,6 @@
 // Subjects in headless Chromium, each a page.
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { launch } from "../browser.mjs";
 import { LOCAL, STORED } from "./subjects.mjs";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const { build } = createRequire(join(ROOT, "pkg/package.json"))("esbuild");
-const { chromium } = createRequire(join(ROOT, "tests/package.json"))("playwright-core");
-
-const HTML = `<!doctype html><title>bench</title><link rel="icon" href="data:,">
-<script type="importmap">{"imports": {"lodis": "/lodis/index.js"}}</script>
-<script>globalThis.require = () => ({}); // for ioredis-mock, which looks for a file system
-</script>
-<script type="module" src="/page.js"></script>`;
-const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-
-async function script() {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("./page.mjs", import.meta.url))],
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    external: ["lodis"],
-    alias: { "ioredis-mock": join(ROOT, "benches/node_modules/ioredis-mock/browser.js") },
-    define: { global: "globalThis" },
-    logLevel: "error",
-  });
-  return outputFiles[0].text;
-}
-
-async function serve() {
-  const pages = { "/": HTML, "/page.js": await script() };
-  const server = createServer(async (request, response) => {
-    const path = request.url;
-    // Isolated pages have clocks of five microseconds.
-    response.setHeader("cross-origin-opener-policy", "same-origin");
-    response.setHeader("cross-origin-embedder-policy", "require-corp");
-    response.setHeader("content-type", TYPES[extname(path)] ?? "text/html");
-    if (pages[path] !== undefined) return void response.end(pages[path]);
-    if (!/^\/lodis\/[\w.-]+$/.test(path)) return void response.writeHead(404).end();
-    response.end(await readFile(join(ROOT, "pkg/dist", path.slice("/lodis/".length))));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
 
 class Subject {
   constructor(name, page, isShort) {
@@ -57,7 +8,6 @@ class Subject {
   }
 
   async open() {
-    await this.page.waitForFunction(() => globalThis.bench !== undefined);
     await this.page.evaluate(([name, isShort]) => bench.open(name, isShort), [this.name, this.isShort]);
     return this;
   }
@@ -73,24 +23,11 @@ class Subject {
 
 /** Every subject, open; `close` ends them. */
 export async function openAll(isShort) {
-  const server = await serve();
-  const folder = await mkdtemp(join(tmpdir(), "lodis-bench-"));
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: FLAGS });
+  const browser = await launch(new URL("./page.mjs", import.meta.url));
   const subjects = [];
   for (const name of [...Object.keys(LOCAL), ...Object.keys(STORED)]) {
-    const page = await context.newPage();
-    page.on("pageerror", (error) => console.error(`${name}: ${error}`));
-    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    const page = await browser.newPage(name);
     subjects.push(await new Subject(name, page, isShort).open());
   }
-  return {
-    version: context.browser()?.version() ?? "",
-    subjects,
-    async close() {
-      await context.close();
-      server.close();
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-    },
-  };
+  return { version: browser.version, subjects, close: () => browser.close() };
 }
