@@ -5,7 +5,7 @@ use crate::workspace::path;
 use crate::{package, process};
 use anyhow::bail;
 
-const BENCHES: [&str; 5] = ["memory", "complexity", "engine", "serve", "speed"];
+const BENCHES: [&str; 6] = ["memory", "complexity", "engine", "serve", "store", "speed"];
 /// Those that need no package.
 const NATIVE: [&str; 2] = ["complexity", "engine"];
 
@@ -19,6 +19,7 @@ pub fn run(args: &[String]) -> anyhow::Result<()> {
         match bench {
             "speed" => speed(&[])?,
             "serve" => serve(&[])?,
+            "store" => in_browser("benches/store/main.mjs", &[])?,
             native => {
                 debian::redis()?;
                 process::cargo()
@@ -42,6 +43,7 @@ pub fn short() -> anyhow::Result<()> {
         .args(["--", "--short"])
         .show()?;
     serve(&["--short"])?;
+    in_browser("benches/store/main.mjs", &["--short"])?;
     speed(&["--short"])
 }
 
@@ -57,11 +59,16 @@ fn serve(options: &[&str]) -> anyhow::Result<()> {
 /// Some work was not done, or not done right.
 fn speed(options: &[&str]) -> anyhow::Result<()> {
     debian::redis()?;
+    in_browser("benches/speed/main.mjs", options)
+}
+
+/// A script that opens pages in Chromium, with the built package.
+fn in_browser(script: &str, options: &[&str]) -> anyhow::Result<()> {
     debian::browser()?;
     // Chromium is driven with what the tests drive it with.
     setup::npm_packages(Npm::Tests)?;
     setup::npm_packages(Npm::Benches)?;
-    process::program("node").args(["benches/speed/main.mjs"]).args(options).dir(path("")).show()
+    process::program("node").args([script]).args(options).dir(path("")).show()
 }
 
 fn chosen(args: &[String]) -> anyhow::Result<Vec<&'static str>> {
