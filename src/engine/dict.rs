@@ -8,7 +8,7 @@
 //! Entries lie densely in chunks, apart from the buckets: removing one moves the last into its
 //! place. That makes a random entry one step, and iteration a walk over memory.
 
-use super::key::Key;
+use super::key::{Key, same};
 use super::rng::Rng;
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
@@ -322,7 +322,7 @@ impl<V> Dict<V> {
         let mut at = self.head(hash);
         while at != NONE {
             let entry = self.entry(at);
-            if entry.hash == hash && *entry.key == *key {
+            if entry.hash == hash && same(&entry.key, key) {
                 return Some(at);
             }
             at = entry.next;

@@ -61,3 +61,19 @@ impl fmt::Debug for Key {
         write!(f, "{:?}", String::from_utf8_lossy(self))
     }
 }
+
+/// Whether two words are the same. In WebAssembly `==` calls a function that compares bytes.
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let ((one_words, one_rest), (other_words, other_rest)) =
+        (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let words = one_words.iter().zip(other_words);
+    words.into_iter().all(|(one, other)| one == other)
+        && match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+            // The last words may overlap those before.
+            (Some(one), Some(other)) => one == other,
+            _ => one_rest.iter().zip(other_rest).all(|(one, other)| one == other),
+        }
+}

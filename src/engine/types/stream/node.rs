@@ -32,10 +32,11 @@ pub struct Entry<'a> {
 type Fields<'a> = SmallVec<[(Item<'a>, Item<'a>); 2]>;
 
 /// The names at the beginning.
-#[derive(Clone, Copy)]
-struct Names {
+#[derive(Clone)]
+struct Names<'a> {
     len: usize,
-    at: Option<Position>,
+    /// They, and what comes after them.
+    items: Iter<'a>,
 }
 
 /// Where an entry is.
@@ -106,7 +107,7 @@ impl Node {
     pub(super) fn append(&mut self, id: StreamId, fields: &[[&[u8]; 2]]) {
         let names = self.names();
         let same = names.len == fields.len()
-            && self.items(names.at).zip(fields).all(|(name, [field, _])| name.is(field));
+            && names.items.zip(fields).all(|(name, [field, _])| name.is(field));
         self.add_to_number(0, 1);
         self.push(id, fields, same);
     }
@@ -148,7 +149,7 @@ impl Node {
             let mut after = None;
             if place.is_live()
                 && (start..=end).contains(&place.id)
-                && let Some((fields, items)) = self.fields(&place, names)
+                && let Some((fields, items)) = self.fields(&place, &names)
             {
                 if !f(Entry { id: place.id, fields }) {
                     return false;
@@ -240,26 +241,20 @@ impl Node {
         }
     }
 
-    fn names(&self) -> Names {
+    fn names(&self) -> Names<'_> {
         let mut items = self.entries.iter();
         let len = match items.nth(2) {
             Some(Item::Int(len)) => usize::try_from(len).unwrap_or(0),
             _ => 0,
         };
-        Names { len, at: items.position() }
-    }
-
-    /// The items from a place on; none if there is none.
-    fn items(&self, at: Option<Position>) -> impl Iterator<Item = Item<'_>> {
-        at.map(|at| self.entries.iter_from(at)).into_iter().flatten()
+        Names { len, items }
     }
 
     fn first_place(&self) -> Option<Place> {
-        let names = self.names();
-        let mut items = self.entries.iter_from(names.at?);
+        let Names { len, mut items } = self.names();
         // A 0 comes after the names.
-        items.nth(names.len)?;
-        self.place_at(items.position()?, names.len)
+        items.nth(len)?;
+        self.place_at(items.position()?, len)
     }
 
     fn last_place(&self) -> Option<Place> {
@@ -318,11 +313,11 @@ impl Node {
     }
 
     /// The fields and values of an entry, and the items after them.
-    fn fields(&self, place: &Place, names: Names) -> Option<(Fields<'_>, Iter<'_>)> {
+    fn fields<'a>(&'a self, place: &Place, names: &Names<'a>) -> Option<(Fields<'a>, Iter<'a>)> {
         let mut items = self.entries.iter_from(place.body?);
         let mut fields = Fields::new();
         if place.flags & SAME_FIELDS != 0 {
-            for name in self.items(names.at).take(names.len) {
+            for name in names.items.clone().take(names.len) {
                 fields.push((name, items.next()?));
             }
         } else {
@@ -345,7 +340,7 @@ impl Node {
         }
         let mut last: Option<StreamId> = None;
         while let Some(at) = next {
-            let Some((place, end)) = self.checked_place(at, self.names()) else { return false };
+            let Some((place, end)) = self.checked_place(at, &self.names()) else { return false };
             if place.id < self.id || last.is_some_and(|last| last >= place.id) {
                 return false;
             }
@@ -357,7 +352,7 @@ impl Node {
     }
 
     /// The entry at `at`, and where its number of items is, if that number is right.
-    fn checked_place(&self, at: Position, names: Names) -> Option<(Place, Position)> {
+    fn checked_place(&self, at: Position, names: &Names<'_>) -> Option<(Place, Position)> {
         let place = self.place_at(at, names.len)?;
         self.fields(&place, names)?;
         let mut end = place.body?;
