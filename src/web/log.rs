@@ -209,7 +209,7 @@ impl Opening {
                 // What reading takes is not to be added to this slice, nor this to that.
                 return reader.when_ready(move |ended| match ended {
                     Ok(true) => self.finish(),
-                    Ok(false) => after_this_task(move || self.run()),
+                    Ok(false) => self.pause(),
                     Err(error) => self.fail(error),
                 });
             };
@@ -219,6 +219,11 @@ impl Opening {
                 return self.fail(error);
             }
         }
+        self.pause();
+    }
+
+    /// Goes on in the next task.
+    fn pause(self) {
         let base = self.claim.manifest.base;
         let total = self.claim.last.unwrap_or(base).saturating_sub(base).max(1);
         let done = self.replay.applied().saturating_sub(base) as f64 / total as f64;
