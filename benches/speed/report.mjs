@@ -1,5 +1,7 @@
 // From samples to tables. Only ratios within a run mean something: machines differ, and are shared.
 
+import { goalsTable } from "./goals.mjs";
+
 const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 
 /** Median and quartiles of samples. */
@@ -27,11 +29,12 @@ export function markdown(results, about) {
       });
       lines.push(`| ${workload} | ${cells.join(" | ")} |`);
     }
+    lines.push(...goalsTable(results, runtime));
   }
   return `${lines.join("\n")}\n`;
 }
 
-const COLORS = ["#6b7280", "#a16207", "#0f766e", "#b91c1c", "#ef4444", "#1d4ed8", "#7c3aed", "#c2410c", "#15803d"];
+const COLORS = ["#6b7280", "#a16207", "#0f766e", "#b91c1c", "#ef4444", "#1d4ed8", "#7c3aed", "#c2410c", "#15803d", "#be185d"];
 const ROW = 12;
 const LABEL = 300;
 const WIDTH = 960;
@@ -47,7 +50,7 @@ export function plot(results, runtime) {
   const parts = [];
   let y = 40;
   for (const [index, subject] of subjects.entries()) {
-    const at = 10 + index * 105;
+    const at = 10 + index * 95;
     parts.push(`<rect x="${at}" y="8" width="10" height="10" fill="${COLORS[index % COLORS.length]}"/>`);
     parts.push(`<text x="${at + 14}" y="17">${escaped(subject)}</text>`);
   }
