@@ -3,6 +3,7 @@
 
 mod real_redis;
 
+use lodis::engine::effects::STRETCH_LEN;
 use lodis::engine::notify::parse_classes;
 use lodis::engine::pubsub::Space;
 use lodis::engine::session::SessionId;
@@ -375,4 +376,27 @@ fn what_cannot_be_allocated_is_an_error() {
         reply,
         "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len\r\n"
     );
+}
+
+#[test]
+fn a_long_stream_comes_in_stretches_that_can_be_read_by_themselves() {
+    let mut original = Harness::new();
+    original.engine.effects.set_enabled(true);
+    let (value, start) = ("v".repeat(1000), original.engine.effects.offset());
+    for number in 0..2000 {
+        original.call(&format!("MSET a{number} {value} b{number} {value}"));
+        original.call(&format!("LMOVE nothing a{number} LEFT LEFT"));
+    }
+    let stretches: Vec<Vec<u8>> = original.engine.effects.drain().collect();
+    assert!(original.engine.effects.is_empty());
+    let total: usize = stretches.iter().map(Vec::len).sum();
+    assert_eq!(original.engine.effects.offset() - start, total as u64);
+    assert!(stretches.len() > 10, "{}", stretches.len());
+    for stretch in &stretches {
+        assert!(stretch.len() < STRETCH_LEN + 3000, "{} bytes", stretch.len());
+        let words = commands(stretch);
+        assert_eq!(words[0], ["SELECT", "0"]);
+    }
+    let copy = replay(&stretches.concat());
+    assert_eq!(copy.engine.digest(), original.engine.digest());
 }

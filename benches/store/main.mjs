@@ -62,6 +62,12 @@ async function openings() {
   return [...samples].map(([what, times]) => ({ what, ...summary(times) }));
 }
 
+/** The numbers below `count` in an order that depends on `seed`. */
+function shuffled(count, seed) {
+  const rank = (i) => Math.imul((i + 1) * 7919 + seed * 104_729, 0x9e3779b1) >>> 0;
+  return Array.from({ length: count }, (_, i) => i).sort((a, b) => rank(a) - rank(b));
+}
+
 async function writes() {
   const writers = [];
   for (const writer of WRITERS) {
@@ -74,7 +80,9 @@ async function writes() {
     const all = writers.map(() => []);
     // The first round only warms up.
     for (let round = isShort ? 1 : 0; round <= rounds; round++) {
-      for (const [index, { page }] of writers.entries()) {
+      // In another order each time: what one leaves to be written, the next may have to wait for.
+      for (const index of shuffled(writers.length, round)) {
+        const { page } = writers[index];
         const ms = await page.evaluate(([kind, count]) => bench.write(kind, count), [kind, count]);
         if (round > 0) all[index].push(ms / count);
       }
