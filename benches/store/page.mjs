@@ -44,8 +44,8 @@ function beStrict() {
   };
 }
 
-async function indexedDb() {
-  const request = indexedDB.open("raw", 1);
+async function indexedDb(name) {
+  const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => request.result.createObjectStore("values");
   const db = await asked(request);
   const putMany = (entries) =>
@@ -63,8 +63,8 @@ async function indexedDb() {
   };
 }
 
-async function idbKeyval() {
-  const store = createStore("keyval", "values");
+async function idbKeyval(name) {
+  const store = createStore(name, "values");
   return {
     put: (key, value) => set(key, value, store),
     putMany: (entries) => setMany(entries, store),
@@ -72,8 +72,8 @@ async function idbKeyval() {
   };
 }
 
-async function dexie() {
-  const db = new Dexie("dexie");
+async function dexie(name) {
+  const db = new Dexie(name);
   db.version(1).stores({ values: "" });
   return {
     put: (key, value) => db.values.put(value, key),
@@ -83,16 +83,16 @@ async function dexie() {
 }
 
 /** A write is acknowledged once it is stored. */
-async function lodis() {
+async function lodis(name) {
   const { open } = await import("lodis");
-  let redis = await open("writes", settings);
+  let redis = await open(name, settings);
   return {
     put: (key, value) => redis.set(key, value),
     putMany: (entries) => Promise.all(entries.map(([key, value]) => redis.set(key, value))),
     async get(key) {
       // Not from memory.
       await redis.close();
-      redis = await open("writes", settings);
+      redis = await open(name, settings);
       const value = await redis.bytes.get(key);
       return value?.length === LARGE ? value : value && new TextDecoder().decode(value);
     },
@@ -169,7 +169,8 @@ globalThis.bench = {
 
   async openWriter(name, isStrict) {
     if (isStrict) beStrict();
-    writer = await WRITERS[name]();
+    // Every writer has a database of its own: to write over something is more work.
+    writer = await WRITERS[name](`${name} ${isStrict}`);
     await writer.put(key(0), VALUE);
   },
 
