@@ -14,6 +14,8 @@ use crate::engine::session::SessionId;
 use crate::engine::stats::Stats;
 use crate::engine::table::flag;
 use crate::resp::{Limits, Request, RequestParser};
+use smallvec::SmallVec;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -72,6 +74,8 @@ pub struct Replay {
     ready: VecDeque<Words>,
     ready_end: u64,
     cut: Option<(u64, RecordError)>,
+    /// The last reply's room.
+    reply: Cell<Vec<u8>>,
 }
 
 impl Replay {
@@ -92,6 +96,7 @@ impl Replay {
             ready: VecDeque::new(),
             ready_end: base,
             cut: None,
+            reply: Cell::default(),
         }
     }
 
@@ -224,13 +229,15 @@ impl Replay {
         Ok(())
     }
 
-    fn run(&mut self, engine: &mut Engine, words: &Words) -> Result<(), ReplayError> {
-        let argv: Vec<&[u8]> = (0..words.len()).map(|index| self.word(words, index)).collect();
+    fn run(&self, engine: &mut Engine, words: &Words) -> Result<(), ReplayError> {
+        let argv: SmallVec<[&[u8]; 8]> =
+            (0..words.len()).map(|index| self.word(words, index)).collect();
         let Some(name) = argv.first() else { return Err(self.corrupt("an empty command")) };
         if name.eq_ignore_ascii_case(b"select") {
             return self.select(engine, &argv);
         }
-        let mut command = engine.registry().get(name);
+        let known = engine.registry().get(name);
+        let mut command = known;
         if let (Some(container), Some(sub)) = (command, argv.get(1)) {
             command = subcommand(container, sub).or(command);
         }
@@ -238,11 +245,13 @@ impl Replay {
             let name = String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned();
             return Err(self.corrupt(&format!("'{name}' is not a write command")));
         }
-        let mut reply = Vec::new();
-        engine.call(self.session, &argv, &mut reply);
+        let mut reply = self.reply.take();
+        reply.clear();
+        engine.call_known(self.session, known, &argv, &mut reply);
         if let [b'-' | b'!', text @ ..] = reply.as_slice() {
             return Err(self.corrupt(String::from_utf8_lossy(text).trim_end()));
         }
+        self.reply.set(reply);
         Ok(())
     }
 
