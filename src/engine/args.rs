@@ -25,6 +25,7 @@ impl<'a> Args<'a> {
     }
 
     /// How many arguments are left.
+    #[inline(always)]
     pub fn len(&self) -> usize {
         self.argv.len() - self.position
     }
@@ -38,8 +39,13 @@ impl<'a> Args<'a> {
     ///
     /// # Errors
     /// [`Error::SYNTAX`] when there is none.
+    #[inline(always)]
     pub fn take(&mut self) -> Result<&'a [u8], Error> {
-        self.next().ok_or(Error::SYNTAX)
+        // Not `ok_or`: an error that is made has to be dropped.
+        match self.next() {
+            Some(word) => Ok(word),
+            None => Err(Error::SYNTAX),
+        }
     }
 
     /// The next argument as a canonical 64-bit integer.
@@ -105,6 +111,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next argument, not consumed.
+    #[inline(always)]
     pub fn peek(&self) -> Option<&'a [u8]> {
         self.argv.get(self.position).copied()
     }
@@ -135,6 +142,7 @@ impl<'a> Args<'a> {
 impl<'a> Iterator for Args<'a> {
     type Item = &'a [u8];
 
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a [u8]> {
         let word = self.peek()?;
         self.position += 1;

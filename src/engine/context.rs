@@ -149,6 +149,7 @@ impl<'a> Ctx<'a> {
         Some(self.db().at(slot))
     }
 
+    #[inline]
     fn count(&mut self, key: &[u8], slot: Option<Slot>) -> Option<Slot> {
         self.engine.stats.count_lookup(slot.is_some());
         if slot.is_none() {
@@ -171,6 +172,7 @@ impl<'a> Ctx<'a> {
     ///
     /// # Errors
     /// [`Error::WRONG_TYPE`].
+    #[inline]
     pub fn string_mut(&mut self, key: &[u8]) -> Result<Option<&mut StringValue>, Error> {
         let Some(slot) = self.locate(key) else { return Ok(None) };
         self.db().value_at(slot).as_string_mut().map(Some).ok_or(Error::WRONG_TYPE)

@@ -105,11 +105,13 @@ impl<V> Dict<V> {
     }
 
     /// Where `key` is.
+    #[inline(always)]
     pub fn locate(&self, key: &[u8]) -> Option<Slot> {
         self.find(key).map(Slot)
     }
 
     /// The value at `slot`.
+    #[inline(always)]
     pub fn at(&self, slot: Slot) -> &V {
         &self.entry(slot.0).value
     }
@@ -120,11 +122,13 @@ impl<V> Dict<V> {
     }
 
     /// The [`Dict::hash`] of the key at `slot`.
+    #[inline(always)]
     pub fn hash_at(&self, slot: Slot) -> u32 {
         self.entry(slot.0).hash
     }
 
     /// The value at `slot`, to be changed.
+    #[inline(always)]
     pub fn at_mut(&mut self, slot: Slot) -> &mut V {
         &mut self.entry_mut(slot.0).value
     }
@@ -228,6 +232,7 @@ impl<V> Dict<V> {
     }
 
     /// Entry number `index`, below [`Dict::len`], in no particular order.
+    #[inline(always)]
     pub fn nth(&self, index: usize) -> Option<(&[u8], &V)> {
         let entry = self.chunks.get(index / CHUNK)?.get(index % CHUNK)?;
         Some((&entry.key, &entry.value))
@@ -314,6 +319,7 @@ impl<V> Dict<V> {
         }
     }
 
+    #[inline(always)]
     fn find(&self, key: &[u8]) -> Option<u32> {
         self.find_hashed(self.hash(key), key)
     }
@@ -330,19 +336,23 @@ impl<V> Dict<V> {
         None
     }
 
+    #[inline(always)]
     fn entry(&self, index: u32) -> &Entry<V> {
         &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 
+    #[inline(always)]
     fn entry_mut(&mut self, index: u32) -> &mut Entry<V> {
         &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 
+    #[inline(always)]
     fn head(&self, hash: u32) -> u32 {
         if self.heads.is_empty() { NONE } else { *self.head_slot(hash) }
     }
 
     /// The head of the bucket where entries with `hash` are now.
+    #[inline(always)]
     fn head_slot(&self, hash: u32) -> &u32 {
         match self.old_bucket(hash) {
             Some(bucket) => &self.old_heads[bucket],
@@ -360,6 +370,7 @@ impl<V> Dict<V> {
         }
     }
 
+    #[inline(always)]
     fn old_bucket(&self, hash: u32) -> Option<usize> {
         if self.old_heads.is_empty() {
             return None;

@@ -40,6 +40,7 @@ impl From<&[u8]> for Key {
 impl Deref for Key {
     type Target = [u8];
 
+    #[inline(always)]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline(len, bytes) => &bytes[..usize::from(*len)],

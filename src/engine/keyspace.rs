@@ -50,6 +50,7 @@ impl Object {
     }
 
     /// Whether the key, or a part of its value, has an expiry time.
+    #[inline(always)]
     pub fn is_volatile(&self) -> bool {
         self.expires_at().is_some() || self.value.next_field_expiry().is_some()
     }
@@ -126,11 +127,13 @@ impl Db {
     }
 
     /// Where `key` is, expired or not; good until a key is set or removed.
+    #[inline(always)]
     pub fn locate(&self, key: &[u8]) -> Option<Slot> {
         self.dict.locate(key)
     }
 
     /// What the key at `slot` holds.
+    #[inline(always)]
     pub fn at(&self, slot: Slot) -> &Object {
         self.dict.at(slot)
     }
@@ -149,6 +152,7 @@ impl Db {
     }
 
     /// The value at `slot`, to be changed in place. The caller says so with [`Db::touch`].
+    #[inline(always)]
     pub fn value_at(&mut self, slot: Slot) -> &mut Value {
         &mut self.dict.at_mut(slot).value
     }
@@ -164,6 +168,7 @@ impl Db {
     }
 
     /// As [`Db::used`], if no part of the key expires; whether that is so.
+    #[inline(always)]
     pub fn use_unless_volatile(&mut self, slot: Slot, now_s: Option<u32>) -> bool {
         let object = self.dict.at_mut(slot);
         if object.is_volatile() {
@@ -431,11 +436,13 @@ impl Keyspace {
     }
 
     /// Database `index`, which must be below [`Keyspace::databases`].
+    #[inline(always)]
     pub fn db(&self, index: usize) -> &Db {
         &self.dbs[index]
     }
 
     /// Database `index`, to be changed.
+    #[inline(always)]
     pub fn db_mut(&mut self, index: usize) -> &mut Db {
         &mut self.dbs[index]
     }

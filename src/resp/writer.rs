@@ -55,6 +55,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends bytes that are already encoded in this writer's protocol.
+    #[inline(always)]
     pub fn raw(&mut self, encoded: &[u8]) {
         self.buffer.extend_from_slice(encoded);
     }
@@ -199,10 +200,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[inline(always)]
     fn length(&mut self, kind: u8, len: usize) {
         self.header(kind, i64::try_from(len).unwrap_or(i64::MAX));
     }
 
+    #[inline(always)]
     fn header(&mut self, kind: u8, value: i64) {
         // Most are short, and a copy of known size is an instruction or two.
         match value {
@@ -218,6 +221,7 @@ impl<'a> Writer<'a> {
         self.crlf();
     }
 
+    #[inline(always)]
     fn crlf(&mut self) {
         self.buffer.extend_from_slice(b"\r\n");
     }

@@ -6,6 +6,7 @@ mod package;
 mod process;
 mod run;
 mod setup;
+mod size;
 mod stamp;
 mod test;
 mod wasm;
@@ -60,6 +61,11 @@ const TASKS: &[Task] = &[
         usage: "bench [--only NAME]",
         about: "measure in release: `memory`, `complexity`, `speed` beside peers",
         run: bench::run,
+    },
+    Task {
+        usage: "size",
+        about: "build the engine for WebAssembly, and print its size by sections",
+        run: |args| none(args).and_then(|()| size::show()),
     },
     Task {
         usage: "fmt",

@@ -3,7 +3,7 @@
 use crate::process::{Program, cargo};
 use crate::setup::{self, Npm, debian, npm};
 use crate::workspace::{path, target};
-use crate::{bench, generate, package};
+use crate::{bench, generate, package, size};
 use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::fs;
@@ -50,6 +50,13 @@ const PARTS: &[Part] = &[
         after: &[],
         is_included: false,
         run: package::build,
+    },
+    Part {
+        name: "size",
+        title: "The wasm file's size",
+        after: &["package"],
+        is_included: false,
+        run: size::check,
     },
     Part {
         name: "types",

@@ -131,7 +131,9 @@ fn delex(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
             let mut condition = None;
             Comparison::accept(args, &mut condition)?;
             condition
-                .ok_or(Error::fixed("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"))?
+                .ok_or_else(|| {
+                    Error::fixed("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+                })?
                 .is_met_by(string)?
         }
     };

@@ -45,6 +45,7 @@ impl<'a> Item<'a> {
     }
 
     /// Calls `f` with the text, without an allocation.
+    #[inline(always)]
     pub fn with_bytes<R>(self, f: impl FnOnce(&[u8]) -> R) -> R {
         match self {
             Self::Int(value) => f(itoa::Buffer::new().format(value).as_bytes()),
@@ -76,6 +77,7 @@ impl<'a> Item<'a> {
     }
 
     /// Encoding byte with length, or with the integer: up to 9 bytes.
+    #[inline]
     fn head(self) -> Head {
         let mut head = Head { bytes: [0; 9], len: 0 };
         match self {
@@ -269,6 +271,7 @@ impl Listpack {
     }
 
     /// The entry at `position`; an empty text if there is none.
+    #[inline]
     pub fn get(&self, position: Position) -> Item<'_> {
         self.decode(position.0).map_or(Item::Bytes(&[]), |(_, item)| item)
     }
@@ -392,10 +395,12 @@ impl Listpack {
         self.0.shrink_to_fit();
     }
 
+    #[inline]
     fn stored_count(&self) -> u16 {
         u16::from_le_bytes([self.0[4], self.0[5]])
     }
 
+    #[inline]
     fn end_of(&self, position: Position) -> Option<usize> {
         let (len, _) = self.decode(position.0)?;
         Some(position.0 + len + back_len_size(len))
@@ -410,6 +415,7 @@ impl Listpack {
     }
 
     /// The entry that begins at `at`: its length without the back length, and its content.
+    #[inline]
     fn decode(&self, at: usize) -> Option<(usize, Item<'_>)> {
         let bytes = self.0.get(at..)?;
         let (tag, rest) = bytes.split_first()?;

@@ -77,6 +77,7 @@ struct Child {
 
 type Members = Dict<f64>;
 
+#[inline]
 fn member(members: &Members, id: u32) -> &[u8] {
     members.nth(id as usize).map_or(&[], |(member, _)| member)
 }
@@ -208,6 +209,7 @@ impl Tree {
         index + usize::from(children.get(index + 1).is_some_and(begins))
     }
 
+    #[inline]
     fn node(&self, number: u32) -> &Node {
         &self.nodes[number as usize]
     }
@@ -231,6 +233,7 @@ impl Tree {
     }
 
     /// A link to a node.
+    #[inline]
     fn summary(&self, node: u32) -> Child {
         match self.node(node) {
             Node::Leaf(leaf) => Child {
@@ -264,6 +267,7 @@ impl Tree {
     }
 
     /// The last child that begins before the place, or the first.
+    #[inline]
     fn child_index(&self, children: &[Child], members: &Members, probe: Probe<'_>) -> usize {
         let begins_before = |child: &Child| {
             probe
@@ -369,6 +373,7 @@ impl Tree {
 }
 
 impl Leaf {
+    #[inline]
     fn is_before(&self, index: usize, members: &Members, probe: Probe<'_>) -> bool {
         let by_score = probe.by_score(self.scores[index]);
         by_score.unwrap_or_else(|| probe.by_member(member(members, self.ids[index])))
