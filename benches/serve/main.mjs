@@ -118,7 +118,7 @@ function markdown(results, about) {
     `${about}. Thousands of commands per second: median of the rounds, and how far the middle half of them`,
     `spreads; the ratio is the median of the rounds' ratios. \`redis-benchmark -c ${CONNECTIONS} -r ${KEYS}\`, its default`,
     "tests, `lodis serve` and redis-server in turn. redis-benchmark takes a core of its own, and where it is the",
-    "slowest of the two its rate is what is measured; so there is also the CPU time of the server's process in",
+    "slower of the two its rate is what is measured; so there is also the CPU time of the server's process in",
     "nanoseconds per command, the system's and the LPUSHes before LRANGE included.",
   ];
   for (const pipeline of PIPELINES) {
