@@ -9,7 +9,7 @@ const EXPIRES_AT = 6;
 
 /** Values are forgotten this often, so that the engine hears of every key that is in use. */
 const LIFE_MS = 1000;
-/** Values kept at a time, and the sum of their lengths and those of their keys. */
+/** The most values kept at a time, and the most that is the sum of their lengths and those of their keys. */
 const VALUES_MAX = 65_536;
 const LENGTH_MAX = 8 * 1024 * 1024;
 /** Places for marks of what was read, a power of two. */
@@ -21,8 +21,8 @@ interface Value {
   /** The place of its generation among the memory's words, and what must be there. */
   readonly generationAt: number;
   readonly generation: number;
-  /** Unix milliseconds, or infinity. */
-  readonly expiresAt: number;
+  /** Unix milliseconds. */
+  readonly expiresAt: number | undefined;
 }
 
 /**
@@ -40,6 +40,8 @@ export class ValueCache {
    */
   private readonly marks = new Int32Array(MARKS).fill(-1);
   private length = 0;
+  /** Replies that the engine has not been told of. */
+  private copies = 0;
   /** Where the generations are among the memory's words; -1 if that must be asked. */
   private generations = -1;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,15 +53,23 @@ export class ValueCache {
   ) {}
 
   /** The value of a key, if it is known without asking the engine. */
-  get(key: string): string | undefined {
+  get(key: unknown): string | undefined {
+    if (typeof key !== "string") return undefined;
     const value = this.values.get(key);
     if (value === undefined) return undefined;
     const { words } = this.memory;
     // After the memory has grown, nothing is there to read.
     if (words[value.generationAt] !== value.generation) return undefined;
-    if (value.expiresAt !== Infinity && Date.now() >= value.expiresAt) return undefined;
-    words[this.head + COPIES]!++;
+    if (value.expiresAt !== undefined && Date.now() >= value.expiresAt) return undefined;
+    this.copies++;
     return value.text;
+  }
+
+  /** Tells the engine, which is about to run, how many replies it need not have given. */
+  report(): void {
+    if (this.copies === 0) return;
+    this.memory.refresh().words[this.head + COPIES] = this.copies;
+    this.copies = 0;
   }
 
   /** Takes note of what session `session` was answered by a GET that the engine calls a copy. */
@@ -77,10 +87,10 @@ export class ValueCache {
       return;
     }
     const length = key.length + text.length;
-    if (length > LENGTH_MAX / 8) return;
-    if (this.values.size >= VALUES_MAX || this.length + length > LENGTH_MAX) this.forget();
+    if (this.values.size >= VALUES_MAX || this.length + length > LENGTH_MAX) return;
     this.length += length;
-    const expiresAt = this.memory.view.getFloat64((this.head + EXPIRES_AT) * 4, true);
+    const at = this.memory.view.getFloat64((this.head + EXPIRES_AT) * 4, true);
+    const expiresAt = at === Infinity ? undefined : at;
     this.values.set(key, { text, generationAt, generation, expiresAt });
     this.timer ??= this.startTimer();
   }

@@ -211,8 +211,9 @@ export class Engine {
     this.lodis.free();
   }
 
-  /** The time of a run, after which the timer is due soon. */
+  /** Before a run: its time, after which the timer is due soon. */
   private now(): number {
+    this.cache.report();
     const now = Date.now();
     if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
     return now;

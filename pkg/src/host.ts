@@ -102,11 +102,6 @@ export class Host {
     return reply;
   }
 
-  /** What GET would answer for a key, if that is known without asking. */
-  known(key: unknown): string | undefined {
-    return typeof key === "string" ? this.engine.cache.get(key) : undefined;
-  }
-
   /** Runs one command here or in the tab that has the data. */
   call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     try {

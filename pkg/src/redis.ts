@@ -48,7 +48,7 @@ export class SyncRedis extends Surface {
 
   // As the table has it; a value that was read before, and has not changed, costs no crossing.
   get(key: Argument, ...rest: never[]): string | null {
-    const known = rest.length === 0 ? this.host.known(key) : undefined;
+    const known = rest.length === 0 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return known;
     return this.host.callSync(GET, [key, ...rest], false) as string | null;
   }
@@ -169,7 +169,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
 
   // As the table has it; a value that was read before, and has not changed, costs no crossing.
   get(key: Argument, ...rest: never[]): Promise<string | null> {
-    const known = rest.length === 0 ? this.host.known(key) : undefined;
+    const known = rest.length === 0 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return Promise.resolve(known);
     return this.host.call(GET, [key, ...rest], false) as Promise<string | null>;
   }
