@@ -107,7 +107,7 @@ fn help() -> String {
     for task in TASKS {
         out += &format!("  {:width$}  {}\n", task.usage, task.about);
     }
-    out + &format!("\nparts of `test`: {}\n", test::part_names().join(", "))
+    out + &format!("\nparts of `test`:\n  {}\n", test::part_names().join(", "))
 }
 
 /// For a task without arguments.

@@ -33,11 +33,6 @@ const ASSERTIONS: &[&str] = &["::assert_failed"];
 
 /// Makes panics traps.
 pub fn strip(module: &mut Module) {
-    for f in module.funcs.iter() {
-        if let Some(n) = &f.name {
-            if is_panic(n) {}
-        }
-    }
     let panics: Vec<FunctionId> = module
         .funcs
         .iter()
