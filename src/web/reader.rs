@@ -23,6 +23,8 @@ pub(super) struct Reader {
     /// How many records it is to bring.
     most: Cell<u32>,
     ready: RefCell<VecDeque<StoredRecord>>,
+    /// How many bytes are in `ready`: to ask each record would take a call of JavaScript.
+    unread: Cell<usize>,
     is_reading: Cell<bool>,
     /// Where the last request found nothing more.
     ended_at: Cell<Option<u64>>,
@@ -38,6 +40,7 @@ impl Reader {
             from: Cell::new(base),
             most: Cell::new(FIRST_RECORDS),
             ready: RefCell::default(),
+            unread: Cell::new(0),
             is_reading: Cell::new(false),
             ended_at: Cell::new(None),
             error: RefCell::default(),
@@ -51,6 +54,8 @@ impl Reader {
     /// ahead by their lengths, which are not those of records that are damaged.
     pub(super) fn next(self: &Rc<Self>, key: u64) -> Option<StoredRecord> {
         let record = self.ready.borrow_mut().pop_front();
+        let len = record.as_ref().map_or(0, StoredRecord::len);
+        self.unread.set(self.unread.get().saturating_sub(len));
         if record.is_none() && self.ended_at.get().is_some_and(|end| end != key) {
             self.ended_at.set(None);
             self.from.set(key);
@@ -81,9 +86,8 @@ impl Reader {
 
     /// Asks for more, if there is more and little has been read.
     fn read(self: &Rc<Self>) {
-        let unread: usize = self.ready.borrow().iter().map(StoredRecord::len).sum();
         let is_over = self.ended_at.get().is_some() || self.error.borrow().is_some();
-        if self.is_reading.get() || is_over || unread >= READ_LEN {
+        if self.is_reading.get() || is_over || self.unread.get() >= READ_LEN {
             return;
         }
         self.is_reading.set(true);
@@ -102,10 +106,13 @@ impl Reader {
         if records.is_empty() {
             return self.ended_at.set(Some(self.from.get()));
         }
-        let bytes: usize = records.iter().map(StoredRecord::len).sum();
-        let payloads = records.iter().map(|record| record.len().saturating_sub(HEADER_LEN).max(1));
-        let from = self.from.get().saturating_add(payloads.sum::<usize>() as u64);
-        self.from.set(from);
+        let (mut bytes, mut payloads) = (0, 0);
+        for len in records.iter().map(StoredRecord::len) {
+            bytes += len;
+            payloads += len.saturating_sub(HEADER_LEN).max(1);
+        }
+        self.unread.set(self.unread.get() + bytes);
+        self.from.set(self.from.get().saturating_add(payloads as u64));
         let most = records.len().saturating_mul(READ_LEN) / bytes.max(1);
         self.most.set(u32::try_from(most).unwrap_or(MOST_RECORDS).clamp(1, MOST_RECORDS));
         self.ready.borrow_mut().extend(records);
