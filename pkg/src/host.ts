@@ -1,7 +1,7 @@
 import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, COMMANDS, flatten, mayBlock, plain, splitSignal } from "./commands.js";
+import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError } from "./errors.js";
@@ -38,7 +38,7 @@ interface Request {
   sent: boolean;
 }
 
-export const GET = COMMANDS.find((command) => command.name === "get")!;
+export const GET = find("get", undefined);
 
 type State = "opening" | "local" | "guest" | "closed";
 
