@@ -3,6 +3,7 @@
 use super::expire::{Expiry, expire_at, persist};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
+use crate::engine::dict::Slot;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
@@ -164,36 +165,32 @@ pub(super) fn encode(bytes: &[u8]) -> Result<StringValue, Error> {
     StringValue::encode(bytes).map_err(|_| Error::OUT_OF_MEMORY)
 }
 
-/// Answers the string at `key`, or null; whether it was there.
+/// Answers the string at `key`, or null; where it is, if it is there.
+#[inline]
 pub(super) fn reply_string(
     c: &mut Ctx<'_>,
     key: &[u8],
     out: &mut Writer<'_>,
-) -> Result<bool, Error> {
-    match c.read_string(key)? {
-        Some(value) => value.with_bytes(|bytes| out.bulk(bytes)),
-        None => {
-            out.null();
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn get(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let Some(slot) = c.read_slot(args.take()?) else {
+) -> Result<Option<Slot>, Error> {
+    let Some(slot) = c.read_slot(key) else {
         out.null();
-        return Ok(());
+        return Ok(None);
     };
     let string = c.db().at(slot).value.as_string().ok_or(Error::WRONG_TYPE)?;
     string.with_bytes(|bytes| out.bulk(bytes));
-    c.copied(slot);
+    Ok(Some(slot))
+}
+
+fn get(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    if let Some(slot) = reply_string(c, args.take()?, out)? {
+        c.copied(slot);
+    }
     Ok(())
 }
 
 fn getdel(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let key = args.take()?;
-    if reply_string(c, key, out)? {
+    if reply_string(c, key, out)?.is_some() {
         c.remove(key);
         c.notify(class::GENERIC, "del", key);
         c.effect(&[b"DEL", key]);
@@ -211,7 +208,7 @@ fn getex(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
             return Err(Error::SYNTAX);
         }
     }
-    if !reply_string(c, key, out)? {
+    if reply_string(c, key, out)?.is_none() {
         return Ok(());
     }
     if let Some(expiry) = expiry {

@@ -260,15 +260,8 @@ fn set_with_options(
 ) -> Result<(), Error> {
     let expires_at = options.expiry.as_ref().map(|expiry| expiry.positive(c, "set")).transpose()?;
     let string = encode(value)?;
-    if options.is_plain() {
-        match expires_at {
-            Some(at) => set_expiring(c, key, value, string, at),
-            None => {
-                c.set(key, string, None);
-                c.notify(class::STRING, "set", key);
-                c.changed();
-            }
-        }
+    if let (true, Some(at)) = (options.is_plain(), expires_at) {
+        set_expiring(c, key, value, string, at);
         out.ok();
         return Ok(());
     }
