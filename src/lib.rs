@@ -20,6 +20,5 @@ pub mod engine;
 pub mod persist;
 pub mod replication;
 pub mod resp;
-
 #[cfg(target_arch = "wasm32")]
 pub mod web;

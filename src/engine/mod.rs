@@ -253,7 +253,8 @@ impl Engine {
 
     /// Does some of what is due: lets keys expire, goes on with resizes, frees what nobody needs any
     /// more. What one call does is bounded, to well below a millisecond; a host that has time calls
-    /// it again. Answers when to come back: Unix milliseconds, not before now; `None` when nothing is planned.
+    /// it again. Answers when to come back: Unix milliseconds, not before now; `None` when nothing is
+    /// planned.
     pub fn tick(&mut self) -> Option<i64> {
         let now = self.now_ms();
         let mut expires_left = TICK_EXPIRES;

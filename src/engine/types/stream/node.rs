@@ -338,9 +338,10 @@ impl Node {
         if !matches!(ends_names, Some(Item::Int(0))) {
             return false;
         }
+        let names = self.names();
         let mut last: Option<StreamId> = None;
         while let Some(at) = next {
-            let Some((place, end)) = self.checked_place(at, &self.names()) else { return false };
+            let Some((place, end)) = self.checked_place(at, &names) else { return false };
             if place.id < self.id || last.is_some_and(|last| last >= place.id) {
                 return false;
             }
