@@ -71,6 +71,11 @@ impl<K, V> Sorted<K, V> {
         entry
     }
 
+    /// Drops up to `most` entries, those with the highest keys; answers how many.
+    pub fn dismantle(&mut self, most: usize) -> usize {
+        (0..most).take_while(|_| self.pop_last().is_some()).count()
+    }
+
     /// The entries in order.
     pub fn iter(&self) -> Iter<'_, K, V> {
         Iter { runs: &self.runs, place: Place { run: 0, at: 0 } }

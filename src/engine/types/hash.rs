@@ -71,7 +71,7 @@ impl Hash {
         let Repr::Expiring(expiring) = &mut self.0 else { return 0 };
         let Expiries { by_field, queue, .. } = &mut expiring.1;
         match by_field.dismantle(most, drop) {
-            0 => (0..most).take_while(|_| queue.pop_last().is_some()).count(),
+            0 => queue.dismantle(most),
             freed => freed,
         }
     }

@@ -53,13 +53,12 @@ impl Group {
 
     /// See [`crate::engine::types::Value::free_parts`].
     pub(super) fn free_parts(&mut self, most: usize) -> usize {
-        let freed = (0..most).take_while(|_| self.pending.pop_last().is_some()).count();
+        let freed = self.pending.dismantle(most);
         if freed > 0 {
             return freed;
         }
         let Some((_, consumer)) = self.consumers.last_mut() else { return 0 };
-        let pending = &mut consumer.pending;
-        let freed = (0..most).take_while(|_| pending.pop_last().is_some()).count();
+        let freed = consumer.pending.dismantle(most);
         if freed == 0 {
             self.consumers.pop_last();
         }
