@@ -285,7 +285,7 @@ impl<'a> Ctx<'a> {
         let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at, now_s);
         if let Some(old) = old {
             let due = self.engine.is_due(&old);
-            self.engine.free(old.value, self.engine.config.lazyfree.server_del);
+            self.engine.free(Some(old), self.engine.config.lazyfree.server_del);
             if !due {
                 return;
             }
@@ -312,9 +312,8 @@ impl<'a> Ctx<'a> {
     /// Deletes `key`, whether its time has come or not, and publishes `del`; whether it was there.
     pub fn delete(&mut self, key: &[u8]) -> bool {
         let old = self.db().remove(key);
-        let deleted = old.is_some();
-        if let Some(old) = old {
-            self.engine.free(old.value, self.engine.config.lazyfree.server_del);
+        let deleted = self.engine.free(old, self.engine.config.lazyfree.server_del);
+        if deleted {
             self.notify(class::GENERIC, "del", key);
         }
         deleted
@@ -324,11 +323,7 @@ impl<'a> Ctx<'a> {
     /// come if that is to be `lazy`; whether the key was there.
     pub fn discard(&mut self, key: &[u8], lazy: bool) -> bool {
         let old = self.remove(key);
-        let found = old.is_some();
-        if let Some(old) = old {
-            self.engine.free(old.value, lazy);
-        }
-        found
+        self.engine.free(old, lazy)
     }
 
     /// Makes `key` one that has not been used for so many seconds.
@@ -345,7 +340,7 @@ impl<'a> Ctx<'a> {
         let db = self.db_index();
         let object = self.engine.keyspace.db_mut(db).remove(key)?;
         if self.engine.is_due(&object) {
-            self.engine.free(object.value, self.engine.config.lazyfree.expire);
+            self.engine.free(Some(object), self.engine.config.lazyfree.expire);
             self.engine.expired(db, key);
             return None;
         }

@@ -292,9 +292,8 @@ impl Engine {
     pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
         let due = self.keyspace.db(db).get(key).is_some_and(|object| self.is_due(object));
         if due {
-            if let Some(object) = self.keyspace.db_mut(db).remove(key) {
-                self.free(object.value, self.config.lazyfree.expire);
-            }
+            let old = self.keyspace.db_mut(db).remove(key);
+            self.free(old, self.config.lazyfree.expire);
             self.expired(db, key);
         }
         due
@@ -332,11 +331,14 @@ impl Engine {
         gone.len()
     }
 
-    /// Frees a value: a large one in the ticks to come, if it is `lazy`.
-    pub(crate) fn free(&mut self, value: Value, lazy: bool) {
+    /// Frees what a key held, if it held something: a large value in the ticks to come, if that is to
+    /// be `lazy`. Whether it did.
+    pub(crate) fn free(&mut self, old: Option<Object>, lazy: bool) -> bool {
+        let Some(old) = old else { return false };
         if lazy {
-            self.lazyfree.add(value);
+            self.lazyfree.add(old.value);
         }
+        true
     }
 
     /// Whether what a key holds is past its time, and may be let go.

@@ -287,9 +287,8 @@ fn copy(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         return Ok(());
     };
     // In Redis the key that is replaced goes first, so that the copy counts as new.
-    if let Some(old) = c.engine.keyspace.db_mut(db).remove(to) {
-        c.engine.free(old.value, c.engine.config.lazyfree.server_del);
-    }
+    let old = c.engine.keyspace.db_mut(db).remove(to);
+    c.engine.free(old, c.engine.config.lazyfree.server_del);
     let expires_at = object.expires_at();
     c.set_in(db, to, object.value, expires_at);
     c.notify_in(class::GENERIC, "copy_to", db, to);
