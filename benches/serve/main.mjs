@@ -5,12 +5,10 @@
 //
 // `--short` measures nothing: both have to run every test, and to hold the same afterwards.
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
+import { readFile } from "node:fs/promises";
 import { parseArgs, promisify } from "node:util";
+import { about, keep, spread, summary } from "../results.mjs";
 import { lodisServe, redisServer } from "../servers.mjs";
-import { summary } from "../speed/report.mjs";
 
 /** Default tests of redis-benchmark, in its order: what pops comes after what pushes. */
 const TESTS = [
@@ -109,7 +107,6 @@ async function measure([redis, lodis], pipeline, tests) {
   });
 }
 
-const spread = ({ median, low, high }) => `±${(((high - low) / median / 2) * 100).toFixed(0)} %`;
 const rate = (one) => `${(one.median / 1000).toFixed(1)} ${spread(one)}`;
 
 function markdown(results, about) {
@@ -140,11 +137,8 @@ async function main(servers) {
   const results = [];
   for (const pipeline of PIPELINES) results.push(...(await measure(servers, pipeline, tests)));
   if (options.match !== "") return;
-  const folder = fileURLToPath(new URL("../results/", import.meta.url));
-  await mkdir(folder, { recursive: true });
-  const about = `${cpus().length} × ${cpus()[0].model}, ${options.rounds} rounds`;
-  await writeFile(`${folder}serve.json`, `${JSON.stringify({ about, results }, undefined, 1)}\n`);
-  await writeFile(`${folder}serve.md`, markdown(results, about));
+  const where = about(options.rounds);
+  await keep("serve", { about: where, results }, markdown(results, where));
 }
 
 const redis = await redisServer();

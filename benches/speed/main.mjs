@@ -3,13 +3,11 @@
 //   node benches/speed/main.mjs [--short] [--rounds N] [--match TEXT] [--in node|chromium]
 //
 // `--short` measures nothing: it sees to it that all of the work is done, and done right.
-import { mkdir, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { about, keep, summary } from "../results.mjs";
 import * as chromium from "./chromium.mjs";
 import * as node from "./node.mjs";
-import { markdown, plot, summary } from "./report.mjs";
+import { markdown, plot } from "./report.mjs";
 import { workloads } from "./workloads.mjs";
 
 const { values: options } = parseArgs({
@@ -50,13 +48,8 @@ if (options.in !== "node") {
   await measure(`Chromium ${opened.version}`.trim(), opened);
 }
 if (!options.short && options.match === "" && options.in === "") {
-  const folder = fileURLToPath(new URL("../results/", import.meta.url));
-  await mkdir(folder, { recursive: true });
-  const about = `${cpus().length} × ${cpus()[0].model}, ${rounds} rounds`;
-  await writeFile(`${folder}speed.json`, `${JSON.stringify({ about, results }, undefined, 1)}\n`);
-  await writeFile(`${folder}speed.md`, markdown(results, about));
-  for (const runtime of new Set(results.map((result) => result.runtime))) {
-    const name = runtime.split(" ")[0].toLowerCase();
-    await writeFile(`${folder}speed-${name}.svg`, plot(results, runtime));
-  }
+  const where = about(rounds);
+  const runtimes = [...new Set(results.map((result) => result.runtime))];
+  const plots = runtimes.map((runtime) => [`speed-${runtime.split(" ")[0].toLowerCase()}.svg`, plot(results, runtime)]);
+  await keep("speed", { about: where, results }, markdown(results, where), Object.fromEntries(plots));
 }

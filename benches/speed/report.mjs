@@ -1,14 +1,7 @@
 // From samples to tables. Only ratios within a run mean something: machines differ, and are shared.
 
+import { spread } from "../results.mjs";
 import { goalsTable } from "./goals.mjs";
-
-const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
-
-/** Median and quartiles of samples. */
-export function summary(samples) {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return { median: at(sorted, 0.5), low: at(sorted, 0.25), high: at(sorted, 0.75) };
-}
 
 const nanoseconds = (value) =>
   value >= 1e6 ? `${(value / 1e6).toFixed(2)} ms` : value >= 1e4 ? `${(value / 1e3).toFixed(1)} µs` : `${value.toFixed(0)} ns`;
@@ -24,8 +17,7 @@ export function markdown(results, about) {
       const cells = subjects.map((subject) => {
         const found = mine.find((result) => result.workload === workload && result.subject === subject);
         if (found === undefined) return "";
-        const spread = ((found.high - found.low) / found.median / 2) * 100;
-        return `${nanoseconds(found.median)} ±${spread.toFixed(0)} %`;
+        return `${nanoseconds(found.median)} ${spread(found)}`;
       });
       lines.push(`| ${workload} | ${cells.join(" | ")} |`);
     }

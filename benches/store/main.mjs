@@ -4,12 +4,9 @@
 //   node benches/store/main.mjs [--short] [--rounds N]
 //
 // `--short` measures nothing: it sees to it that all of the work is done, and done right.
-import { mkdir, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { launch } from "../browser.mjs";
-import { summary } from "../speed/report.mjs";
+import { about, keep, spread, summary } from "../results.mjs";
 
 const { values: options } = parseArgs({
   options: { short: { type: "boolean", default: false }, rounds: { type: "string", default: "9" } },
@@ -96,7 +93,6 @@ async function writes() {
   return results;
 }
 
-const spread = ({ median, low, high }) => `±${(((high - low) / median / 2) * 100).toFixed(0)} %`;
 const micros = (ms) => `${(ms * 1000).toFixed(ms < 0.1 ? 1 : 0)} µs`;
 
 function markdown({ about, opened, written }) {
@@ -119,15 +115,12 @@ function markdown({ about, opened, written }) {
   return `${lines.join("\n")}\n`;
 }
 
-const about = `Chromium ${browser.version}, ${cpus().length} × ${cpus()[0].model}, ${rounds} rounds`;
-const results = { about, opened: await openings(), written: await writes() };
+const where = `Chromium ${browser.version}, ${about(rounds)}`;
+const results = { about: where, opened: await openings(), written: await writes() };
 await browser.close();
 if (isShort) {
   console.log("opened and written");
 } else {
-  const folder = fileURLToPath(new URL("../results/", import.meta.url));
-  await mkdir(folder, { recursive: true });
-  await writeFile(`${folder}store.json`, `${JSON.stringify(results, undefined, 1)}\n`);
-  await writeFile(`${folder}store.md`, markdown(results));
+  await keep("store", results, markdown(results));
   console.log(markdown(results));
 }
