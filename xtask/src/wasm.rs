@@ -42,6 +42,8 @@ pub fn build() -> anyhow::Result<()> {
     let directory = path("pkg/wasm");
     let stamp = Stamp::new(directory.join(".stamp"))
         .file(&compiled)
+        .file(&path("xtask/bindgen/src/panics.rs"))
+        .file(&path("xtask/bindgen/src/order.rs"))
         .file(&path("Cargo.lock"))
         .file(&path("pkg/package-lock.json"))
         .text(&FEATURES.concat())
@@ -52,6 +54,7 @@ pub fn build() -> anyhow::Result<()> {
         fs::create_dir_all(&directory).context("create pkg/wasm")?;
         bind(&compiled, &directory)?;
         optimize(&module)?;
+        order(&module)?;
         stamp.set()?;
     }
     let sizes = size::line(&module).context("measure the wasm file")?;
@@ -61,7 +64,7 @@ pub fn build() -> anyhow::Result<()> {
 
 fn bind(compiled: &Path, directory: &Path) -> anyhow::Result<()> {
     cargo()
-        .args(["build", "--package", "lodis-bindgen", "--bin", "lodis-bindgen"])
+        .args(["build", "--package", "lodis-bindgen", "--bins"])
         .step("compiling wasm-bindgen (minutes, the first time)")?;
     program(target().join("debug/lodis-bindgen"))
         .args([compiled, directory])
@@ -82,4 +85,11 @@ fn optimize(module: &Path) -> anyhow::Result<()> {
         .args([module, Path::new("-o"), &optimized])
         .step("optimizing the wasm file")?;
     fs::rename(&optimized, module).context("replace the wasm file by the optimized one")
+}
+
+/// Last, because it is about the very bytes.
+fn order(module: &Path) -> anyhow::Result<()> {
+    program(target().join("debug/lodis-order"))
+        .args([module, module])
+        .step("ordering its functions for compression")
 }
