@@ -7,8 +7,8 @@ const PATIENCE = 15_000;
 /** Calls between two looks at the clock while the number of calls is found. */
 const FIRST = 16;
 
-/** Samples that nobody looks at, of a workload that says itself how many calls one is. */
-const WARM = 10;
+/** How long samples are taken that nobody looks at, in milliseconds: compilers are still busy. */
+const WARM = 300;
 
 class TooSlow extends Error {}
 
@@ -62,13 +62,16 @@ export class Sampler {
     }
     this.#calls = workload.calls ?? FIRST;
     if (isShort) return "yes";
-    if (workload.calls) {
-      for (let i = 0; i < WARM; i++) await this.sample();
-      return "yes";
-    }
+    if (!workload.calls) await this.#findCalls();
+    const warm = performance.now() + WARM;
+    while (performance.now() < warm) await this.sample();
+    return "yes";
+  }
+
+  async #findCalls() {
     for (;;) {
       const ms = await this.#spend();
-      if (ms >= SPAN / 2) return "yes";
+      if (ms >= SPAN / 2) return;
       this.#calls = Math.ceil(this.#calls * (ms < 1 ? 8 : Math.min(8, SPAN / ms)));
     }
   }
