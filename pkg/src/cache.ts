@@ -4,7 +4,6 @@ import type { Lodis } from "./boundary/wasm.js";
 /** Places among the words of the head, as `Lodis.head` tells them. */
 const COPIES = 3;
 const SLOT = 4;
-const HASH = 5;
 const EXPIRES_AT = 6;
 
 /** Values are forgotten this often, so that the engine hears of every key that is in use. */
@@ -12,8 +11,6 @@ const LIFE_MS = 1000;
 /** The most values kept at a time, and the most that is the sum of their lengths and those of their keys. */
 const VALUES_MAX = 65_536;
 const LENGTH_MAX = 8 * 1024 * 1024;
-/** Places for marks of what was read, a power of two. */
-const MARKS = 65_536;
 
 /** A decoded value. */
 interface Value {
@@ -34,11 +31,6 @@ interface Value {
  */
 export class ValueCache {
   private readonly values = new Map<string, Value>();
-  /**
-   * The generation at which a key with so many last bits of its hash was read: what is read once
-   * between two changes is not worth keeping.
-   */
-  private readonly marks = new Int32Array(MARKS).fill(-1);
   private length = 0;
   /** Replies that the engine has not been told of. */
   private copies = 0;
@@ -76,16 +68,8 @@ export class ValueCache {
   note(session: number, key: string, text: string): void {
     if (this.generations < 0) this.generations = this.lodis.generations(session) >>> 2;
     const { words } = this.memory.refresh();
-    const hash = words[this.head + HASH]!;
     const generationAt = this.generations + words[this.head + SLOT]!;
     const generation = words[generationAt]!;
-    // A mark too many does no harm: keys of one place have one generation.
-    const mark = generation | 0;
-    const place = hash & (MARKS - 1);
-    if (this.marks[place] !== mark) {
-      this.marks[place] = mark;
-      return;
-    }
     const length = key.length + text.length;
     if (this.values.size >= VALUES_MAX || this.length + length > LENGTH_MAX) return;
     this.length += length;

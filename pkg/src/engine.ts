@@ -3,6 +3,7 @@ import { Memory } from "./boundary/memory.js";
 import { ValueCache } from "./cache.js";
 import { ReplyReader } from "./boundary/reply.js";
 import { RequestWriter } from "./boundary/request.js";
+import { readText } from "./boundary/text.js";
 import { type Command, COMMANDS, flatten, isArgument } from "./commands.js";
 import type { Loaded } from "./load.js";
 import type { Argument, Input, Reply } from "./types.js";
@@ -13,15 +14,16 @@ export const MESSAGES = 1;
 export const WROTE = 2;
 /** The session is to be ended. */
 export const CLOSE = 4;
-/** The reply is the value of one key. */
+/** The reply is the value of one key, for which it was asked before. */
 const COPIED = 16;
 /** What the session has read before may no longer be what it would read now. */
 const FORGET = 32;
 /** The kind of a reply that need not be read: 0 if it must be, or one of these. */
-const BRIEF = 3 << 8;
+const BRIEF = 7 << 8;
 const BRIEF_OK = 1 << 8;
 const BRIEF_NULL = 2 << 8;
-/** A brief integer is in the bits from here on. */
+const BRIEF_STRING = 4 << 8;
+/** A brief integer, or the length of a brief string, is in the bits from here on. */
 const BRIEF_SHIFT = 12;
 const FLAGS = 255 & ~(COPIED | FORGET);
 /** The session waits for the end of a blocking command. */
@@ -52,7 +54,7 @@ export class Engine {
   readonly lodis: Lodis;
   /** Flags of the last reply that ask for something to be done. */
   flags = 0;
-  /** Whether the last reply is the value of one key. */
+  /** Whether the last reply is worth keeping in `cache`. */
   copied = false;
   /** Called when the effect stream has advanced. */
   onWrite: () => void = () => {};
@@ -168,7 +170,15 @@ export class Engine {
     }
     this.note(flags);
     if (brief === BRIEF_OK) return "OK";
+    if (brief === BRIEF_STRING) return this.string(flags >>> BRIEF_SHIFT, binary);
     return brief === BRIEF_NULL ? null : flags >>> BRIEF_SHIFT;
+  }
+
+  /** The reply, which is a string of so many bytes. */
+  private string(length: number, binary: boolean): Reply {
+    const { bytes, words } = this.memory.refresh();
+    const end = words[this.head]! + words[this.head + 1]! - 2;
+    return binary ? bytes.slice(end - length, end) : readText(bytes, end - length, end);
   }
 
   /** Does what a run left to do, after its replies have been read. */

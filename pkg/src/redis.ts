@@ -47,10 +47,10 @@ export class SyncRedis extends Surface {
   }
 
   // As the table has it; a value that was read before, and has not changed, costs no crossing.
-  get(key: Argument, ...rest: never[]): string | null {
-    const known = rest.length === 0 ? this.host.engine.cache.get(key) : undefined;
+  get(key: Argument): string | null {
+    const known = arguments.length === 1 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return known;
-    return this.host.callSync(GET, [key, ...rest], false) as string | null;
+    return this.host.callSync(GET, arguments, false) as string | null;
   }
 
   /** Any command, as on the wire. */
@@ -168,10 +168,10 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
   }
 
   // As the table has it; a value that was read before, and has not changed, costs no crossing.
-  get(key: Argument, ...rest: never[]): Promise<string | null> {
-    const known = rest.length === 0 ? this.host.engine.cache.get(key) : undefined;
+  get(key: Argument): Promise<string | null> {
+    const known = arguments.length === 1 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return Promise.resolve(known);
-    return this.host.call(GET, [key, ...rest], false) as Promise<string | null>;
+    return this.host.call(GET, arguments, false) as Promise<string | null>;
   }
 
   /** Who has the data. */

@@ -19,8 +19,42 @@ pub struct Object {
     /// [`NEVER`], or Unix time in milliseconds: half the size of an `Option`, and as bytes, which
     /// need no alignment.
     expires_at: [u8; 8],
-    /// When the key was last used: Unix time in seconds.
-    used_s: u32,
+    last_use: LastUse,
+}
+
+/// When a key was last used, in seconds, and in the lowest bit whether it was copied since its value
+/// was set.
+#[derive(Clone, Copy, Debug)]
+struct LastUse(u32);
+
+impl LastUse {
+    /// 2010 in Unix time: 31 bits last until 2078.
+    const EPOCH_S: u32 = 1_262_304_000;
+
+    fn new(now_s: u32) -> Self {
+        Self(now_s.saturating_sub(Self::EPOCH_S) << 1)
+    }
+
+    fn idle_s(self, now_s: u32) -> u32 {
+        now_s.saturating_sub(Self::EPOCH_S).saturating_sub(self.0 >> 1)
+    }
+
+    #[inline(always)]
+    fn renew(&mut self, now_s: u32) {
+        self.0 = Self::new(now_s).0 | self.0 & 1;
+    }
+
+    /// Whether it was copied; from now on it was.
+    fn copy(&mut self) -> bool {
+        let was_copied = self.0 & 1 != 0;
+        self.0 |= 1;
+        was_copied
+    }
+
+    #[inline(always)]
+    fn forget_copies(&mut self) {
+        self.0 &= !1;
+    }
 }
 
 const NEVER: i64 = i64::MIN;
@@ -41,7 +75,7 @@ fn load(expires_at: [u8; 8]) -> Option<i64> {
 
 impl Object {
     fn new(value: Value, expires_at: Option<i64>, used_s: u32) -> Self {
-        Self { value, expires_at: store(expires_at), used_s }
+        Self { value, expires_at: store(expires_at), last_use: LastUse::new(used_s) }
     }
 
     /// When the key ceases to exist: Unix time in milliseconds.
@@ -57,7 +91,7 @@ impl Object {
 
     /// For how many seconds the key has not been used.
     pub fn idle_s(&self, now_s: u32) -> u32 {
-        now_s.saturating_sub(self.used_s)
+        self.last_use.idle_s(now_s)
     }
 
     /// Whether the key is past its time.
@@ -138,12 +172,13 @@ impl Db {
         self.dict.at(slot)
     }
 
-    /// What a copy of the value at `slot` is a copy of, if a key is there.
-    pub fn copied(&self, slot: Slot) -> Option<Copied> {
-        self.dict.has(slot).then(|| Copied {
-            hash: self.dict.hash_at(slot),
-            expires_at: self.at(slot).expires_at(),
-        })
+    /// What a copy of the value at `slot` depends on, if a key is there, and the value was asked for
+    /// before: to copy what is read once is not worth it.
+    pub fn copied(&mut self, slot: Slot) -> Option<Copied> {
+        if !self.dict.has(slot) || !self.dict.at_mut(slot).last_use.copy() {
+            return None;
+        }
+        Some(Copied { hash: self.dict.hash_at(slot), expires_at: self.at(slot).expires_at() })
     }
 
     /// By which the host sees that a copy is out of date.
@@ -154,7 +189,9 @@ impl Db {
     /// The value at `slot`, to be changed in place. The caller says so with [`Db::touch`].
     #[inline(always)]
     pub fn value_at(&mut self, slot: Slot) -> &mut Value {
-        &mut self.dict.at_mut(slot).value
+        let object = self.dict.at_mut(slot);
+        object.last_use.forget_copies();
+        &mut object.value
     }
 
     /// The value of `key`, to be changed in place. The caller says so with [`Db::touch`].
@@ -164,7 +201,7 @@ impl Db {
 
     /// Takes note that the key at `slot` is used.
     pub fn used(&mut self, slot: Slot, now_s: u32) {
-        self.dict.at_mut(slot).used_s = now_s;
+        self.dict.at_mut(slot).last_use.renew(now_s);
     }
 
     /// As [`Db::used`], if no part of the key expires; whether that is so.
@@ -174,7 +211,9 @@ impl Db {
         if object.is_volatile() {
             return false;
         }
-        object.used_s = now_s.unwrap_or(object.used_s);
+        if let Some(now_s) = now_s {
+            object.last_use.renew(now_s);
+        }
         true
     }
 
@@ -208,7 +247,7 @@ impl Db {
         let Value::String(string) = &mut object.value else { return false };
         let is_replaced = string.replace_in_place(bytes);
         if is_replaced {
-            object.used_s = used_s;
+            object.last_use = LastUse::new(used_s);
             self.touch_hashed(key, self.dict.hash_at(slot));
         }
         is_replaced

@@ -182,11 +182,11 @@ impl Engine {
         self.now.s
     }
 
-    /// What the reply of the last command is a copy of, if it is one. To be asked once, before
-    /// anything else happens.
+    /// What the reply of the last command is a copy of, if it is one, and not the first one of this
+    /// value. To be asked once, before anything else happens.
     pub fn take_copied(&mut self) -> Option<Copied> {
         let (db, slot) = self.copied.take()?;
-        self.keyspace.db(db).copied(slot)
+        self.keyspace.db_mut(db).copied(slot)
     }
 
     /// The command table by name.

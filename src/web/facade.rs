@@ -30,18 +30,20 @@ const FLAG_MESSAGES: u32 = 1;
 const FLAG_WROTE: u32 = 2;
 /// The session or connection is to be ended.
 const FLAG_CLOSE: u32 = 4;
-/// The reply is the value of one key: the head says what a copy of it depends on.
+/// The reply is the value of one key, for which it was asked before: the head says what a copy of it
+/// depends on.
 const FLAG_COPIED: u32 = 16;
 /// What the session read before may no longer be what it would read now: it has selected another
 /// database, or begun or ended a transaction.
 const FLAG_FORGET: u32 = 32;
-/// The reply is `+OK`, null, or an integer that is in the bits from [`BRIEF_SHIFT`] on: it need not
-/// be read.
+/// The reply is `+OK`, null, or an integer that is in the bits from [`BRIEF_SHIFT`] on, and need not be
+/// read; or it is a string as long as these bits say, which comes before the last two bytes.
 const BRIEF_OK: u32 = 1 << 8;
 const BRIEF_NULL: u32 = 2 << 8;
 const BRIEF_INTEGER: u32 = 3 << 8;
+const BRIEF_STRING: u32 = 4 << 8;
 const BRIEF_SHIFT: u32 = 12;
-/// The most digits of such an integer.
+/// The most digits of such an integer, or of the length of such a string.
 const BRIEF_DIGITS: usize = 6;
 /// The session waits for the end of a blocking command; its other replies come as messages.
 const FLAG_BLOCKED: u32 = 8;
@@ -72,8 +74,6 @@ struct Head {
     copies: u32,
     /// The generation, of those of `generations`, that must be what it is now.
     slot: u32,
-    /// The key's hash, by which to see that it was read before.
-    hash: u32,
     /// When the key ceases to exist: Unix milliseconds, or infinity.
     expires_at: f64,
 }
@@ -172,8 +172,8 @@ impl Lodis {
 
     /// A pointer to what is known of the last reply, always the same. `u32` each: where it is, its
     /// length in bytes, and its session; a counter, to be increased for every copy that was answered
-    /// in place of a GET; if the flag 16 is set, the slot of the value's generation, the key's hash,
-    /// and as `f64` when the key ceases to exist (Unix milliseconds, or infinity).
+    /// in place of a GET; if the flag 16 is set, the slot of the value's generation, and as
+    /// `f64`, aligned to eight bytes, when the key ceases to exist (Unix milliseconds, or infinity).
     pub fn head(&self) -> usize {
         std::ptr::from_ref(&*self.core.borrow().head) as usize
     }
@@ -341,7 +341,6 @@ impl Core {
     fn note_copied(&mut self) -> u32 {
         let Some(copied) = self.engine.take_copied() else { return 0 };
         self.head.slot = Generations::slot(copied.hash) as u32;
-        self.head.hash = copied.hash;
         self.head.expires_at = copied.expires_at.map_or(f64::INFINITY, |at| at as f64);
         FLAG_COPIED
     }
@@ -446,13 +445,28 @@ fn brief(reply: &[u8]) -> u32 {
         b"+OK\r\n" => BRIEF_OK,
         b"_\r\n" => BRIEF_NULL,
         [b':', digits @ .., b'\r', b'\n'] if digits.len() <= BRIEF_DIGITS => {
-            let value = digits.iter().try_fold(0, |value, digit| {
-                digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'))
-            });
-            value.map_or(0, |value| BRIEF_INTEGER | value << BRIEF_SHIFT)
+            digits_value(digits).map_or(0, |value| BRIEF_INTEGER | value << BRIEF_SHIFT)
         }
+        [b'$', rest @ .., b'\r', b'\n'] => brief_string(rest),
         _ => 0,
     }
+}
+
+/// The flag of a reply whose length and text, between its first byte and the last two, are `rest`.
+fn brief_string(rest: &[u8]) -> u32 {
+    let end = rest.iter().take(BRIEF_DIGITS + 1).position(|byte| *byte == b'\r');
+    let Some((digits, text)) = end.map(|end| rest.split_at(end)) else { return 0 };
+    match digits_value(digits) {
+        Some(length) if text.len() == length as usize + 2 => BRIEF_STRING | length << BRIEF_SHIFT,
+        _ => 0,
+    }
+}
+
+/// The value of at most [`BRIEF_DIGITS`] decimal digits.
+fn digits_value(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value, digit| {
+        digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'))
+    })
 }
 
 /// Milliseconds of JavaScript to microseconds; what is no time counts as 0.
