@@ -1,6 +1,7 @@
 //! Group *geo*: what is near.
 
 use super::geo::{GEO, coordinate, distance, number, take_place, take_unit};
+use crate::collections::sort_by;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -326,7 +327,7 @@ impl<'a> Query<'a> {
             });
         }
         if let Some(ascending) = self.ascending {
-            found.sort_by(|a, b| {
+            sort_by(&mut found, |a, b| {
                 let order = a.metres.total_cmp(&b.metres);
                 if ascending { order } else { order.reverse() }
             });

@@ -1,6 +1,7 @@
 //! Group *set*: intersection, union and difference.
 
 use super::set::{SET, bulk};
+use crate::collections::sort_by;
 use crate::engine::args::Args;
 use crate::engine::config::Limits;
 use crate::engine::context::Ctx;
@@ -106,7 +107,7 @@ pub static COMMANDS: &[Command] = &[
 /// Calls `f` with the members that are in all sets, up to where it answers false.
 fn intersect<'a>(sets: &[Option<&'a Set>], mut f: impl FnMut(Item<'a>) -> bool) {
     let Some(mut sets) = sets.iter().copied().collect::<Option<Vec<&Set>>>() else { return };
-    sets.sort_by_key(|set| set.len());
+    sort_by(&mut sets, |one, other| one.len().cmp(&other.len()));
     let Some((smallest, others)) = sets.split_first() else { return };
     smallest.visit(|member| {
         let in_all = member.with_bytes(|word| others.iter().all(|set| set.contains(word)));

@@ -1,5 +1,6 @@
 //! Group *generic*: SORT and SORT_RO.
 
+use crate::collections::sort_by;
 use crate::engine::args::Args;
 use crate::engine::config::Limits;
 use crate::engine::context::Ctx;
@@ -307,7 +308,7 @@ fn sorted(c: &mut Ctx<'_>, key: &[u8], options: &mut Options<'_>) -> Result<Vec<
         return Ok(entries);
     }
     weigh(c, &mut entries, options)?;
-    entries.sort_by(|one, other| {
+    sort_by(&mut entries, |one, other| {
         let order = compare(one, other, options);
         if is_set { order.then_with(|| one.element.cmp(&other.element)) } else { order }
     });

@@ -3,6 +3,7 @@
 use super::set_algebra::{counted_keys, limit};
 use super::sorted_set::{SORTED_SET, Scores};
 use super::sorted_set_range::store;
+use crate::collections::sort_by;
 use crate::engine::args::Args;
 use crate::engine::config::Limits;
 use crate::engine::context::Ctx;
@@ -261,7 +262,8 @@ impl<'a> Query<'a> {
         }
         let mut weighted: Vec<(Option<Source<'_>>, f64)> =
             sources.into_iter().zip(self.weights.iter().copied()).collect();
-        weighted.sort_by_key(|(source, _)| source.map_or(0, Source::len));
+        let len = |(source, _): &(Option<Source<'_>>, f64)| source.map_or(0, Source::len);
+        sort_by(&mut weighted, |one, other| len(one).cmp(&len(other)));
         let mut result = SortedSet::default();
         if operation == Operation::Union {
             for (source, weight) in weighted.iter().filter_map(|(s, w)| Some(((*s)?, *w))) {
@@ -402,7 +404,7 @@ fn zintercard(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
     let limit = limit(args)?;
     let sources: Option<Vec<Source<'_>>> = sources(c, keys).into_iter().collect();
     let mut sources = sources.unwrap_or_default();
-    sources.sort_by_key(|source| source.len());
+    sort_by(&mut sources, |one, other| one.len().cmp(&other.len()));
     let mut count = 0;
     if let Some((first, others)) = sources.split_first() {
         first.visit(|member, _| {

@@ -1,7 +1,7 @@
 //! Consumer groups.
 
 use super::id::StreamId;
-use crate::collections::{Sorted, SortedKeys};
+use crate::collections::{Sorted, SortedKeys, sort_by};
 use std::sync::Arc;
 
 /// A consumer group: how far it has read, and what has been delivered and not acknowledged.
@@ -101,7 +101,7 @@ impl Group {
         let since = self.pending.iter().map(|(id, pending)| (pending.delivered_ms, *id));
         let mut idle: Vec<_> =
             since.filter(|(since, _)| now_ms.saturating_sub(*since) >= min_ms).collect();
-        idle.sort_unstable();
+        sort_by(&mut idle, Ord::cmp);
         idle
     }
 
