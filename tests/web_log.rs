@@ -103,12 +103,12 @@ async fn wait(promise: Promise) -> Result<JsValue, JsValue> {
     JsFuture::from(promise).await
 }
 
-fn object<T: JsCast>(pairs: &[(&str, JsValue)]) -> T {
+fn object(pairs: &[(&str, JsValue)]) -> JsValue {
     let object = js_sys::Object::new();
     for (name, value) in pairs {
         Reflect::set(&object, &(*name).into(), value).unwrap();
     }
-    object.unchecked_into()
+    object.into()
 }
 
 fn now() -> f64 {
@@ -117,7 +117,7 @@ fn now() -> f64 {
 
 impl Page {
     async fn open(name: &str, append_only: bool, fsync: &str) -> Result<Self, JsValue> {
-        let lodis = Lodis::new(&object(&[("nowMs", now().into())])).map_err(JsValue::from)?;
+        let lodis = Lodis::new(object(&[("nowMs", now().into())])).map_err(JsValue::from)?;
         let session = lodis.connect(3);
         let events = Array::new();
         let noted = events.clone();
@@ -127,7 +127,7 @@ impl Page {
         let options = object(&[("appendOnly", append_only.into()), ("appendFsync", fsync.into())]);
         let on_event: Function = handler.as_ref().clone().unchecked_into();
         let opening =
-            Log::open(&lodis, name.to_owned(), &options, on_event).map_err(JsValue::from)?;
+            Log::open(&lodis, name.to_owned(), options, on_event).map_err(JsValue::from)?;
         let log = wait(opening).await?;
         let log = <Log as TryFromJsValue>::try_from_js_value(log)?;
         Ok(Self { lodis, session, log, events, _handler: handler })

@@ -11,10 +11,10 @@ use crate::engine::blocking::Unblock;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
-use crate::engine::table::{Command, flag};
+use crate::engine::table::Command;
 use crate::engine::{Connection, Engine, Options, syntax};
 use crate::resp::{Protocol, Writer};
-use js_sys::{Array, Object, Reflect};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -84,29 +84,24 @@ pub struct Lodis {
     core: Rc<RefCell<Core>>,
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// `{ databases?: number, nowMs: number }`.
-    pub type LodisOptions;
-    #[wasm_bindgen(method, getter)]
-    fn databases(this: &LodisOptions) -> Option<u32>;
-    #[wasm_bindgen(method, getter, js_name = nowMs)]
-    fn now_ms(this: &LodisOptions) -> f64;
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LodisOptions {
+    databases: Option<u32>,
+    now_ms: f64,
 }
 
 #[wasm_bindgen]
 impl Lodis {
-    /// An engine with an empty keyspace.
+    /// An engine with an empty keyspace: `{ databases?: number, nowMs: number }`.
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        #[wasm_bindgen(unchecked_param_type = "{ databases?: number, nowMs: number }")]
-        options: &LodisOptions,
-    ) -> Result<Lodis, JsError> {
+    pub fn new(options: JsValue) -> Result<Lodis, JsError> {
+        let options: LodisOptions = serde_wasm_bindgen::from_value(options)?;
         let seed = getrandom::u64().map_err(|error| JsError::new(&error.to_string()))?;
         let engine = Engine::new(&Options {
             seed,
-            now_us: micros(options.now_ms()),
-            databases: options.databases().unwrap_or(16).clamp(1, 16_384) as usize,
+            now_us: micros(options.now_ms),
+            databases: options.databases.unwrap_or(16).clamp(1, 16_384) as usize,
         });
         let core = Core {
             engine,
@@ -289,17 +284,17 @@ impl Lodis {
 
     /// The command table for completion and hints:
     /// `{ name, syntax, summary, group, since, complexity, readOnly }[]`, subcommands as `config get`.
-    pub fn hints(&self) -> Array {
-        let hints = Array::new();
+    pub fn hints(&self) -> Result<JsValue, JsError> {
+        let mut hints = Vec::new();
         for command in commands() {
             if command.handler.is_some() {
-                hints.push(&hint(command.name, command));
+                hints.push(Hint::new(command.name.to_owned(), command));
             }
-            for sub in command.subcommands {
-                hints.push(&hint(&format!("{} {}", command.name, sub.name), sub));
-            }
+            let sub =
+                |sub: &'static Command| Hint::new(format!("{} {}", command.name, sub.name), sub);
+            hints.extend(command.subcommands.iter().map(sub));
         }
-        hints
+        Ok(serde_wasm_bindgen::to_value(&hints)?)
     }
 }
 
@@ -418,22 +413,30 @@ impl Core {
 }
 
 /// One command of the table, for people.
-fn hint(name: &str, command: &Command) -> Object {
-    let hint = Object::new();
-    let syntax = syntax::hint(&syntax::parse(command.syntax).unwrap_or_default());
-    let texts = [
-        ("name", name),
-        ("syntax", &syntax),
-        ("summary", command.summary),
-        ("group", command.group.name()),
-        ("since", command.since),
-        ("complexity", command.complexity),
-    ];
-    for (key, text) in texts {
-        let _ = Reflect::set(&hint, &key.into(), &text.into());
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hint {
+    name: String,
+    syntax: String,
+    summary: &'static str,
+    group: &'static str,
+    since: &'static str,
+    complexity: &'static str,
+    read_only: bool,
+}
+
+impl Hint {
+    fn new(name: String, command: &'static Command) -> Self {
+        Self {
+            name,
+            syntax: syntax::hint(&syntax::parse(command.syntax).unwrap_or_default()),
+            summary: command.summary,
+            group: command.group.name(),
+            since: command.since,
+            complexity: command.complexity,
+            read_only: command.has(crate::engine::table::flag::READONLY),
+        }
     }
-    let _ = Reflect::set(&hint, &"readOnly".into(), &command.has(flag::READONLY).into());
-    hint
 }
 
 /// A reply that flags can carry.

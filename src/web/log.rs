@@ -13,6 +13,7 @@ use crate::persist::manifest::Manifest;
 use crate::persist::record::{self, Record};
 use crate::persist::replay::{Replay, ReplayError};
 use js_sys::{Function, Promise, Reflect};
+use serde::Deserialize;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -35,27 +36,19 @@ export interface LogOptions {
 export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut";
 "#;
 
-#[wasm_bindgen]
-extern "C" {
-    /// What [`Log::open`] is to do.
-    #[wasm_bindgen(typescript_type = "LogOptions")]
-    pub type LogOptions;
-    #[wasm_bindgen(method, getter, js_name = appendOnly)]
-    fn append_only(this: &LogOptions) -> bool;
-    #[wasm_bindgen(method, getter, js_name = appendFsync)]
-    fn append_fsync(this: &LogOptions) -> String;
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LogOptions {
+    append_only: bool,
+    append_fsync: Fsync,
 }
 
-impl LogOptions {
-    fn read(&self) -> Result<Settings, JsError> {
-        let append_fsync = match self.append_fsync().as_str() {
-            "always" => AppendFsync::Always,
-            "everysec" => AppendFsync::Everysec,
-            "no" => AppendFsync::No,
-            _ => return Err(JsError::new("appendFsync is \"always\", \"everysec\" or \"no\"")),
-        };
-        Ok(Settings { append_only: self.append_only(), append_fsync })
-    }
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Fsync {
+    Always,
+    Everysec,
+    No,
 }
 
 /// Persistence of one engine.
@@ -75,11 +68,11 @@ impl Log {
     pub fn open(
         lodis: &Lodis,
         name: String,
-        options: &LogOptions,
+        #[wasm_bindgen(unchecked_param_type = "LogOptions")] options: JsValue,
         #[wasm_bindgen(unchecked_param_type = "(type: LogEvent, value: number | string) => void")]
         on_event: Function,
     ) -> Result<Promise, JsError> {
-        let settings = options.read()?;
+        let options: LogOptions = serde_wasm_bindgen::from_value(options)?;
         let core = lodis.core();
         let (promise, settle) = promise();
         let settle = move |opened: Result<Rc<Driver>, StoreError>| match opened {
@@ -87,7 +80,7 @@ impl Log {
             Err(error) => settle(Err(js_error(error.code, &error.message))),
         };
         Store::open(&name, move |store| match store {
-            Ok(store) => Opening::claim(core, store, settings, on_event, Box::new(settle)),
+            Ok(store) => Opening::claim(core, store, options, on_event, Box::new(settle)),
             Err(error) => settle(Err(error)),
         });
         Ok(promise)
@@ -178,11 +171,16 @@ impl Opening {
     fn claim(
         core: Rc<RefCell<Core>>,
         store: Store,
-        settings: Settings,
+        options: LogOptions,
         on_event: Function,
         settle: Settle,
     ) {
-        store.clone().claim(settings.append_only, now_ms(), move |claim| match claim {
+        let fsync = match options.append_fsync {
+            Fsync::Always => AppendFsync::Always,
+            Fsync::Everysec => AppendFsync::Everysec,
+            Fsync::No => AppendFsync::No,
+        };
+        store.clone().claim(options.append_only, now_ms(), move |claim| match claim {
             Err(error) => {
                 store.close();
                 settle(Err(error));
@@ -191,17 +189,7 @@ impl Opening {
                 let base = claim.manifest.base;
                 let replay = Replay::begin(&mut core.borrow_mut().engine, base);
                 let reader = Reader::new(store.clone(), base);
-                Self {
-                    core,
-                    store,
-                    claim,
-                    fsync: settings.append_fsync,
-                    on_event,
-                    replay,
-                    reader,
-                    settle,
-                }
-                .run();
+                Self { core, store, claim, fsync, on_event, replay, reader, settle }.run();
             }
         });
     }

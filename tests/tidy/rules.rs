@@ -26,8 +26,16 @@ pub const LAYERS: [(&str, &[&str]); 6] = [
 pub const PURE: [&str; 5] = ["replication", "persist", "engine", "resp", "collections"];
 
 /// Crates that are JavaScript, or the system, in disguise.
-const FOREIGN_CRATES: [&str; 7] =
-    ["getrandom", "js_sys", "rand", "wasm_bindgen", "wasm_bindgen_futures", "web_sys", "libc"];
+const FOREIGN_CRATES: [&str; 8] = [
+    "getrandom",
+    "js_sys",
+    "rand",
+    "serde_wasm_bindgen",
+    "wasm_bindgen",
+    "wasm_bindgen_futures",
+    "web_sys",
+    "libc",
+];
 
 /// What a state machine has no business with.
 const SYSTEM: [&[&str]; 9] = [
