@@ -243,6 +243,12 @@ impl<V> Dict<V> {
         self.chunks.iter().flatten().map(|entry| (&*entry.key, &entry.value))
     }
 
+    /// The entries from number `index` on, in the order of [`Dict::nth`].
+    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = (&[u8], &V)> {
+        let entries = self.chunks.iter().skip(index / CHUNK).flatten().skip(index % CHUNK);
+        entries.map(|entry| (&*entry.key, &entry.value))
+    }
+
     /// Every value, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.chunks.iter_mut().flatten().map(|entry| &mut entry.value)

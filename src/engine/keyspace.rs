@@ -105,6 +105,8 @@ pub struct Db {
     dict: Dict<Object>,
     /// How many keys have an expiry time.
     volatile: usize,
+    /// How many keys are known to have fields that expire.
+    expiring_hashes: usize,
     /// Expiry times of keys, and the soonest one of each hash's fields, with the hashes of the keys.
     deadlines: Deadlines,
     /// Keys that some session watches.
@@ -128,6 +130,7 @@ impl Db {
         Self {
             dict: Dict::new(seed),
             volatile: 0,
+            expiring_hashes: 0,
             deadlines: Deadlines::default(),
             watched: Dict::new(seed),
             ready: Vec::new(),
@@ -153,6 +156,11 @@ impl Db {
     /// How many keys have an expiry time.
     pub fn volatile_len(&self) -> usize {
         self.volatile
+    }
+
+    /// How many keys have fields that expire.
+    pub fn expiring_hashes_len(&self) -> usize {
+        self.expiring_hashes
     }
 
     /// What `key` holds, expired or not.
@@ -221,17 +229,17 @@ impl Db {
     pub fn set(
         &mut self,
         key: &[u8],
-        value: Value,
+        mut value: Value,
         expires_at: Option<i64>,
         used_s: u32,
     ) -> Option<Object> {
-        let fields_expire_at = value.next_field_expiry();
+        let fields_expire_at = value.note_field_expiry();
         let old = self.dict.insert(key, Object::new(value, expires_at, used_s));
         let old_deadline = old.as_ref().and_then(Object::expires_at);
         self.note_deadline(key, old_deadline, expires_at);
-        if let Some(at) = fields_expire_at {
-            self.push_deadline(key, at);
-        }
+        let old_fields_expire_at = old.as_ref().and_then(|old| old.value.noted_field_expiry());
+        self.note_field_deadline(key, old_fields_expire_at, None);
+        self.note_field_deadline(key, None, fields_expire_at);
         self.touch(key);
         old
     }
@@ -271,6 +279,7 @@ impl Db {
     pub fn remove(&mut self, key: &[u8]) -> Option<Object> {
         let object = self.dict.remove(key)?;
         self.volatile -= usize::from(object.expires_at().is_some());
+        self.note_field_deadline(key, object.value.noted_field_expiry(), None);
         self.touch(key);
         Some(object)
     }
@@ -280,17 +289,29 @@ impl Db {
         self.touch_all();
         self.generations.advance_all();
         self.deadlines = Deadlines::default();
-        self.volatile = 0;
+        (self.volatile, self.expiring_hashes) = (0, 0);
         let empty = Dict::new(self.dict.seed());
         std::mem::replace(&mut self.dict, empty)
+    }
+
+    /// See [`Keyspace::swap`].
+    fn exchange(&mut self, other: &mut Self) {
+        self.touch_existing(|dict, key| dict.contains(key) || other.dict.contains(key));
+        other.touch_existing(|dict, key| dict.contains(key) || self.dict.contains(key));
+        std::mem::swap(self, other);
+        std::mem::swap(&mut self.watched, &mut other.watched);
+        std::mem::swap(&mut self.ready, &mut other.ready);
+        std::mem::swap(&mut self.generations, &mut other.generations);
+        self.generations.advance_all();
+        other.generations.advance_all();
     }
 
     /// Takes note of a change of the expiry times of a hash's fields.
     pub fn note_field_expiry(&mut self, key: &[u8]) {
         let Some(Object { value: Value::Hash(hash), .. }) = self.dict.get_mut(key) else { return };
-        if let Some(at) = hash.take_new_expiry() {
-            self.push_deadline(key, at);
-        }
+        let old = hash.noted_expiry();
+        let new = hash.note_expiry();
+        self.note_field_deadline(key, old, new);
     }
 
     /// A key with a time before `now_ms`, its own or a field's, if there is one.
@@ -435,6 +456,14 @@ impl Db {
         }
     }
 
+    fn note_field_deadline(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
+        self.expiring_hashes += usize::from(new.is_some());
+        self.expiring_hashes -= usize::from(old.is_some());
+        if let Some(at) = new.filter(|_| old != new) {
+            self.push_deadline(key, at);
+        }
+    }
+
     fn push_deadline(&mut self, key: &[u8], at: i64) {
         self.deadlines.push(at, self.dict.hash(key));
         let dict = &self.dict;
@@ -494,6 +523,11 @@ impl Keyspace {
         self.dbs.iter_mut().enumerate().find_map(ready)
     }
 
+    /// Whether any hash has fields that expire.
+    pub fn fields_expire(&self) -> bool {
+        self.dbs.iter().any(|db| db.expiring_hashes > 0)
+    }
+
     /// All databases, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Db> {
         self.dbs.iter()
@@ -507,15 +541,13 @@ impl Keyspace {
         }
         let (low, high) = (first.min(second), first.max(second));
         let (left, right) = self.dbs.split_at_mut(high);
-        let (one, other) = (&mut left[low], &mut right[0]);
-        one.touch_existing(|dict, key| dict.contains(key) || other.dict.contains(key));
-        other.touch_existing(|dict, key| dict.contains(key) || one.dict.contains(key));
-        std::mem::swap(one, other);
-        std::mem::swap(&mut one.watched, &mut other.watched);
-        std::mem::swap(&mut one.ready, &mut other.ready);
-        std::mem::swap(&mut one.generations, &mut other.generations);
-        one.generations.advance_all();
-        other.generations.advance_all();
+        left[low].exchange(&mut right[0]);
+    }
+
+    /// Exchanges all databases with those of `other`, which has as many.
+    pub fn exchange(&mut self, other: &mut Self) {
+        let pairs = self.dbs.iter_mut().zip(&mut other.dbs);
+        pairs.for_each(|(one, other)| one.exchange(other));
     }
 }
 

@@ -9,41 +9,99 @@ const DISTANCE_MAX: usize = 1 << 13;
 const LENGTH_MAX: usize = (1 << 8) + (1 << 3);
 const LITERALS_MAX: usize = 1 << 5;
 
-/// The compressed bytes, if they are fewer than `bytes` by more than 4.
-pub(super) fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    let limit = bytes.len().checked_sub(4)?;
-    let mut table = vec![u32::MAX; 1 << HASH_BITS];
-    let mut out: Vec<u8> = Vec::new();
-    let (mut at, mut literals) = (0, 0);
-    while at < bytes.len() {
-        let length = match bytes.get(at..at + 3) {
-            Some(next) => {
-                let slot = &mut table[hash(next)];
-                let before = std::mem::replace(slot, at as u32) as usize;
-                repetition(bytes, before, at).map(|length| (before, length))
-            }
-            None => None,
-        };
-        let Some((before, length)) = length else {
-            at += 1;
-            continue;
-        };
-        write_literals(&mut out, &bytes[literals..at]);
-        let (distance, rest) = (at - before - 1, length - 2);
-        if rest < 7 {
-            out.push((rest << 5 | distance >> 8) as u8);
-        } else {
-            out.extend_from_slice(&[(7 << 5 | distance >> 8) as u8, (rest - 7) as u8]);
+/// Where bytes were seen before. One is enough for many strings, one after the other.
+#[derive(Default)]
+pub(super) struct Compressor {
+    /// By hash: the index in the string, `base` added. What is below `base` is of strings before.
+    table: Vec<u32>,
+    base: u32,
+    /// The length of the string that is being compressed.
+    len: u32,
+}
+
+/// A string that is being compressed.
+pub(super) struct Compression {
+    out: Vec<u8>,
+    at: usize,
+    literals: usize,
+}
+
+/// How far a compression is.
+pub(super) enum Compressed {
+    /// Not at its end.
+    Partly,
+    /// At its end: the bytes, if they are fewer by more than 4.
+    Whole(Option<Vec<u8>>),
+}
+
+impl Compressor {
+    /// Begins with a string of `len` bytes; what was begun before cannot be gone on with.
+    pub(super) fn begin(&mut self, len: usize) -> Compression {
+        let mut base = self.base.saturating_add(self.len);
+        self.len = u32::try_from(len).unwrap_or(u32::MAX);
+        if self.table.is_empty() || base.checked_add(self.len).is_none() {
+            self.table = vec![0; 1 << HASH_BITS];
+            base = 1;
         }
-        out.push(distance as u8);
-        at += length;
-        literals = at;
-        if out.len() >= limit {
-            return None;
-        }
+        self.base = base;
+        Compression { out: Vec::new(), at: 0, literals: 0 }
     }
-    write_literals(&mut out, &bytes[literals..]);
-    (out.len() < limit).then_some(out)
+
+    /// Goes on with a string until about `most` more of its bytes are compressed.
+    pub(super) fn step(
+        &mut self,
+        bytes: &[u8],
+        state: &mut Compression,
+        most: usize,
+    ) -> Compressed {
+        let limit = match bytes.len().checked_sub(4) {
+            // Indices are 32 bits.
+            Some(limit) if self.base.checked_add(self.len).is_some() => limit,
+            _ => return Compressed::Whole(None),
+        };
+        let end = state.at.saturating_add(most).min(bytes.len());
+        while state.at < end {
+            let at = state.at;
+            let repeated = match bytes.get(at..at + 3) {
+                Some(next) => {
+                    let slot = &mut self.table[hash(next)];
+                    let before = std::mem::replace(slot, self.base + at as u32);
+                    let before = before.checked_sub(self.base).map(|before| before as usize);
+                    before.and_then(|before| Some((before, repetition(bytes, before, at)?)))
+                }
+                None => None,
+            };
+            let Some((before, length)) = repeated else {
+                state.at += 1;
+                continue;
+            };
+            state.write_repetition(bytes, before, length);
+            if state.out.len() >= limit {
+                return Compressed::Whole(None);
+            }
+        }
+        if state.at < bytes.len() {
+            return Compressed::Partly;
+        }
+        write_literals(&mut state.out, bytes.get(state.literals..).unwrap_or_default());
+        let out = std::mem::take(&mut state.out);
+        Compressed::Whole(Some(out).filter(|out| out.len() < limit))
+    }
+}
+
+impl Compression {
+    fn write_repetition(&mut self, bytes: &[u8], before: usize, length: usize) {
+        write_literals(&mut self.out, &bytes[self.literals..self.at]);
+        let (distance, rest) = (self.at - before - 1, length - 2);
+        if rest < 7 {
+            self.out.push((rest << 5 | distance >> 8) as u8);
+        } else {
+            self.out.extend_from_slice(&[(7 << 5 | distance >> 8) as u8, (rest - 7) as u8]);
+        }
+        self.out.push(distance as u8);
+        self.at += length;
+        self.literals = self.at;
+    }
 }
 
 fn hash(next: &[u8]) -> usize {
@@ -109,6 +167,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
+        compress_with(&mut Compressor::default(), bytes, usize::MAX)
+    }
+
+    fn compress_with(with: &mut Compressor, bytes: &[u8], most: usize) -> Option<Vec<u8>> {
+        let mut state = with.begin(bytes.len());
+        loop {
+            if let Compressed::Whole(compressed) = with.step(bytes, &mut state, most) {
+                return compressed;
+            }
+        }
+    }
+
+    #[test]
+    fn indices_of_many_strings_never_overflow() {
+        let mut compressor = Compressor::default();
+        let bytes = b"abcdefgh".repeat(10);
+        let expected = compress(&bytes);
+        assert!(expected.is_some());
+        assert_eq!(compress_with(&mut compressor, &bytes, usize::MAX), expected);
+        compressor.base = u32::MAX - 200;
+        for _ in 0..5 {
+            assert_eq!(compress_with(&mut compressor, &bytes, usize::MAX), expected);
+        }
+        assert!(compressor.base < 1000);
+    }
+
     #[test]
     fn what_repeats_becomes_short() {
         let bytes = b"abcabcabcabcabcabcabcabcabcabcabcabcabc".repeat(100);
@@ -126,6 +211,18 @@ mod tests {
         fn what_is_compressed_comes_back(bytes in prop::collection::vec(0u8..4, 0..600)) {
             if let Some(compressed) = compress(&bytes) {
                 prop_assert_eq!(decompress(&compressed, bytes.len()), Some(bytes));
+            }
+        }
+
+        #[test]
+        fn neither_slices_nor_strings_before_matter(
+            strings in prop::collection::vec(prop::collection::vec(0u8..3, 0..200), 1..5),
+            most in 1usize..50,
+        ) {
+            let mut compressor = Compressor::default();
+            for bytes in strings {
+                let sliced = compress_with(&mut compressor, &bytes, most);
+                prop_assert_eq!(sliced, compress(&bytes));
             }
         }
 

@@ -9,9 +9,6 @@ mod crc64;
 mod decode;
 mod encode;
 mod lzf;
-mod read;
-mod stream;
-mod ziplist;
 
 pub use crc64::crc64;
 pub use encode::{Purpose, dump};
@@ -53,8 +50,35 @@ mod kind {
     pub const STREAM_LISTPACKS_2: u8 = 19;
     pub const SET_LISTPACK: u8 = 20;
     pub const STREAM_LISTPACKS_3: u8 = 21;
+    pub const HASH_METADATA_PRE_GA: u8 = 22;
+    pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+}
+
+/// What a call may still do, roughly in bytes.
+struct Budget(usize);
+
+impl Budget {
+    /// What an element costs besides its bytes: short ones are many.
+    const ELEMENT: usize = 32;
+
+    /// Something is always done, so that there is an end.
+    fn new(bytes: usize) -> Self {
+        Self(bytes.max(1))
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_sub(bytes.saturating_add(Self::ELEMENT));
+    }
+
+    fn left(&self) -> usize {
+        self.0
+    }
+
+    fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// Reads what [`dump`] has written, or DUMP of a Redis up to 8. Cost: O(bytes), and more for what

@@ -162,6 +162,31 @@ impl Hash {
         }
     }
 
+    /// Calls `f` with fields and values, from number `start` on in the order that they have until the
+    /// hash changes, up to where it answers false; whether it never did.
+    pub fn visit_from<'a>(
+        &'a self,
+        start: usize,
+        mut f: impl FnMut(Item<'a>, Item<'a>) -> bool,
+    ) -> bool {
+        match self.fields() {
+            Fields::Listpack(listpack) => {
+                let first = i64::try_from(start.saturating_mul(2)).ok();
+                let Some(first) = first.and_then(|first| listpack.seek(first)) else { return true };
+                let mut items = listpack.iter_from(first);
+                while let (Some(field), Some(value)) = (items.next(), items.next()) {
+                    if !f(field, value) {
+                        return false;
+                    }
+                }
+                true
+            }
+            Fields::Table(table) => table
+                .iter_from(start)
+                .all(|(field, value)| f(Item::Bytes(field), Item::Bytes(value))),
+        }
+    }
+
     /// Field and value number `index`, in no particular order. O(1), in a listpack O(fields).
     pub fn nth(&self, index: usize) -> Option<(Item<'_>, Item<'_>)> {
         match self.fields() {
@@ -228,12 +253,19 @@ impl Hash {
         }
     }
 
-    /// The first expiry time, if it is another one than at the last call.
-    pub fn take_new_expiry(&mut self) -> Option<i64> {
+    /// The first expiry time as the keyspace knows it: at the last [`Hash::note_expiry`].
+    pub fn noted_expiry(&self) -> Option<i64> {
+        match &self.0 {
+            Repr::Plain(_) => None,
+            Repr::Expiring(expiring) => expiring.1.noted,
+        }
+    }
+
+    /// Takes note of the first expiry time, and answers it.
+    pub fn note_expiry(&mut self) -> Option<i64> {
         let Repr::Expiring(expiring) = &mut self.0 else { return None };
-        let next = expiring.1.first_at();
-        let before = std::mem::replace(&mut expiring.1.noted, next);
-        next.filter(|_| next != before)
+        expiring.1.noted = expiring.1.first_at();
+        expiring.1.noted
     }
 
     /// Removes the first field whose time has come by `now_ms`; answers its name.

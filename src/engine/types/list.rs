@@ -88,9 +88,17 @@ impl List {
 
     /// The listpacks that make up the list.
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = &Listpack> + ExactSizeIterator {
+        self.nodes_from(0)
+    }
+
+    /// The listpacks from number `start` on.
+    pub fn nodes_from(
+        &self,
+        start: usize,
+    ) -> impl DoubleEndedIterator<Item = &Listpack> + ExactSizeIterator {
         let (front, back) = self.slices();
         // A deque's slices are read as one, with a length that is known.
-        (0..front.len() + back.len())
+        (start..front.len() + back.len())
             .map(move |index| front.get(index).unwrap_or_else(|| &back[index - front.len()]))
     }
 

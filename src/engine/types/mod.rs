@@ -81,6 +81,22 @@ impl Value {
         }
     }
 
+    /// See [`Hash::noted_expiry`].
+    pub fn noted_field_expiry(&self) -> Option<i64> {
+        match self {
+            Self::Hash(hash) => hash.noted_expiry(),
+            _ => None,
+        }
+    }
+
+    /// See [`Hash::note_expiry`].
+    pub fn note_field_expiry(&mut self) -> Option<i64> {
+        match self {
+            Self::Hash(hash) => hash.note_expiry(),
+            _ => None,
+        }
+    }
+
     /// Whether it is a collection that has nothing left to hold its key: never a string or stream.
     pub fn is_spent(&self) -> bool {
         match self {

@@ -204,6 +204,20 @@ impl Set {
         }
     }
 
+    /// As [`Set::visit`], from number `start` on, in the order that it has until it changes.
+    pub fn visit_from<'a>(&'a self, start: usize, mut f: impl FnMut(Item<'a>) -> bool) -> bool {
+        match &self.0 {
+            Encoding::Table(table) => {
+                table.iter_from(start).all(|(member, ())| f(Item::Bytes(member)))
+            }
+            Encoding::Listpack(listpack) => {
+                let first = i64::try_from(start).ok().and_then(|start| listpack.seek(start));
+                first.is_none_or(|first| listpack.iter_from(first).all(f))
+            }
+            Encoding::Intset(intset) => intset.iter().skip(start).all(|value| f(Item::Int(value))),
+        }
+    }
+
     /// Visits the members under `cursor` and answers the next cursor; see [`Dict::scan`]. The
     /// compact encodings are visited whole.
     pub fn scan<'a>(&'a self, cursor: u64, mut f: impl FnMut(Item<'a>)) -> u64 {

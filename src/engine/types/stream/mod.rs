@@ -30,19 +30,19 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream of nodes, as an RDB stores it; `None` unless they are in order. Redis keeps nodes
+    /// Adds a node after all others, as an RDB stores it; whether that is its place. Redis keeps nodes
     /// in which every entry is deleted; they are left out.
-    pub fn from_nodes(mut nodes: Vec<Node>) -> Option<Self> {
-        let mut last = None;
-        for node in &nodes {
-            if last >= Some(node.id()) {
-                return None;
-            }
-            last = node.last_id();
+    pub fn push_node(&mut self, node: Node) -> bool {
+        if node.is_empty() {
+            return true;
         }
-        nodes.retain(|node| !node.is_empty());
-        let len = nodes.iter().map(Node::len).sum();
-        Some(Self { nodes: nodes.into(), len, ..Self::default() })
+        let is_after = |last: &Node| last.last_id() < Some(node.id());
+        let belongs = self.nodes.back().is_none_or(is_after);
+        if belongs {
+            self.len += node.len();
+            self.nodes.push_back(node);
+        }
+        belongs
     }
 
     /// The nodes.
@@ -343,8 +343,11 @@ mod tests {
                 prop_assert_eq!(stream.len(), model.len());
                 prop_assert_eq!(stream.first_id(), model.keys().next().copied().unwrap_or_default());
             }
-            let nodes = stream.nodes().map(|node| Node::from_parts(node.id(), node.listpack().clone()).unwrap());
-            let again = Stream::from_nodes(nodes.collect()).unwrap();
+            let mut again = Stream::default();
+            for node in stream.nodes() {
+                let node = Node::from_parts(node.id(), node.listpack().clone()).unwrap();
+                prop_assert!(again.push_node(node));
+            }
             prop_assert_eq!(all(&again, false), all(&stream, false));
         }
     }

@@ -1,18 +1,18 @@
 //! The compact forms that Redis wrote before the listpack: ziplist and zipmap.
 
-use super::read::Reader;
+use super::read::{Read, Reader, Stop};
 use std::borrow::Cow;
 
 const END: u8 = 0xff;
 
-/// The entries of a ziplist; `None` unless every length in it is right.
-pub(super) fn entries(bytes: &[u8]) -> Option<Vec<Cow<'_, [u8]>>> {
+/// The entries of a ziplist, if every length in it is right.
+pub(super) fn entries(bytes: &[u8]) -> Read<Vec<Cow<'_, [u8]>>> {
     let mut reader = Reader(bytes);
     let total = u32::from_le_bytes(reader.array()?) as usize;
     let _tail: [u8; 4] = reader.array()?;
     let count = u16::from_le_bytes(reader.array()?);
     if total != bytes.len() {
-        return None;
+        return Err(Stop::Bad);
     }
     let (mut entries, mut previous) = (Vec::new(), 0usize);
     loop {
@@ -23,16 +23,16 @@ pub(super) fn entries(bytes: &[u8]) -> Option<Vec<Cow<'_, [u8]>>> {
             short => usize::from(short),
         };
         if len != previous {
-            return None;
+            return Err(Stop::Bad);
         }
         entries.push(entry(&mut reader)?);
         previous = before - reader.0.len();
     }
     let counted = count == u16::MAX || usize::from(count) == entries.len();
-    (reader.0.is_empty() && counted).then_some(entries)
+    if reader.0.is_empty() && counted { Ok(entries) } else { Err(Stop::Bad) }
 }
 
-fn entry<'a>(reader: &mut Reader<'a>) -> Option<Cow<'a, [u8]>> {
+fn entry<'a>(reader: &mut Reader<'a>) -> Read<Cow<'a, [u8]>> {
     let tag = reader.byte()?;
     let value = match tag {
         0..=0x3f => return reader.bytes(usize::from(tag)).map(Cow::Borrowed),
@@ -53,30 +53,30 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Option<Cow<'a, [u8]>> {
         }
         0xfe => i64::from(i8::from_le_bytes(reader.array()?)),
         0xf1..=0xfd => i64::from(tag & 0x0f) - 1,
-        _ => return None,
+        _ => return Err(Stop::Bad),
     };
-    Some(Cow::Owned(itoa::Buffer::new().format(value).as_bytes().to_vec()))
+    Ok(Cow::Owned(itoa::Buffer::new().format(value).as_bytes().to_vec()))
 }
 
 /// The fields and values of a zipmap, one after the other.
-pub(super) fn zipmap(bytes: &[u8]) -> Option<Vec<Cow<'_, [u8]>>> {
+pub(super) fn zipmap(bytes: &[u8]) -> Read<Vec<Cow<'_, [u8]>>> {
     let mut reader = Reader(bytes);
     let count = reader.byte()?;
     let mut words = Vec::new();
     while let Some(field) = zipmap_len(&mut reader)? {
         words.push(Cow::Borrowed(reader.bytes(field)?));
-        let value = zipmap_len(&mut reader)??;
+        let value = zipmap_len(&mut reader)?.ok_or(Stop::Bad)?;
         let free = usize::from(reader.byte()?);
         words.push(Cow::Borrowed(reader.bytes(value)?));
         reader.bytes(free)?;
     }
     let counted = count >= 254 || usize::from(count) * 2 == words.len();
-    (reader.0.is_empty() && counted).then_some(words)
+    if reader.0.is_empty() && counted { Ok(words) } else { Err(Stop::Bad) }
 }
 
 /// A length, or the end of the zipmap.
-fn zipmap_len(reader: &mut Reader<'_>) -> Option<Option<usize>> {
-    Some(match reader.byte()? {
+fn zipmap_len(reader: &mut Reader<'_>) -> Read<Option<usize>> {
+    Ok(match reader.byte()? {
         END => None,
         254 => Some(u32::from_le_bytes(reader.array()?) as usize),
         short => Some(usize::from(short)),
@@ -113,7 +113,7 @@ mod tests {
         let expected: Vec<&[u8]> = parts.iter().map(|(_, text)| text.as_bytes()).collect();
         assert_eq!(entries(&ziplist).unwrap(), expected);
         for cut in 0..ziplist.len() {
-            assert_eq!(entries(&ziplist[..cut]), None);
+            assert!(entries(&ziplist[..cut]).is_err());
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
     fn a_zipmap() {
         let words = zipmap(b"\x02\x01a\x01\x000\x02bb\x02\x01xy-\xff").unwrap();
         assert_eq!(words, [&b"a"[..], b"0", b"bb", b"xy"]);
-        assert_eq!(zipmap(b"\x01\x01a\xff"), None);
-        assert_eq!(zipmap(b"\x00\xff"), Some(vec![]));
+        assert!(zipmap(b"\x01\x01a\xff").is_err());
+        assert_eq!(zipmap(b"\x00\xff"), Ok(vec![]));
     }
 }
