@@ -1,5 +1,8 @@
 //! Lodis and a real redis-server that are told the same.
 
+// Every test binary that includes this uses its own part of it.
+#![allow(dead_code)]
+
 use super::reply::{Compare, Reply};
 use crate::generator::shown;
 use crate::real_redis::{Client, Redis};
@@ -40,23 +43,11 @@ pub struct Pair {
 impl Pair {
     /// Both empty, with these parameters set.
     pub fn new(redis: &Redis, parameters: &[(&str, &str)]) -> Self {
-        let mut engine = Engine::new(&Options { now_us: now_us(), ..Options::default() });
-        let [session, reader, listener] = [(); 3].map(|()| engine.connect());
-        let [commands, reads, events] = [(); 3].map(|()| redis.connect());
-        let mut pair = Self {
-            engine,
-            session,
-            reader,
-            listener,
-            commands,
-            reads,
-            events,
-            registry: Registry::new(),
-            sorts: false,
-        };
+        let engine = Engine::new(&Options { now_us: now_us(), ..Options::default() });
+        let mut pair = Self::of(redis, engine);
         pair.read(&[words("FLUSHALL")]);
         let subscribe = words("PSUBSCRIBE __keyevent@*");
-        run(&mut pair.engine, listener, &subscribe);
+        run(&mut pair.engine, pair.listener, &subscribe);
         pair.events.send_all([subscribe.as_slice()]);
         pair.events.read();
         // Keys expire when they are looked up, not at times of the server's own.
@@ -70,6 +61,23 @@ impl Pair {
             assert_eq!(ours, theirs, "{name} {value}");
         }
         pair
+    }
+
+    /// Both as they are.
+    pub fn of(redis: &Redis, mut engine: Engine) -> Self {
+        let [session, reader, listener] = [(); 3].map(|()| engine.connect());
+        let [commands, reads, events] = [(); 3].map(|()| redis.connect());
+        Self {
+            engine,
+            session,
+            reader,
+            listener,
+            commands,
+            reads,
+            events,
+            registry: Registry::new(),
+            sorts: false,
+        }
     }
 
     /// Runs `units` on both and compares the replies, and the keyspaces every `every` units and
@@ -234,7 +242,8 @@ impl Pair {
         commands.iter().map(&mut both).collect()
     }
 
-    fn compare_keys(&mut self) -> Result<(), String> {
+    /// Compares the keys of both, with their values, expiry times and encodings.
+    pub fn compare_keys(&mut self) -> Result<(), String> {
         self.engine.set_time(now_us());
         for db in 0..DATABASES {
             let replies = self.read(&[words(&format!("SELECT {db}")), words("KEYS *")]);

@@ -6,6 +6,7 @@
 use lodis::resp::write_command;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -22,10 +23,25 @@ impl Redis {
     /// # Panics
     /// If it is not installed and [`is_required`].
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one that loads `dump.rdb` in a directory, if it is there, and saves it there.
+    pub fn start_in(directory: &Path) -> Option<Self> {
+        let path = directory.to_str().expect("a directory with a name in Unicode");
+        let mut redis = Self::start_with(&["--dir", path, "--logfile", "redis.log"])?;
+        while redis.call(&[b"PING"]) != b"+PONG\r\n" {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Some(redis)
+    }
+
+    fn start_with(options: &[&str]) -> Option<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
         let started = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--enable-debug-command", "local"])
+            .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();

@@ -8,6 +8,7 @@
 mod crc64;
 mod decode;
 mod encode;
+pub mod file;
 mod lzf;
 
 pub use crc64::crc64;

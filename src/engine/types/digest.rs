@@ -81,7 +81,9 @@ impl Value {
             }
             Self::Hash(hash) => digest = of_hash(hash, now_ms)?,
             Self::SortedSet(set) => set.visit(0, false, |member, score| {
-                let pair = member.with_bytes(|member| of(&[member, &score.to_le_bytes()]));
+                // A listpack forgets the sign of a zero, as in Redis, and a tree may become one.
+                let score = (score + 0.0).to_le_bytes();
+                let pair = member.with_bytes(|member| of(&[member, &score]));
                 digest = digest.wrapping_add(pair);
                 true
             }),
