@@ -141,14 +141,17 @@ impl Store {
             }
         });
         request.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
-        on_end(request.clone().unchecked_ref(), move |result| {
-            request.set_onupgradeneeded(None);
-            drop(upgrade);
-            done(match result {
-                Ok(database) => Ok(Store::new(database.unchecked_into())),
-                Err(error) => Err(StoreError::from_js(&error)),
-            });
-        });
+        on_end(
+            request.clone().unchecked_ref(),
+            Box::new(move |result| {
+                request.set_onupgradeneeded(None);
+                drop(upgrade);
+                done(match result {
+                    Ok(database) => Ok(Store::new(database.unchecked_into())),
+                    Err(error) => Err(StoreError::from_js(&error)),
+                });
+            }),
+        );
     }
 
     fn new(database: IdbDatabase) -> Self {
@@ -192,39 +195,45 @@ impl Store {
             let everything = JsValue::UNDEFINED;
             let cursor = log.open_key_cursor_with_range_and_direction(&everything, direction)?;
             let seen = Rc::clone(&last);
-            on_end(&cursor, move |result| seen.set(result.ok().and_then(|c| key_of(&c))));
+            on_end(&cursor, Box::new(move |result| seen.set(result.ok().and_then(|c| key_of(&c)))));
             let manifest = meta.get(&MANIFEST.into())?;
             let (found, last) = (Rc::clone(&found), Rc::clone(&last));
             let aborting = transaction.clone();
-            on_end(&manifest, move |result| {
-                let Ok(value) = result else { return };
-                let raised = raise(&value, last.get(), append_only, now_ms);
-                let written = raised.and_then(|manifest| {
-                    let claim = Claim { manifest, last: last.get() };
-                    put(&meta, MANIFEST.into(), &manifest.encode())
-                        .map_err(|error| StoreError::from_js(&error))
-                        .map(|_| claim)
-                });
-                if written.is_err() {
-                    abort(&aborting);
-                }
-                *found.borrow_mut() = Some(written);
-            });
+            on_end(
+                &manifest,
+                Box::new(move |result| {
+                    let Ok(value) = result else { return };
+                    let raised = raise(&value, last.get(), append_only, now_ms);
+                    let written = raised.and_then(|manifest| {
+                        let claim = Claim { manifest, last: last.get() };
+                        put(&meta, MANIFEST.into(), &manifest.encode())
+                            .map_err(|error| StoreError::from_js(&error))
+                            .map(|_| claim)
+                    });
+                    if written.is_err() {
+                        abort(&aborting);
+                    }
+                    *found.borrow_mut() = Some(written);
+                }),
+            );
             Ok::<(), JsValue>(())
         })();
         if let Err(error) = begun {
             abort(&transaction);
             return done(Err(StoreError::from_js(&error)));
         }
-        on_transaction_end(&transaction, move |result| {
-            let found = found.borrow_mut().take();
-            done(match (found, result) {
-                (Some(Err(error)), _) => Err(error),
-                (Some(Ok(claim)), Ok(())) => Ok(claim),
-                (_, Err(reason)) => Err(StoreError::unavailable(reason)),
-                (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
-            });
-        });
+        on_transaction_end(
+            &transaction,
+            Box::new(move |result| {
+                let found = found.borrow_mut().take();
+                done(match (found, result) {
+                    (Some(Err(error)), _) => Err(error),
+                    (Some(Ok(claim)), Ok(())) => Ok(claim),
+                    (_, Err(reason)) => Err(StoreError::unavailable(reason)),
+                    (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
+                });
+            }),
+        );
     }
 
     /// Reads up to `most` records from offset `from` on; none means the end.
@@ -242,12 +251,15 @@ impl Store {
         })();
         match request {
             Err(error) => done(Err(StoreError::from_js(&error))),
-            Ok(request) => on_end(&request, move |result| {
-                done(match result {
-                    Err(error) => Err(StoreError::from_js(&error)),
-                    Ok(values) => Ok(Array::from(&values).iter().map(StoredRecord).collect()),
-                });
-            }),
+            Ok(request) => on_end(
+                &request,
+                Box::new(move |result| {
+                    done(match result {
+                        Err(error) => Err(StoreError::from_js(&error)),
+                        Ok(values) => Ok(Array::from(&values).iter().map(StoredRecord).collect()),
+                    });
+                }),
+            ),
         }
     }
 
@@ -265,7 +277,7 @@ impl Store {
     ) {
         let most = if leaving { usize::MAX } else { WRITE_LEN };
         let epoch = work.manifest.epoch;
-        self.guarded(epoch, durability, leaving, done, |log, meta, failure| {
+        let work = Box::new(move |log: &IdbObjectStore, meta: &IdbObjectStore, failure| {
             if work.replace {
                 log.clear()?;
             }
@@ -274,6 +286,7 @@ impl Store {
             }
             put_records(log.clone(), work, 0, most, failure)
         });
+        self.guarded(epoch, durability, leaving, Box::new(done), work);
     }
 
     /// Makes the log end where the replay did; `record` is what stays of the last record.
@@ -284,12 +297,13 @@ impl Store {
         record: Option<&[u8]>,
         done: impl FnOnce(Result<(), AppendError>) + 'static,
     ) {
-        self.guarded(epoch, Durability::Strict, false, done, |log, _, _| {
+        let work = Box::new(move |log: &IdbObjectStore, _: &IdbObjectStore, _| {
             let from = JsValue::from_f64(repair.delete_from as f64);
             let range = IdbKeyRange::lower_bound(&from)?;
             log.delete(range.as_ref())?;
             record.map_or(Ok(()), |record| put(log, from, record).map(|_| ()))
         });
+        self.guarded(epoch, Durability::Strict, false, Box::new(done), work);
     }
 
     /// One transaction that does `work` if the manifest's epoch is `epoch`. Requests run in order, so
@@ -300,8 +314,8 @@ impl Store {
         epoch: u64,
         durability: Durability,
         leaving: bool,
-        done: impl FnOnce(Result<(), AppendError>) + 'static,
-        work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
+        done: Box<dyn FnOnce(Result<(), AppendError>)>,
+        work: GuardedWork<'_>,
     ) {
         if self.closed.get() {
             let reason = "the database was closed because another context changes or deletes it";
@@ -315,13 +329,16 @@ impl Store {
         let (fencing, found) = (failure.clone(), Rc::clone(&failure.error));
         let begun = (|| {
             let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
-            on_end(&meta.get(&MANIFEST.into())?, move |result| {
-                let Ok(value) = result else { return };
-                let found = to_bytes(&value).ok().and_then(|b| Manifest::decode(&b).ok());
-                if found.is_none_or(|manifest| manifest.epoch != epoch) {
-                    fencing.fail(AppendError::Fenced);
-                }
-            });
+            on_end(
+                &meta.get(&MANIFEST.into())?,
+                Box::new(move |result| {
+                    let Ok(value) = result else { return };
+                    let found = to_bytes(&value).ok().and_then(|b| Manifest::decode(&b).ok());
+                    if found.is_none_or(|manifest| manifest.epoch != epoch) {
+                        fencing.fail(AppendError::Fenced);
+                    }
+                }),
+            );
             work(&log, &meta, failure)?;
             if leaving {
                 let ending: &CommittedTransaction = transaction.unchecked_ref();
@@ -333,13 +350,16 @@ impl Store {
             abort(&transaction);
             return done(Err(AppendError::Failed(reason(&error))));
         }
-        on_transaction_end(&transaction, move |result| {
-            done(match (found.take(), result) {
-                (Some(error), _) => Err(error),
-                (None, Ok(())) => Ok(()),
-                (None, Err(reason)) => Err(AppendError::Failed(reason)),
-            });
-        });
+        on_transaction_end(
+            &transaction,
+            Box::new(move |result| {
+                done(match (found.take(), result) {
+                    (Some(error), _) => Err(error),
+                    (None, Ok(())) => Ok(()),
+                    (None, Err(reason)) => Err(AppendError::Failed(reason)),
+                });
+            }),
+        );
     }
 
     fn begin(&self, durability: Durability) -> Result<IdbTransaction, JsValue> {
@@ -354,6 +374,10 @@ impl Store {
         database.transaction(&stores, "readwrite", &options)
     }
 }
+
+/// What a transaction does to the log and to the rest.
+type GuardedWork<'a> =
+    Box<dyn FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue> + 'a>;
 
 /// How a transaction that is under way is given up.
 #[derive(Clone)]
@@ -383,13 +407,16 @@ fn put_records(
         index += 1;
         bytes += record.len();
         if bytes >= most && index < work.records() {
-            on_end(&request, move |result| {
-                // An error of a request aborts the transaction by itself.
-                let Ok(_) = result else { return };
-                if let Err(error) = put_records(log, work, index, most, failure.clone()) {
-                    failure.fail(AppendError::Failed(reason(&error)));
-                }
-            });
+            on_end(
+                &request,
+                Box::new(move |result| {
+                    // An error of a request aborts the transaction by itself.
+                    let Ok(_) = result else { return };
+                    if let Err(error) = put_records(log, work, index, most, failure.clone()) {
+                        failure.fail(AppendError::Failed(reason(&error)));
+                    }
+                }),
+            );
             break;
         }
     }
@@ -460,7 +487,7 @@ fn abort(transaction: &IdbTransaction) {
 }
 
 /// Tells the end of a request: exactly one of the two events comes, once.
-fn on_end(request: &IdbRequest, done: impl FnOnce(Result<JsValue, JsValue>) + 'static) {
+fn on_end(request: &IdbRequest, done: Box<dyn FnOnce(Result<JsValue, JsValue>)>) {
     let ended = request.clone();
     let handler = Closure::once_into_js(move |_: Event| {
         let error = ended.error().ok().flatten();
@@ -474,10 +501,7 @@ fn on_end(request: &IdbRequest, done: impl FnOnce(Result<JsValue, JsValue>) + 's
 }
 
 /// Tells the end of a transaction, with the reason of an abort. An `error` is followed by `abort`.
-fn on_transaction_end(
-    transaction: &IdbTransaction,
-    done: impl FnOnce(Result<(), String>) + 'static,
-) {
+fn on_transaction_end(transaction: &IdbTransaction, done: Box<dyn FnOnce(Result<(), String>)>) {
     let ended = transaction.clone();
     let handler = Closure::once_into_js(move |event: Event| {
         if event.type_() == "complete" {

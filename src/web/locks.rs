@@ -36,7 +36,7 @@ impl Lock {
     pub(super) fn request(
         name: &str,
         ask: Ask,
-        then: impl FnOnce(Result<bool, JsValue>) + 'static,
+        then: Box<dyn FnOnce(Result<bool, JsValue>)>,
     ) -> Result<Self, JsValue> {
         let locks = manager()?;
         let state = Rc::new(RefCell::new(State::Asked));

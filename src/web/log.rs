@@ -228,7 +228,7 @@ impl Opening {
         let total = self.claim.last.unwrap_or(base).saturating_sub(base).max(1);
         let done = self.replay.applied().saturating_sub(base) as f64 / total as f64;
         tell(&self.on_event, "progress", done.min(1.0).into());
-        after_this_task(move || self.run());
+        after_this_task(Box::new(move || self.run()));
     }
 
     fn fail(self, error: StoreError) {
@@ -398,7 +398,7 @@ impl Driver {
                 // Nobody waits for it: what this task has done already may have taken its time.
                 *self.deferred.borrow_mut() = Some(transaction);
                 let driver = Rc::clone(self);
-                after_this_task(move || driver.store_deferred());
+                after_this_task(Box::new(move || driver.store_deferred()));
             }
             Action::Store(transaction, durability) => self.append(transaction, durability),
             Action::Durable(offset) => tell(&self.on_event, "durable", (offset as f64).into()),
@@ -482,7 +482,7 @@ fn replay_error(error: ReplayError) -> StoreError {
 /// Calls the handler of events. What it throws is its own affair, and reported as uncaught.
 fn tell(on_event: &Function, kind: &str, value: JsValue) {
     if let Err(thrown) = on_event.call2(&JsValue::UNDEFINED, &kind.into(), &value) {
-        after_this_task(move || wasm_bindgen::throw_val(thrown));
+        after_this_task(Box::new(move || wasm_bindgen::throw_val(thrown)));
     }
 }
 

@@ -159,12 +159,16 @@ impl Driver {
         let _ = self.timer.set(timer);
         let this = Rc::downgrade(self);
         let own = self.tab_lock(self.tab);
-        let lock = Lock::request(&own, Ask::Wait, move |held| {
-            with(&this, |driver| match held {
-                Ok(_) => driver.ask_for_name(),
-                Err(error) => driver.fail(error),
-            });
-        })?;
+        let lock = Lock::request(
+            &own,
+            Ask::Wait,
+            Box::new(move |held| {
+                with(&this, |driver| match held {
+                    Ok(_) => driver.ask_for_name(),
+                    Err(error) => driver.fail(error),
+                });
+            }),
+        )?;
         self.locks.borrow_mut().push(lock);
         Ok(())
     }
@@ -175,16 +179,19 @@ impl Driver {
 
     fn ask_for_name(self: &Rc<Self>) {
         let this = Rc::downgrade(self);
-        self.lock_name(Ask::IfAvailable, move |held| {
-            with(&this, |driver| match held {
-                Ok(true) => driver.own(),
-                Ok(false) => driver.follow(),
-                Err(error) => driver.fail(error),
-            });
-        });
+        self.lock_name(
+            Ask::IfAvailable,
+            Box::new(move |held| {
+                with(&this, |driver| match held {
+                    Ok(true) => driver.own(),
+                    Ok(false) => driver.follow(),
+                    Err(error) => driver.fail(error),
+                });
+            }),
+        );
     }
 
-    fn lock_name(self: &Rc<Self>, ask: Ask, then: impl FnOnce(Result<bool, JsValue>) + 'static) {
+    fn lock_name(self: &Rc<Self>, ask: Ask, then: Box<dyn FnOnce(Result<bool, JsValue>)>) {
         if matches!(*self.role.borrow(), Role::Closed) {
             return;
         }
@@ -203,12 +210,15 @@ impl Driver {
 
     fn follow(self: &Rc<Self>) {
         let this = Rc::downgrade(self);
-        self.lock_name(Ask::Wait, move |held| {
-            with(&this, |driver| match held {
-                Ok(_) => driver.own(),
-                Err(error) => driver.fail(error),
-            });
-        });
+        self.lock_name(
+            Ask::Wait,
+            Box::new(move |held| {
+                with(&this, |driver| match held {
+                    Ok(_) => driver.own(),
+                    Err(error) => driver.fail(error),
+                });
+            }),
+        );
         self.become_guest();
         self.as_guest(Guest::start);
     }
@@ -314,7 +324,7 @@ impl Driver {
                 with(&this, |driver| driver.as_owner(|owner| owner.gone(tab)));
             }
         };
-        if let Ok(lock) = Lock::request(&self.tab_lock(tab), Ask::Wait, gone) {
+        if let Ok(lock) = Lock::request(&self.tab_lock(tab), Ask::Wait, Box::new(gone)) {
             self.watches.borrow_mut().insert(tab, lock);
         }
     }

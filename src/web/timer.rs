@@ -29,7 +29,7 @@ pub(super) fn elapsed_ms() -> f64 {
 }
 
 /// Runs `work` as a task of its own, soon: without the delay that nested timers get.
-pub(super) fn after_this_task(work: impl FnOnce() + 'static) {
+pub(super) fn after_this_task(work: Box<dyn FnOnce()>) {
     let Ok(channel) = MessageChannel::new() else { return call_later(work) };
     let (sender, receiver) = (channel.port1(), channel.port2());
     let handler = Closure::once_into_js(move |_: JsValue| {
@@ -42,7 +42,7 @@ pub(super) fn after_this_task(work: impl FnOnce() + 'static) {
     let _ = sender.post_message(&JsValue::UNDEFINED);
 }
 
-fn call_later(work: impl FnOnce() + 'static) {
+fn call_later(work: Box<dyn FnOnce()>) {
     set_timeout(Closure::once_into_js(work).unchecked_ref(), 0.0);
 }
 
