@@ -16,6 +16,7 @@
 //!
 //! At the end of a transcript no client may have anything unread.
 
+use lodis::engine::meter::Meter;
 use lodis::engine::session::SessionId;
 use lodis::engine::syntax::{self, Arg, Kind};
 use lodis::engine::table::Command;
@@ -56,7 +57,8 @@ struct Native {
 
 impl Native {
     fn new() -> Self {
-        let options = Options { now_us: 1_700_000_000_000_000, ..Options::default() };
+        let meter = Meter { used: || 1 << 20, ..Meter::default() };
+        let options = Options { now_us: 1_700_000_000_000_000, meter, ..Options::default() };
         Self { engine: Engine::new(&options), clients: BTreeMap::new() }
     }
 

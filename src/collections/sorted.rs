@@ -45,6 +45,12 @@ impl<K, V> Sorted<K, V> {
         self.len == 0
     }
 
+    /// Bytes of memory that the entries take up, but not what they have elsewhere.
+    pub fn memory_bytes(&self) -> usize {
+        let entries: usize = self.runs.iter().map(Vec::capacity).sum();
+        entries * size_of::<(K, V)>() + self.runs.capacity() * size_of::<Vec<(K, V)>>()
+    }
+
     /// The entry with the lowest key.
     pub fn first(&self) -> Option<(&K, &V)> {
         self.iter().next()

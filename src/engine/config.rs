@@ -3,6 +3,7 @@
 //! A parameter is here only if it is honoured, or states a fact.
 
 use super::error::Error;
+use super::eviction::{MaxMemory, Policy};
 use super::notify::{format_classes, parse_classes};
 use super::number::parse_integer;
 
@@ -70,6 +71,8 @@ impl Default for Limits {
 /// off; it has a server to itself, and here a page would stand still meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LazyFreeSettings {
+    /// `lazyfree-lazy-eviction`: those that go because of `maxmemory`.
+    pub eviction: bool,
     /// `lazyfree-lazy-expire`: those whose time has come.
     pub expire: bool,
     /// `lazyfree-lazy-server-del`: those that commands overwrite.
@@ -82,7 +85,7 @@ pub struct LazyFreeSettings {
 
 impl Default for LazyFreeSettings {
     fn default() -> Self {
-        Self { expire: true, server_del: true, user_del: true, user_flush: true }
+        Self { eviction: true, expire: true, server_del: true, user_del: true, user_flush: true }
     }
 }
 
@@ -103,6 +106,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is freed bit by bit.
     pub lazyfree: LazyFreeSettings,
+    /// How much memory may be used, and what goes when that is not enough.
+    pub maxmemory: MaxMemory,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
 }
@@ -117,6 +122,7 @@ impl Default for Config {
             proto_max_bulk_len: 512 * 1024 * 1024,
             limits: Limits::default(),
             lazyfree: LazyFreeSettings::default(),
+            maxmemory: MaxMemory::default(),
             generation: 0,
         }
     }
@@ -156,6 +162,20 @@ macro_rules! lazyfree {
             get: |config| yes_or_no(config.lazyfree.$field),
             set: Some(|config, value| {
                 config.lazyfree.$field = parse_yes_or_no(value)?;
+                Ok(())
+            }),
+        }
+    };
+}
+
+/// A parameter that is one of the [`MaxMemory`] numbers, with the least and the most that it can be.
+macro_rules! maxmemory {
+    ($name:literal, $field:ident, $min:literal, $max:expr) => {
+        Parameter {
+            name: $name,
+            get: |config| config.maxmemory.$field.to_string(),
+            set: Some(|config, value| {
+                config.maxmemory.$field = parse_within(value, $min, $max)?;
                 Ok(())
             }),
         }
@@ -213,14 +233,33 @@ pub static PARAMETERS: &[Parameter] = &[
     limit!("hll-sparse-max-bytes", hll_sparse_max_bytes, parse_size),
     limit!("stream-node-max-bytes", stream_node_max_bytes, parse_size),
     limit!("stream-node-max-entries", stream_node_max_entries, parse_count),
+    lazyfree!("lazyfree-lazy-eviction", eviction),
     lazyfree!("lazyfree-lazy-expire", expire),
     lazyfree!("lazyfree-lazy-server-del", server_del),
     lazyfree!("lazyfree-lazy-user-del", user_del),
     lazyfree!("lazyfree-lazy-user-flush", user_flush),
+    Parameter {
+        name: "maxmemory",
+        get: |config| config.maxmemory.bytes.to_string(),
+        set: Some(|config, value| {
+            config.maxmemory.bytes = parse_memory(value).ok_or(NOT_A_SIZE)?;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "maxmemory-policy",
+        get: |config| config.maxmemory.policy.name().to_owned(),
+        set: Some(|config, value| {
+            config.maxmemory.policy = Policy::parse(value)?;
+            Ok(())
+        }),
+    },
+    maxmemory!("maxmemory-samples", samples, 1, i32::MAX),
+    maxmemory!("maxmemory-eviction-tenacity", tenacity, 0, 100),
+    maxmemory!("lfu-log-factor", lfu_log_factor, 0, i32::MAX),
+    maxmemory!("lfu-decay-time", lfu_decay_time, 0, i32::MAX),
     Parameter { name: "databases", get: |config| config.databases.to_string(), set: None },
     Parameter { name: "save", get: |_| String::new(), set: None },
-    Parameter { name: "maxmemory", get: |_| "0".to_owned(), set: None },
-    Parameter { name: "maxmemory-policy", get: |_| "noeviction".to_owned(), set: None },
     Parameter { name: "requirepass", get: |_| String::new(), set: None },
     Parameter { name: "timeout", get: |_| "0".to_owned(), set: None },
     Parameter { name: "cluster-enabled", get: |_| "no".to_owned(), set: None },
@@ -244,12 +283,17 @@ impl AppendFsync {
     }
 
     fn parse(word: &[u8]) -> Result<Self, String> {
-        let found = Self::NAMES.iter().find(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()));
-        found.map(|(value, _)| *value).ok_or_else(|| {
-            let names: Vec<&str> = Self::NAMES.iter().map(|(_, name)| *name).collect();
-            format!("argument(s) must be one of the following: {}", names.join(", "))
-        })
+        parse_name(Self::NAMES, word)
     }
+}
+
+/// What a word names, in any case.
+pub(super) fn parse_name<T: Copy>(names: &[(T, &str)], word: &[u8]) -> Result<T, String> {
+    let found = names.iter().find(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()));
+    found.map(|(value, _)| *value).ok_or_else(|| {
+        let names: Vec<&str> = names.iter().map(|(_, name)| *name).collect();
+        format!("argument(s) must be one of the following: {}", names.join(", "))
+    })
 }
 
 fn yes_or_no(value: bool) -> String {
@@ -265,10 +309,11 @@ fn parse_yes_or_no(word: &[u8]) -> Result<bool, String> {
 }
 
 const NOT_A_NUMBER: &str = "argument couldn't be parsed into an integer";
+const NOT_A_SIZE: &str = "argument must be a memory value";
 const BULK_LEN_MIN: u64 = 1024 * 1024;
 
 fn parse_bulk_len(word: &[u8]) -> Result<usize, String> {
-    let bytes = parse_memory(word).ok_or("argument must be a memory value")?;
+    let bytes = parse_memory(word).ok_or(NOT_A_SIZE)?;
     let outside = || format!("argument must be between {BULK_LEN_MIN} and {} inclusive", i64::MAX);
     if bytes < BULK_LEN_MIN || i64::try_from(bytes).is_err() {
         return Err(outside());
@@ -284,6 +329,12 @@ fn parse_int(word: &[u8]) -> Result<i32, String> {
         .map_err(|_| format!("argument must be between {} and {} inclusive", i32::MIN, i32::MAX))
 }
 
+fn parse_within(word: &[u8], min: u32, max: i32) -> Result<u32, String> {
+    let value = parse_integer(word).ok_or(NOT_A_NUMBER)?;
+    let value = u32::try_from(value).ok().filter(|value| (min..=max as u32).contains(value));
+    value.ok_or_else(|| format!("argument must be between {min} and {max} inclusive"))
+}
+
 fn parse_count(word: &[u8]) -> Result<usize, String> {
     let value = parse_integer(word).ok_or(NOT_A_NUMBER)?;
     let value = u64::try_from(value)
@@ -292,7 +343,7 @@ fn parse_count(word: &[u8]) -> Result<usize, String> {
 }
 
 fn parse_size(word: &[u8]) -> Result<usize, String> {
-    let bytes = parse_memory(word).ok_or("argument must be a memory value")?;
+    let bytes = parse_memory(word).ok_or(NOT_A_SIZE)?;
     Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 

@@ -6,6 +6,7 @@ use super::config::Limits;
 use super::dict::Slot;
 use super::error::Error;
 use super::keyspace::{Db, Object};
+use super::last_use::{LastUse, Moment};
 use super::notify::class;
 use super::pubsub::Space;
 use super::rng::Rng;
@@ -80,15 +81,15 @@ impl<'a> Ctx<'a> {
 
     /// Where `key` is in the selected database. It counts as used.
     pub fn locate(&mut self, key: &[u8]) -> Option<Slot> {
-        let now_s = self.engine.now_s();
+        let moment = self.uses.then(|| self.engine.moment());
         let keys = self.engine.keyspace.db_mut(self.db);
         let slot = keys.locate(key)?;
-        if keys.use_unless_volatile(slot, self.uses.then_some(now_s)) {
+        if keys.use_unless_volatile(slot, moment) {
             return Some(slot);
         }
         let slot = self.locate_volatile(self.db, key, slot)?;
-        if self.uses {
-            self.engine.keyspace.db_mut(self.db).used(slot, now_s);
+        if let Some(moment) = moment {
+            self.engine.keyspace.db_mut(self.db).used(slot, moment);
         }
         Some(slot)
     }
@@ -127,9 +128,11 @@ impl<'a> Ctx<'a> {
         self.count(key, slot)
     }
 
-    /// The reply is the value at `slot`, and nothing else.
+    /// The reply is the value at `slot`, and nothing else. Uses that are counted must all be heard of.
     pub fn copied(&mut self, slot: Slot) {
-        self.engine.copied = Some((self.db, slot));
+        if !self.engine.config.maxmemory.policy.is_lfu() {
+            self.engine.copied = Some((self.db, slot));
+        }
     }
 
     /// As [`Ctx::read`], for commands that ask about the key: it does not count as used.
@@ -233,8 +236,8 @@ impl<'a> Ctx<'a> {
         let slot = match self.locate(key) {
             Some(slot) => slot,
             None => {
-                let now_s = self.engine.now_s();
-                let slot = self.db().create(key, T::default().into(), now_s);
+                let moment = self.engine.moment();
+                let slot = self.db().create(key, T::default().into(), moment);
                 self.notify(class::NEW, "new", key);
                 slot
             }
@@ -271,8 +274,8 @@ impl<'a> Ctx<'a> {
     /// # Errors
     /// [`Error::OUT_OF_MEMORY`]; nothing has changed.
     pub fn set_string(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), Error> {
-        let now_s = self.engine.now_s();
-        if !self.db().replace_string(key, bytes, now_s) {
+        let moment = self.engine.moment();
+        if !self.db().replace_string(key, bytes, moment) {
             let string = StringValue::encode(bytes).map_err(|_| Error::OUT_OF_MEMORY)?;
             self.set(key, string, None);
         }
@@ -281,8 +284,8 @@ impl<'a> Ctx<'a> {
 
     /// As [`Ctx::set`], in database `db`.
     pub fn set_in(&mut self, db: usize, key: &[u8], value: Value, expires_at: Option<i64>) {
-        let now_s = self.engine.now_s();
-        let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at, now_s);
+        let moment = self.engine.moment();
+        let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at, moment);
         if let Some(old) = old {
             let due = self.engine.is_due(&old);
             self.engine.free(Some(old), self.engine.config.lazyfree.server_del);
@@ -326,12 +329,20 @@ impl<'a> Ctx<'a> {
         self.engine.free(old, lazy)
     }
 
-    /// Makes `key` one that has not been used for so many seconds.
+    /// Makes `key` one that has not been used for so many seconds, if the policy asks for that.
     pub fn set_idle(&mut self, key: &[u8], idle_s: i64) {
-        let now_s = self.engine.now_s();
-        let idle_s = u32::try_from(idle_s).unwrap_or(u32::MAX);
-        if let Some(slot) = self.db().locate(key) {
-            self.db().used(slot, now_s.saturating_sub(idle_s));
+        if !self.engine.config.maxmemory.policy.is_lfu() {
+            let idle_s = u32::try_from(idle_s).unwrap_or(u32::MAX);
+            let used_s = self.engine.now_s().saturating_sub(idle_s);
+            self.db().set_last_use(key, LastUse::new(Moment::Time(used_s)));
+        }
+    }
+
+    /// Makes `key` one that was used so often, if the policy asks for that.
+    pub fn set_frequency(&mut self, key: &[u8], counter: u8) {
+        if self.engine.config.maxmemory.policy.is_lfu() {
+            let now_s = self.engine.now_s();
+            self.db().set_last_use(key, LastUse::counted(now_s, counter));
         }
     }
 

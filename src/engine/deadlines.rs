@@ -66,9 +66,20 @@ impl Deadlines {
         self.len == 0
     }
 
+    /// Bytes of memory that the entries take up.
+    pub fn memory_bytes(&self) -> usize {
+        self.chunks.iter().map(Vec::capacity).sum::<usize>() * size_of::<Entry>()
+    }
+
     /// The soonest time, with the hash that belongs to it.
     pub fn first(&self) -> Option<(i64, u32)> {
         (self.len > 0).then(|| self.at(0).parts())
+    }
+
+    /// The time with this number, below [`Deadlines::len`], with its hash: number 0 is the soonest, and
+    /// each is no later than those with twice its number plus one and plus two.
+    pub fn nth(&self, index: usize) -> Option<(i64, u32)> {
+        (index < self.len).then(|| self.at(index).parts())
     }
 
     /// Adds a time.

@@ -62,6 +62,9 @@ struct Entry<V> {
 }
 
 impl<V> Dict<V> {
+    /// Bytes of memory that an entry takes up, but not what its key and value have on the heap.
+    pub const ENTRY_BYTES: usize = size_of::<Entry<V>>() + size_of::<u32>();
+
     /// An empty dictionary that allocates nothing. `seed` keeps outsiders from choosing keys that
     /// fall into one bucket.
     pub fn new(seed: u64) -> Self {
@@ -94,6 +97,26 @@ impl<V> Dict<V> {
     /// How many buckets there are, the old table's included.
     pub fn buckets(&self) -> usize {
         self.heads.len() + self.old_heads.len()
+    }
+
+    /// Bytes of memory that the tables take up, entries and room for more included, but not what keys
+    /// and values have on the heap. O(1).
+    pub fn table_bytes(&self) -> usize {
+        let heads = [&self.heads, &self.old_heads, &self.next_heads];
+        let heads: usize = heads.into_iter().map(Vec::capacity).sum();
+        let last = self.chunks.last().map_or(0, Vec::capacity);
+        let room = self.chunks.len().saturating_sub(1) * CHUNK + last;
+        heads * size_of::<u32>()
+            + room * size_of::<Entry<V>>()
+            + self.chunks.capacity() * size_of::<Vec<Entry<V>>>()
+    }
+
+    /// Bytes of memory that everything takes up, by the average of so many entries (0: all of them).
+    /// `heap_len` tells what a value has on the heap.
+    pub fn memory_bytes(&self, samples: usize, heap_len: impl Fn(&V) -> usize) -> usize {
+        let entries = self.chunks.iter().flatten();
+        let lens = entries.map(|entry| entry.key.heap_len() + heap_len(&entry.value));
+        self.table_bytes() + extrapolate(lens, self.len, samples)
     }
 
     /// The hash by which [`Dict::find_by_hash`] finds a key.
@@ -488,6 +511,13 @@ impl<V> Dict<V> {
         self.moved = 0;
         self.move_buckets(MOVES_PER_CHANGE);
     }
+}
+
+/// The sum of `len` numbers, by the average of so many of them (0: all of them).
+pub fn extrapolate(numbers: impl Iterator<Item = usize>, len: usize, samples: usize) -> usize {
+    let samples = if samples == 0 { len } else { samples.min(len) };
+    let sum: usize = numbers.take(samples).sum();
+    if samples == len { sum } else { (sum as u64 * len as u64 / samples as u64) as usize }
 }
 
 /// Counts up from the highest bit of the mask downwards.

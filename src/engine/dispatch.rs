@@ -6,7 +6,7 @@ use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
 use super::registry::{Resolved, subcommand};
-use super::session::{ReplyMode, SessionId};
+use super::session::{Queue, ReplyMode, Session, SessionId};
 use super::table::{Command, flag};
 use crate::resp::{Protocol, Writer};
 
@@ -36,11 +36,14 @@ impl Engine {
             return;
         }
         session.active_ms = now_ms;
+        let protocol = session.protocol;
         self.copied = None;
-        let mut writer = Writer::new(out, session.protocol);
+        // What goes because of that is no part of the command.
+        let has_room = self.config.maxmemory.bytes == 0 || self.make_room();
+        let mut writer = Writer::new(out, protocol);
         let start = writer.position();
         self.effects.begin_unit();
-        self.process(id, command, argv, &mut writer);
+        self.process(id, command, argv, has_room, &mut writer);
         self.effects.end_unit();
         if self.sessions.get(id).is_some_and(|session| session.reply_mode != ReplyMode::On) {
             writer.truncate(start);
@@ -54,6 +57,7 @@ impl Engine {
         id: SessionId,
         command: Option<&'static Command>,
         argv: &[&[u8]],
+        has_room: bool,
         out: &mut Writer<'_>,
     ) {
         let resolved = match resolve_known(command, argv) {
@@ -62,8 +66,8 @@ impl Engine {
             Err(error) => return self.reject(id, argv, &error, out),
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if !session.is_plain() || self.persistence.write_error.is_some() {
-            if let Err(error) = self.admit(id, resolved) {
+        if !session.is_plain() || self.persistence.write_error.is_some() || !has_room {
+            if let Err(error) = self.admit(id, resolved, has_room) {
                 return self.reject(id, argv, &error, out);
             }
             if self.is_queued(id, resolved, argv) {
@@ -94,14 +98,17 @@ impl Engine {
     }
 
     /// Whether the session may run the command now.
-    fn admit(&self, id: SessionId, resolved: Resolved) -> Result<(), Error> {
+    fn admit(&self, id: SessionId, resolved: Resolved, has_room: bool) -> Result<(), Error> {
         let command = resolved.command;
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
         if session.queue.is_some() && command.has(flag::NO_MULTI) {
             return Err(Error::fixed("ERR Command not allowed inside a transaction"));
         }
+        if !has_room && self.needs_room(command, session.queue.as_ref()) {
+            return Err(Error::OUT_OF_MEMORY);
+        }
         if let Some(why) = &self.persistence.write_error
-            && self.is_refused_write(id, command)
+            && self.is_refused_write(session, command)
         {
             return Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}")));
         }
@@ -119,20 +126,23 @@ impl Engine {
     }
 
     /// A write, an EXEC with a write in its queue, or PING, by which Redis lets a monitor see it.
-    fn is_refused_write(&self, id: SessionId, command: &Command) -> bool {
-        let queue = self.sessions.get(id).and_then(|session| session.queue.as_ref());
-        let queued_write = || {
-            queue.into_iter().flat_map(|queue| &queue.commands).any(|argv| {
-                let name = argv.first().map_or(&b""[..], |word| word);
-                self.registry.get(name).is_some_and(|queued| queued.has(flag::WRITE))
-            })
-        };
+    fn is_refused_write(&self, session: &Session, command: &Command) -> bool {
         let refused = match command.name {
-            "exec" => queued_write(),
+            "exec" => {
+                session.queue.as_ref().is_some_and(|queue| self.has_queued(queue, flag::WRITE))
+            }
             "ping" => true,
             _ => command.has(flag::WRITE),
         };
         refused && !self.loading
+    }
+
+    /// Whether a command with the flag waits for EXEC.
+    pub(super) fn has_queued(&self, queue: &Queue, flag: u32) -> bool {
+        queue.commands.iter().any(|argv| {
+            let argv: Vec<&[u8]> = argv.iter().map(|word| &**word).collect();
+            self.resolve(&argv).is_ok_and(|queued| queued.command.has(flag))
+        })
     }
 
     /// Answers an error for a command that did not run; a transaction remembers it.

@@ -58,6 +58,11 @@ impl Effects {
         self.selected = None;
     }
 
+    /// Bytes of memory that what can be taken, and room for more, takes up.
+    pub fn waiting_bytes(&self) -> usize {
+        self.full.iter().chain([&self.buffer]).map(Vec::capacity).sum()
+    }
+
     /// Whether there is something to [`Effects::take`].
     pub fn is_empty(&self) -> bool {
         self.full.is_empty() && self.buffer.is_empty()

@@ -78,11 +78,46 @@ fn clients(engine: &Engine, text: &mut String) {
 }
 
 fn memory(engine: &Engine, text: &mut String) {
-    field(text, "maxmemory", 0);
-    field(text, "maxmemory_human", "0B");
-    field(text, "maxmemory_policy", "noeviction");
+    let (used, total) = ((engine.meter.used)() as u64, (engine.meter.total)() as u64);
+    let peak = ((engine.meter.peak)() as u64).max(used);
+    let percent = |part: u64, whole: u64| format!("{:.2}%", ratio(part, whole) * 100.0);
+    let maxmemory = engine.config.maxmemory;
+    let (overhead, dataset) = (engine.overhead_bytes(), engine.dataset_bytes());
+    let net = used.saturating_sub(engine.startup_bytes as u64);
+    bytes(text, "used_memory", used);
+    bytes(text, "used_memory_rss", total);
+    bytes(text, "used_memory_peak", peak);
+    field(text, "used_memory_peak_perc", percent(used, peak));
+    field(text, "used_memory_overhead", overhead);
+    field(text, "used_memory_startup", engine.startup_bytes);
+    field(text, "used_memory_dataset", dataset);
+    field(text, "used_memory_dataset_perc", percent(dataset, net));
+    bytes(text, "maxmemory", maxmemory.bytes);
+    field(text, "maxmemory_policy", maxmemory.policy.name());
+    field(text, "mem_fragmentation_ratio", format!("{:.2}", ratio(total, used)));
+    field(text, "mem_fragmentation_bytes", total as i64 - used as i64);
+    field(text, "mem_not_counted_for_evict", engine.not_counted_bytes());
+    field(text, "mem_aof_buffer", engine.not_counted_bytes());
     field(text, "lazyfree_pending_objects", engine.lazyfree.pending());
     field(text, "lazyfreed_objects", engine.lazyfree.freed());
+}
+
+/// A size as it is, and for people.
+fn bytes(text: &mut String, name: &str, bytes: u64) {
+    const UNITS: [&str; 4] = ["K", "M", "G", "T"];
+    field(text, name, bytes);
+    let unit = (1..UNITS.len()).take_while(|unit| bytes >> (10 * (unit + 1)) > 0).count();
+    let human = match bytes {
+        0..1024 => format!("{bytes}B"),
+        _ => {
+            format!("{:.2}{}", bytes as f64 / f64::from(1 << 10).powi(unit as i32 + 1), UNITS[unit])
+        }
+    };
+    field(text, &format!("{name}_human"), human);
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 fn persistence(engine: &Engine, text: &mut String) {
@@ -116,7 +151,11 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "total_commands_processed", stats.commands);
     field(text, "expired_keys", stats.expired_keys);
     field(text, "expired_subkeys", stats.expired_fields);
-    field(text, "evicted_keys", 0);
+    field(text, "evicted_keys", stats.evicted_keys);
+    let exceeded_us = engine.eviction_exceeded_us();
+    let total_us = stats.eviction_exceeded_us + exceeded_us;
+    field(text, "total_eviction_exceeded_time", total_us / 1000);
+    field(text, "current_eviction_exceeded_time", exceeded_us / 1000);
     field(text, "keyspace_hits", stats.keyspace_hits);
     field(text, "keyspace_misses", stats.keyspace_misses);
     field(text, "pubsub_channels", engine.pubsub.subscribers(Space::Channel).len());

@@ -4,6 +4,7 @@ use super::deadlines::Deadlines;
 use super::dict::{Dict, Slot};
 use super::generations::{Copied, Generations};
 use super::key::Key;
+use super::last_use::{LastUse, Moment};
 use super::rng::Rng;
 use super::session::SessionId;
 use super::types::Value;
@@ -20,41 +21,6 @@ pub struct Object {
     /// need no alignment.
     expires_at: [u8; 8],
     last_use: LastUse,
-}
-
-/// When a key was last used, in seconds, and in the lowest bit whether it was copied since its value
-/// was set.
-#[derive(Clone, Copy, Debug)]
-struct LastUse(u32);
-
-impl LastUse {
-    /// 2010 in Unix time: 31 bits last until 2078.
-    const EPOCH_S: u32 = 1_262_304_000;
-
-    fn new(now_s: u32) -> Self {
-        Self(now_s.saturating_sub(Self::EPOCH_S) << 1)
-    }
-
-    fn idle_s(self, now_s: u32) -> u32 {
-        now_s.saturating_sub(Self::EPOCH_S).saturating_sub(self.0 >> 1)
-    }
-
-    #[inline(always)]
-    fn renew(&mut self, now_s: u32) {
-        self.0 = Self::new(now_s).0 | self.0 & 1;
-    }
-
-    /// Whether it was copied; from now on it was.
-    fn copy(&mut self) -> bool {
-        let was_copied = self.0 & 1 != 0;
-        self.0 |= 1;
-        was_copied
-    }
-
-    #[inline(always)]
-    fn forget_copies(&mut self) {
-        self.0 &= !1;
-    }
 }
 
 const NEVER: i64 = i64::MIN;
@@ -74,8 +40,8 @@ fn load(expires_at: [u8; 8]) -> Option<i64> {
 }
 
 impl Object {
-    fn new(value: Value, expires_at: Option<i64>, used_s: u32) -> Self {
-        Self { value, expires_at: store(expires_at), last_use: LastUse::new(used_s) }
+    fn new(value: Value, expires_at: Option<i64>, last_use: LastUse) -> Self {
+        Self { value, expires_at: store(expires_at), last_use }
     }
 
     /// When the key ceases to exist: Unix time in milliseconds.
@@ -89,9 +55,9 @@ impl Object {
         self.expires_at().is_some() || self.value.next_field_expiry().is_some()
     }
 
-    /// For how many seconds the key has not been used.
-    pub fn idle_s(&self, now_s: u32) -> u32 {
-        self.last_use.idle_s(now_s)
+    /// When or how often the key was used.
+    pub fn last_use(&self) -> LastUse {
+        self.last_use
     }
 
     /// Whether the key is past its time.
@@ -163,6 +129,11 @@ impl Db {
         self.expiring_hashes
     }
 
+    /// Bytes of memory that are there for the keys to be found, and for them to expire.
+    pub fn overhead_bytes(&self) -> (usize, usize) {
+        (self.dict.table_bytes() + self.watched.table_bytes(), self.deadlines.memory_bytes())
+    }
+
     /// What `key` holds, expired or not.
     pub fn get(&self, key: &[u8]) -> Option<&Object> {
         self.dict.get(key)
@@ -208,19 +179,27 @@ impl Db {
     }
 
     /// Takes note that the key at `slot` is used.
-    pub fn used(&mut self, slot: Slot, now_s: u32) {
-        self.dict.at_mut(slot).last_use.renew(now_s);
+    pub fn used(&mut self, slot: Slot, moment: Moment) {
+        self.dict.at_mut(slot).last_use.renew(moment);
+    }
+
+    /// Makes `key` one that was last used so.
+    pub fn set_last_use(&mut self, key: &[u8], last_use: LastUse) {
+        if let Some(object) = self.dict.get_mut(key) {
+            object.last_use = last_use;
+            object.last_use.forget_copies();
+        }
     }
 
     /// As [`Db::used`], if no part of the key expires; whether that is so.
     #[inline(always)]
-    pub fn use_unless_volatile(&mut self, slot: Slot, now_s: Option<u32>) -> bool {
+    pub fn use_unless_volatile(&mut self, slot: Slot, moment: Option<Moment>) -> bool {
         let object = self.dict.at_mut(slot);
         if object.is_volatile() {
             return false;
         }
-        if let Some(now_s) = now_s {
-            object.last_use.renew(now_s);
+        if let Some(moment) = moment {
+            object.last_use.renew(moment);
         }
         true
     }
@@ -231,10 +210,19 @@ impl Db {
         key: &[u8],
         mut value: Value,
         expires_at: Option<i64>,
-        used_s: u32,
+        moment: Moment,
     ) -> Option<Object> {
         let fields_expire_at = value.note_field_expiry();
-        let old = self.dict.insert(key, Object::new(value, expires_at, used_s));
+        let mut last_use = LastUse::new(moment);
+        // A key that is used often is so still when it holds something else.
+        if let Moment::Frequency(_) = moment
+            && let Some(old) = self.dict.get(key)
+        {
+            last_use = old.last_use;
+            last_use.renew(moment);
+            last_use.forget_copies();
+        }
+        let old = self.dict.insert(key, Object::new(value, expires_at, last_use));
         let old_deadline = old.as_ref().and_then(Object::expires_at);
         self.note_deadline(key, old_deadline, expires_at);
         let old_fields_expire_at = old.as_ref().and_then(|old| old.value.noted_field_expiry());
@@ -246,7 +234,7 @@ impl Db {
 
     /// Makes `bytes` the string at `key` in the memory that the key has, if that is possible: it holds
     /// a string of this size and encoding, and does not expire. Whether it was.
-    pub fn replace_string(&mut self, key: &[u8], bytes: &[u8], used_s: u32) -> bool {
+    pub fn replace_string(&mut self, key: &[u8], bytes: &[u8], moment: Moment) -> bool {
         let Some(slot) = self.dict.locate(key) else { return false };
         let object = self.dict.at_mut(slot);
         if object.is_volatile() {
@@ -255,15 +243,16 @@ impl Db {
         let Value::String(string) = &mut object.value else { return false };
         let is_replaced = string.replace_in_place(bytes);
         if is_replaced {
-            object.last_use = LastUse::new(used_s);
+            object.last_use.renew(moment);
+            object.last_use.forget_copies();
             self.touch_hashed(key, self.dict.hash_at(slot));
         }
         is_replaced
     }
 
     /// Adds `key`, which is not there, without an expiry time; answers where it is.
-    pub fn create(&mut self, key: &[u8], value: Value, used_s: u32) -> Slot {
-        self.dict.add(key, Object::new(value, None, used_s))
+    pub fn create(&mut self, key: &[u8], value: Value, moment: Moment) -> Slot {
+        self.dict.add(key, Object::new(value, None, LastUse::new(moment)))
     }
 
     /// Sets or takes away the expiry time of `key`; whether the key is there.
@@ -323,6 +312,19 @@ impl Db {
             self.deadlines.drop_first();
         }
         None
+    }
+
+    /// How many times there are of which [`Db::volatile_nth`] can tell the key.
+    pub fn deadlines_len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// The key whose own time is the one with this number, unless nothing has it any more. Those with
+    /// small numbers are of the soonest, the first one is the soonest.
+    pub fn volatile_nth(&self, index: usize) -> Option<(&[u8], &Object)> {
+        let (at, hash) = self.deadlines.nth(index)?;
+        let key = self.dict.find_by_hash(hash, |_, object| object.expires_at() == Some(at))?;
+        Some((key, self.dict.get(key)?))
     }
 
     /// The soonest expiry time in Unix milliseconds. It may belong to a key that is gone.
@@ -561,12 +563,12 @@ mod tests {
         let value = || Value::from(StringValue::text(b"x").unwrap());
         let mut db = Db::new(1);
         for i in 0..50_000i64 {
-            db.set(b"comes and goes", value(), Some(1000), 0);
+            db.set(b"comes and goes", value(), Some(1000), Moment::Time(0));
             db.remove(b"comes and goes");
-            db.set(b"is put off", value(), Some(2000 + i), 0);
+            db.set(b"is put off", value(), Some(2000 + i), Moment::Time(0));
             db.set_expiry(b"is the same", Some(3000));
         }
-        db.set(b"comes and goes", value(), Some(1000), 0);
+        db.set(b"comes and goes", value(), Some(1000), Moment::Time(0));
         assert!(db.deadlines.len() < 4 * MANY_DEADLINES, "{}", db.deadlines.len());
         assert_eq!(db.next_expired(999), None);
         assert_eq!(db.next_expired(1000).as_deref(), Some(&b"comes and goes"[..]));
@@ -579,8 +581,9 @@ mod tests {
     fn the_last_use_of_a_key_costs_nothing() {
         let with_expiry_only = size_of::<(Value, Option<i64>)>();
         assert!(size_of::<Object>() <= with_expiry_only);
-        let at =
-            |expires_at| Object::new(Value::from(StringValue::text(b"").unwrap()), expires_at, 0);
+        let last_use = LastUse::new(Moment::Time(0));
+        let value = Value::from(StringValue::text(b"").unwrap());
+        let at = |expires_at| Object::new(value.clone(), expires_at, last_use);
         for time in [None, Some(0), Some(-1), Some(i64::MAX)] {
             assert_eq!(at(time).expires_at(), time);
         }

@@ -21,13 +21,16 @@ pub mod dict;
 mod dispatch;
 pub mod effects;
 pub mod error;
+pub mod eviction;
 pub mod generations;
 pub mod glob;
 mod info;
 pub mod key;
 mod keys;
 pub mod keyspace;
+pub mod last_use;
 pub mod lazyfree;
+pub mod meter;
 pub mod notify;
 pub mod number;
 pub mod pubsub;
@@ -47,9 +50,11 @@ pub use connection::Connection;
 use blocking::Waiting;
 use config::{Config, Limits};
 use effects::Effects;
+use eviction::Eviction;
 use generations::Copied;
 use keyspace::{Keyspace, Object};
 use lazyfree::LazyFree;
+use meter::Meter;
 use pubsub::{PubSub, Space};
 use registry::Registry;
 use rng::Rng;
@@ -76,11 +81,13 @@ pub struct Options {
     pub now_us: i64,
     /// How many databases there are (Redis: 16).
     pub databases: usize,
+    /// What tells how much memory there is.
+    pub meter: Meter,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, now_us: 0, databases: 16 }
+        Self { seed: 0, now_us: 0, databases: 16, meter: Meter::default() }
     }
 }
 
@@ -108,6 +115,11 @@ pub struct Engine {
     pub run_id: String,
     /// When the engine was made: Unix time in microseconds.
     pub started_us: i64,
+    /// What tells how much memory there is.
+    pub(crate) meter: Meter,
+    /// Bytes that were allocated when the engine was made.
+    pub(crate) startup_bytes: usize,
+    eviction: Eviction,
     registry: Registry,
     waiting: Waiting,
     now: Now,
@@ -136,7 +148,7 @@ impl Engine {
         let mut rng = Rng::new(options.seed);
         let databases = options.databases.max(1);
         let run_id = (0..5).map(|_| format!("{:08x}", rng.next_u64() as u32)).collect();
-        Self {
+        let mut engine = Self {
             keyspace: Keyspace::new(databases, &mut rng),
             effects: Effects::default(),
             sessions: Sessions::default(),
@@ -152,12 +164,17 @@ impl Engine {
             rng,
             run_id,
             started_us: options.now_us,
+            meter: options.meter,
+            startup_bytes: 0,
+            eviction: Eviction::default(),
             registry: Registry::new(),
             waiting: Waiting::default(),
             now: Now::new(options.now_us),
             loading: false,
             copied: None,
-        }
+        };
+        engine.startup_bytes = (engine.meter.used)();
+        engine
     }
 
     /// Sets the time: Unix microseconds. It stays so until the next call.
@@ -265,7 +282,7 @@ impl Engine {
             let due = if resizing { Some(now) } else { self.keyspace.db(index).next_deadline() };
             next = [next, due].into_iter().flatten().min();
         }
-        if self.lazyfree.step(TICK_FREES) {
+        if self.lazyfree.step(TICK_FREES) || self.evict_on() {
             next = Some(now);
         }
         self.serve_blocked();

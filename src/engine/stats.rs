@@ -21,6 +21,11 @@ pub struct Stats {
     pub expired_keys: u64,
     /// Fields of hashes that ceased to exist because their time had come.
     pub expired_fields: u64,
+    /// Keys that ceased to exist because of `maxmemory`.
+    pub evicted_keys: u64,
+    /// For how long more memory was used than `maxmemory`, in microseconds, not counting the time since
+    /// it last was not.
+    pub eviction_exceeded_us: u64,
     /// Error replies.
     pub errors: u64,
     /// Error replies by their code (`ERR`, `WRONGTYPE`, …).

@@ -1456,6 +1456,89 @@ export interface Commands<W> {
   /** `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed. */
   ltrim: Commands<W>["lTrim"];
   /**
+   * `MEMORY`: A container for memory diagnostics commands.
+   *
+   * `MEMORY`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 4.0.0.
+   */
+  memory(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `MEMORY DOCTOR`: Outputs a memory problems report.
+   *
+   * `MEMORY DOCTOR`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryDoctor(): Result<W, string>;
+  /** `MEMORY DOCTOR`: Outputs a memory problems report. */
+  memorydoctor: Commands<W>["memoryDoctor"];
+  /**
+   * `MEMORY HELP`: Returns helpful text about the different subcommands.
+   *
+   * `MEMORY HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryHelp(): Result<W, string[]>;
+  /** `MEMORY HELP`: Returns helpful text about the different subcommands. */
+  memoryhelp: Commands<W>["memoryHelp"];
+  /**
+   * `MEMORY MALLOC-STATS`: Returns the allocator statistics.
+   *
+   * `MEMORY MALLOC-STATS`
+   *
+   * Cost: Depends on how much memory is allocated, could be slow
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryMallocStats(): Result<W, string>;
+  /** `MEMORY MALLOC-STATS`: Returns the allocator statistics. */
+  memorymallocstats: Commands<W>["memoryMallocStats"];
+  /**
+   * `MEMORY PURGE`: Asks the allocator to release memory.
+   *
+   * `MEMORY PURGE`
+   *
+   * Cost: Depends on how much memory is allocated, could be slow
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryPurge(): Result<W, "OK">;
+  /** `MEMORY PURGE`: Asks the allocator to release memory. */
+  memorypurge: Commands<W>["memoryPurge"];
+  /**
+   * `MEMORY STATS`: Returns details about memory usage.
+   *
+   * `MEMORY STATS`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryStats(): Result<W, Record<string, Reply>>;
+  /** `MEMORY STATS`: Returns details about memory usage. */
+  memorystats: Commands<W>["memoryStats"];
+  /**
+   * `MEMORY USAGE`: Estimates the memory usage of a key.
+   *
+   * `MEMORY USAGE key [SAMPLES count]`
+   *
+   * Cost: O(N) where N is the number of samples.
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryUsage(key: Argument, options?: { SAMPLES?: Argument | null }): Result<W, number | null>;
+  memoryUsage(key: Argument, ...rest: Repeated[]): Result<W, number | null>;
+  /** `MEMORY USAGE`: Estimates the memory usage of a key. */
+  memoryusage: Commands<W>["memoryUsage"];
+  /**
    * `MGET`: Atomically returns the string values of one or more keys.
    *
    * `MGET key [key ...]`
@@ -3227,6 +3310,13 @@ export const TABLE: readonly Row[] = [
   ["lrem", "lRem", "w"],
   ["lset", "lSet", "w"],
   ["ltrim", "lTrim", "w"],
+  ["memory", "memory", ""],
+  ["memory doctor", "memoryDoctor", ""],
+  ["memory help", "memoryHelp", ""],
+  ["memory malloc-stats", "memoryMallocStats", ""],
+  ["memory purge", "memoryPurge", ""],
+  ["memory stats", "memoryStats", ""],
+  ["memory usage", "memoryUsage", "r"],
   ["mget", "mGet", "r"],
   ["move", "move", "w"],
   ["mset", "mSet", "wd"],

@@ -92,6 +92,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     c.engine.config.set(&pairs)?;
+    c.engine.evict_soon();
     out.ok();
     Ok(())
 }

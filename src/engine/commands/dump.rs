@@ -63,28 +63,27 @@ struct Options {
     replace: bool,
     absolute: bool,
     idle_s: Option<i64>,
+    counter: Option<u8>,
 }
 
 impl Options {
-    /// A frequency is checked; nothing keeps it.
     fn parse(args: &mut Args<'_>) -> Result<Self, Error> {
-        let (mut options, mut frequency) = (Self::default(), false);
+        let mut options = Self::default();
         while !args.is_empty() {
             if args.accept("REPLACE") {
                 options.replace = true;
             } else if args.accept("ABSTTL") {
                 options.absolute = true;
-            } else if !frequency && args.len() > 1 && args.accept("IDLETIME") {
+            } else if options.counter.is_none() && args.len() > 1 && args.accept("IDLETIME") {
                 let idle_s = args.take_integer()?;
                 if idle_s < 0 {
                     return Err(Error::fixed("ERR Invalid IDLETIME value, must be >= 0"));
                 }
                 options.idle_s = Some(idle_s);
             } else if options.idle_s.is_none() && args.len() > 1 && args.accept("FREQ") {
-                if !(0..=255).contains(&args.take_integer()?) {
-                    return Err(Error::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255"));
-                }
-                frequency = true;
+                let counter = u8::try_from(args.take_integer()?)
+                    .map_err(|_| Error::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255"))?;
+                options.counter = Some(counter);
             } else {
                 return Err(Error::SYNTAX);
             }
@@ -119,6 +118,9 @@ fn restore(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
     c.set(key, value, expires_at);
     if let Some(idle_s) = options.idle_s {
         c.set_idle(key, idle_s);
+    }
+    if let Some(counter) = options.counter {
+        c.set_frequency(key, counter);
     }
     c.notify(class::GENERIC, "restore", key);
     let mut digits = itoa::Buffer::new();

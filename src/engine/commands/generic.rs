@@ -305,8 +305,9 @@ fn move_key(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
     }
     let movable = c.locate(key).is_some() && c.lookup_in(to, key).is_none();
     if let Some(object) = movable.then(|| c.remove(key)).flatten() {
-        let expires_at = object.expires_at();
+        let (expires_at, last_use) = (object.expires_at(), object.last_use());
         c.set_in(to, key, object.value, expires_at);
+        c.engine.keyspace.db_mut(to).set_last_use(key, last_use);
         c.notify(class::GENERIC, "move_from", key);
         c.notify_in(class::GENERIC, "move_to", to, key);
         c.changed();
@@ -340,8 +341,9 @@ fn renamenx(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
 /// Gives what `from` holds the name `to`, which is free.
 fn replace_name(c: &mut Ctx<'_>, from: &[u8], to: &[u8]) {
     let Some(object) = c.remove(from) else { return };
-    let expires_at = object.expires_at();
+    let (expires_at, last_use) = (object.expires_at(), object.last_use());
     c.set(to, object.value, expires_at);
+    c.db().set_last_use(to, last_use);
     c.notify(class::GENERIC, "rename_from", from);
     c.notify(class::GENERIC, "rename_to", to);
     c.changed();

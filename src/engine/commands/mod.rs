@@ -20,6 +20,7 @@ mod hyperloglog;
 mod lcs;
 mod list;
 mod list_move;
+mod memory;
 mod object;
 mod pubsub;
 mod scan;
@@ -85,5 +86,6 @@ pub static FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     server::COMMANDS,
     config::COMMANDS,
+    memory::COMMANDS,
     command::COMMANDS,
 ];

@@ -97,22 +97,37 @@ fn encoding(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
 }
 
 fn freq(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    if find(c, args)?.is_some() {
-        return Err(Error::fixed(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
-             note that when switching between policies at runtime LRU and LFU data will take some \
-             time to adjust.",
-        ));
+    let (now_s, maxmemory) = (c.engine.now_s(), c.engine.config.maxmemory);
+    match find(c, args)?.map(Object::last_use) {
+        None => out.null(),
+        Some(last_use) if maxmemory.policy.is_lfu() => {
+            out.integer(last_use.frequency(now_s, maxmemory.lfu_decay_time).into());
+        }
+        Some(_) => {
+            return Err(Error::fixed(
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. \
+                 Please note that when switching between policies at runtime LRU and LFU data \
+                 will take some time to adjust.",
+            ));
+        }
     }
-    out.null();
     Ok(())
 }
 
 fn idletime(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let now_s = c.engine.now_s();
-    match find(c, args)? {
-        Some(object) => out.integer(i64::from(object.idle_s(now_s))),
+    let (now_s, maxmemory) = (c.engine.now_s(), c.engine.config.maxmemory);
+    match find(c, args)?.map(Object::last_use) {
         None => out.null(),
+        Some(last_use) if !maxmemory.policy.is_lfu() => {
+            out.integer(last_use.idle_s(now_s).into());
+        }
+        Some(_) => {
+            return Err(Error::fixed(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
+                 when switching between policies at runtime LRU and LFU data will take some time \
+                 to adjust.",
+            ));
+        }
     }
     Ok(())
 }

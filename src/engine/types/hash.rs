@@ -3,7 +3,7 @@
 use super::listpack::{Item, Listpack, Position};
 use crate::collections::{Sorted, SortedKeys};
 use crate::engine::config::Limits;
-use crate::engine::dict::Dict;
+use crate::engine::dict::{Dict, extrapolate};
 use crate::engine::key::Key;
 use crate::engine::rng::Rng;
 
@@ -58,6 +58,24 @@ impl Hash {
             Fields::Listpack(_) => 1,
             Fields::Table(table) => table.len(),
         }
+    }
+
+    /// See [`super::Value::heap_bytes`].
+    pub(super) fn heap_bytes(&self, samples: usize) -> usize {
+        let fields = match self.fields() {
+            Fields::Listpack(listpack) => listpack.heap_len(),
+            Fields::Table(table) => {
+                size_of::<Dict<Key>>() + table.memory_bytes(samples, Key::heap_len)
+            }
+        };
+        let Repr::Expiring(expiring) = &self.0 else { return fields };
+        let (by_field, queue) = (&expiring.1.by_field, &expiring.1.queue);
+        let names = queue.keys().map(|(_, name)| name.len());
+        fields
+            + size_of::<(Fields, Expiries)>()
+            + by_field.memory_bytes(samples, |_| 0)
+            + queue.memory_bytes()
+            + extrapolate(names, queue.len(), samples)
     }
 
     /// See [`super::Value::free_parts`].

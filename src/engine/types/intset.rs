@@ -33,6 +33,11 @@ impl Intset {
         &self.0
     }
 
+    /// How many bytes it takes on the heap.
+    pub fn heap_len(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// How many integers there are.
     pub fn len(&self) -> usize {
         (self.0.len() - HEADER_LEN) / self.width()

@@ -2,6 +2,7 @@
 
 use super::listpack::{Item, Listpack, Position, entry_len};
 use crate::engine::config::Limits;
+use crate::engine::dict::extrapolate;
 use std::collections::VecDeque;
 
 /// Where a list is entered or left.
@@ -113,6 +114,20 @@ impl List {
     /// See [`super::Value::parts`].
     pub(super) fn parts(&self) -> usize {
         self.nodes().len()
+    }
+
+    /// See [`super::Value::heap_bytes`].
+    pub(super) fn heap_bytes(&self, samples: usize) -> usize {
+        match &self.0 {
+            Encoding::Listpack(listpack) => listpack.heap_len(),
+            Encoding::Quicklist(quicklist) => {
+                let nodes = &quicklist.nodes;
+                let lens = nodes.iter().map(Listpack::heap_len);
+                size_of::<Quicklist>()
+                    + nodes.capacity() * size_of::<Listpack>()
+                    + extrapolate(lens, nodes.len(), samples)
+            }
+        }
     }
 
     /// See [`super::Value::free_parts`].

@@ -133,6 +133,19 @@ impl Value {
         }
     }
 
+    /// Bytes of memory that it has on the heap, by the average of so many of its parts (0: all of
+    /// them).
+    pub fn heap_bytes(&self, samples: usize) -> usize {
+        match self {
+            Self::String(string) => string.heap_len(),
+            Self::List(list) => list.heap_bytes(samples),
+            Self::Hash(hash) => hash.heap_bytes(samples),
+            Self::Set(set) => set.heap_bytes(samples),
+            Self::SortedSet(sorted_set) => sorted_set.heap_bytes(samples),
+            Self::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(samples),
+        }
+    }
+
     /// The string, if it is one.
     pub fn as_string(&self) -> Option<&StringValue> {
         match self {

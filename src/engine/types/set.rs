@@ -36,6 +36,15 @@ impl Set {
         }
     }
 
+    /// See [`super::Value::heap_bytes`].
+    pub(super) fn heap_bytes(&self, samples: usize) -> usize {
+        match &self.0 {
+            Encoding::Intset(intset) => intset.heap_len(),
+            Encoding::Listpack(listpack) => listpack.heap_len(),
+            Encoding::Table(table) => size_of::<Dict<()>>() + table.memory_bytes(samples, |()| 0),
+        }
+    }
+
     /// See [`super::Value::free_parts`].
     pub(super) fn free_parts(&mut self, most: usize) -> usize {
         match &mut self.0 {

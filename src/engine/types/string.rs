@@ -159,6 +159,15 @@ impl StringValue {
         }
     }
 
+    /// How many bytes it takes on the heap.
+    pub fn heap_len(&self) -> usize {
+        match &self.0 {
+            Encoding::Int(_) => 0,
+            Encoding::Embstr(bytes) => bytes.len(),
+            Encoding::Raw(bytes) => bytes.capacity(),
+        }
+    }
+
     /// The length of the content in bytes.
     pub fn len(&self) -> usize {
         self.with_bytes(<[u8]>::len)

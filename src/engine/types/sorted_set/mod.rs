@@ -46,6 +46,17 @@ impl SortedSet {
         }
     }
 
+    /// See [`crate::engine::types::Value::heap_bytes`].
+    pub(in crate::engine::types) fn heap_bytes(&self, samples: usize) -> usize {
+        match &self.0 {
+            Encoding::Listpack(listpack) => listpack.heap_len(),
+            Encoding::Tree(ordered) => {
+                let members = ordered.members.memory_bytes(samples, |_| 0);
+                size_of::<Ordered>() + members + ordered.tree.heap_bytes(samples)
+            }
+        }
+    }
+
     /// See [`crate::engine::types::Value::free_parts`].
     pub(in crate::engine::types) fn free_parts(&mut self, most: usize) -> usize {
         let Encoding::Tree(ordered) = &mut self.0 else { return 0 };

@@ -4,7 +4,7 @@
 //! the dictionary. Every link knows how many entries are below it, so that a rank is found, and an
 //! entry by its rank, in O(log n).
 
-use crate::engine::dict::Dict;
+use crate::engine::dict::{Dict, extrapolate};
 
 const LEAF_MAX: usize = 64;
 const INNER_MAX: usize = 32;
@@ -85,6 +85,19 @@ fn member(members: &Members, id: u32) -> &[u8] {
 impl Tree {
     pub(super) fn new() -> Self {
         Self { nodes: vec![Node::Leaf(Leaf::default())], free: Vec::new(), root: 0 }
+    }
+
+    /// Bytes of memory that the nodes take up, by the average of so many of them (0: all).
+    pub(super) fn heap_bytes(&self, samples: usize) -> usize {
+        let lens = self.nodes.iter().map(|node| match node {
+            Node::Leaf(leaf) => {
+                leaf.scores.capacity() * size_of::<f64>() + leaf.ids.capacity() * size_of::<u32>()
+            }
+            Node::Inner(children) => children.capacity() * size_of::<Child>(),
+        });
+        self.nodes.capacity() * size_of::<Node>()
+            + self.free.capacity() * size_of::<u32>()
+            + extrapolate(lens, self.nodes.len(), samples)
     }
 
     /// Frees up to `most` nodes; answers how many. What is left is good for nothing else.

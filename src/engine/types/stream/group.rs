@@ -40,6 +40,14 @@ pub struct Consumer {
 }
 
 impl Group {
+    /// Bytes of memory that it has on the heap. O(consumers).
+    pub(super) fn heap_bytes(&self) -> usize {
+        let consumers = self.consumers.iter();
+        let consumers =
+            consumers.map(|(name, consumer)| name.len() + consumer.pending.memory_bytes());
+        self.pending.memory_bytes() + self.consumers.memory_bytes() + consumers.sum::<usize>()
+    }
+
     /// A group that has read up to `last_id`.
     pub fn new(last_id: StreamId, entries_read: Option<u64>) -> Self {
         Self { last_id, entries_read, pending: Sorted::new(), consumers: Sorted::new() }

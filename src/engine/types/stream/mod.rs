@@ -12,6 +12,7 @@ pub use trim::Trim;
 
 use crate::collections::Sorted;
 use crate::engine::config::Limits;
+use crate::engine::dict::extrapolate;
 use std::collections::VecDeque;
 
 /// An append-only log of entries. To find an id is O(log n), to append or trim O(1).
@@ -58,6 +59,16 @@ impl Stream {
     /// See [`crate::engine::types::Value::parts`].
     pub(in crate::engine::types) fn parts(&self) -> usize {
         self.nodes.len() + self.groups.values().map(Group::parts).sum::<usize>()
+    }
+
+    /// See [`crate::engine::types::Value::heap_bytes`].
+    pub(in crate::engine::types) fn heap_bytes(&self, samples: usize) -> usize {
+        let lens = self.nodes.iter().map(Node::heap_len);
+        let groups = self.groups.iter().map(|(name, group)| name.capacity() + group.heap_bytes());
+        self.nodes.capacity() * size_of::<Node>()
+            + extrapolate(lens, self.nodes.len(), samples)
+            + self.groups.memory_bytes()
+            + groups.sum::<usize>()
     }
 
     /// See [`crate::engine::types::Value::free_parts`].

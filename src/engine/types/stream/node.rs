@@ -58,6 +58,11 @@ impl Place {
 }
 
 impl Node {
+    /// How many bytes it takes on the heap.
+    pub(super) fn heap_len(&self) -> usize {
+        self.entries.heap_len()
+    }
+
     /// A node with one entry.
     pub(super) fn new(id: StreamId, fields: &[[&[u8]; 2]]) -> Self {
         let mut entries = Listpack::new();
