@@ -55,6 +55,11 @@ impl Object {
         self.expires_at().is_some() || self.value.next_field_expiry().is_some()
     }
 
+    /// For how many seconds the key has not been used, as far as is known.
+    pub fn idle_s(&self, now_s: u32) -> u32 {
+        self.last_use.idle_s(now_s)
+    }
+
     /// When or how often the key was used.
     pub fn last_use(&self) -> LastUse {
         self.last_use

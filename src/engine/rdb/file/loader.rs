@@ -5,6 +5,7 @@ use super::{Cause, LoadError, MAGIC, VERSION_CHECKSUM, opcode};
 use crate::engine::Engine;
 use crate::engine::config::Limits;
 use crate::engine::keyspace::Keyspace;
+use crate::engine::last_use::{LastUse, Moment};
 use crate::engine::rdb::decode::Builder;
 use crate::engine::rdb::decode::read::Reader;
 use crate::engine::rdb::{Budget, VERSION_MAX, crc64};
@@ -82,6 +83,7 @@ enum State {
 struct About {
     expires_at: Option<i64>,
     idle_s: u32,
+    counter: Option<u8>,
 }
 
 impl Loader {
@@ -273,7 +275,7 @@ impl Loader {
             opcode::IDLE => {
                 self.about.idle_s = u32::try_from(reader.number()?).unwrap_or(u32::MAX);
             }
-            opcode::FREQ => _ = reader.byte()?,
+            opcode::FREQ => self.about.counter = Some(reader.byte()?),
             opcode::AUX => {
                 let (name, value) = (reader.string()?, reader.string()?);
                 self.loaded.aux.push((name.into_owned(), value.into_owned()));
@@ -295,7 +297,7 @@ impl Loader {
 
     /// The value of the key has been read whole.
     fn end_key(&mut self) -> Result<(), Halt> {
-        let About { expires_at, idle_s } = std::mem::take(&mut self.about);
+        let About { expires_at, idle_s, counter } = std::mem::take(&mut self.about);
         let Some((key, builder)) = self.value.take() else { return Ok(()) };
         let Some(value) = builder.finish() else {
             self.loaded.empty += 1;
@@ -307,8 +309,12 @@ impl Loader {
             return Ok(());
         }
         let db = self.keyspace.db_mut(self.db);
-        if db.set(&key, value, expires_at, self.now_s.saturating_sub(idle_s)).is_some() {
+        let moment = Moment::Time(self.now_s.saturating_sub(idle_s));
+        if db.set(&key, value, expires_at, moment).is_some() {
             return Err(Cause::Duplicate(key).into());
+        }
+        if let Some(counter) = counter {
+            db.set_last_use(&key, LastUse::counted(self.now_s, counter));
         }
         self.loaded.keys += 1;
         Ok(())
