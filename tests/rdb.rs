@@ -2,12 +2,15 @@
 //! redis-server reads ours, and Lodis its own; what is damaged is refused. The tests with a server
 //! are skipped, saying so, where it is not installed.
 
+use allocator::peak;
 use files::{Here, NOW_MS, load, save, save_all};
 use generator::{Dice, seeds};
 use lodis::engine::rdb::crc64;
 use lodis::engine::rdb::file::{Cause, Expired, Loader, Progress, Purpose};
 use proptest::prelude::*;
 
+#[path = "rdb/allocator.rs"]
+mod allocator;
 #[path = "rdb/files.rs"]
 mod files;
 mod generator;
@@ -352,6 +355,51 @@ fn what_was_there_is_freed_bit_by_bit() {
     while here.engine.lazyfree.step(1000) {}
 }
 
+/// A string of a file that is short and stands for `bytes`.
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let value = lodis::engine::types::StringValue::text(bytes).unwrap();
+    let payload = lodis::engine::rdb::dump(&value.into(), Purpose::Travel);
+    // Without the type and the footer.
+    let string = payload[1..payload.len() - 10].to_vec();
+    assert!(string.len() < bytes.len() / 50);
+    string
+}
+
+#[test]
+fn no_more_memory_than_the_input_stands_for() {
+    const ENTRIES: usize = 1_000_000;
+    let mut ziplist = ((11 + 2 * ENTRIES) as u32).to_le_bytes().to_vec();
+    ziplist.extend_from_slice(b"\0\0\0\0\xff\xff\x00\xf1");
+    ziplist.extend_from_slice(&b"\x02\xf1".repeat(ENTRIES - 1));
+    ziplist.push(0xff);
+    let mut listpack = ((7 + 2 * ENTRIES) as u32).to_le_bytes().to_vec();
+    listpack.extend_from_slice(b"\xff\xff");
+    listpack.extend_from_slice(&b"\x00\x01".repeat(ENTRIES));
+    listpack.push(0xff);
+    let huge = b"\x81\x00\x00\x00\xff\xff\xff\xff\xff";
+    let packed = [(10, &ziplist), (12, &ziplist), (13, &ziplist), (16, &listpack), (17, &listpack)];
+    let compressed = packed.map(|(kind, bytes)| [&[kind, 1, b'k'], &*compressed(bytes)].concat());
+    let counted =
+        [1, 2, 3, 4, 5, 14, 15, 18, 19, 21].map(|kind| [&[kind, 1, b'k'], &huge[..]].concat());
+    let strings = [&[0, 1, b'k'], &huge[..]].concat();
+    let long_key = [&[0], &huge[..]].concat();
+    let hash = [&[24, 1, b'k', 0, 0, 0, 0, 0, 0, 0, 0], &huge[..]].concat();
+    let lzf = [&[0, 1, b'k', 0xc3, 3], &huge[..], b"\xe0\x00\x00"].concat();
+    let group = b"\x13\x01k\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01g\x00\x00\x00".to_vec();
+    let group = [group, huge.to_vec()].concat();
+    let resize = [b"\xfb", &huge[..], huge].concat();
+    let others = [strings, long_key, hash, lzf, group, resize];
+    for body in compressed.into_iter().chain(counted).chain(others) {
+        let stands_for = if body.len() > 1000 { 2 * ENTRIES } else { 0 };
+        let mut here = Here::new(1);
+        let file = file_of(10, &body);
+        let (result, peak) = peak(|| load(&mut here.engine, &file, None, Expired::Skip).is_ok());
+        assert_eq!(result, body[0] == 10 || body[0] == 0xfb, "{}", body[..3].escape_ascii());
+        let most = 4 * stands_for + 100_000;
+        assert!(peak <= most, "{peak} bytes for {}", body[..body.len().min(40)].escape_ascii());
+    }
+}
+
 /// A file with a bit of everything.
 fn varied(seed: u64, purpose: Purpose) -> Vec<u8> {
     let mut here = Here::new(seed);
@@ -388,7 +436,8 @@ proptest! {
         let mut dice = Dice::new(seed);
         let [sliced, at_once] = [Some(&mut dice), None].map(|dice| {
             let mut here = Here::new(7);
-            let result = load(&mut here.engine, &file, dice, Expired::Skip);
+            let (result, peak) = peak(|| load(&mut here.engine, &file, dice, Expired::Skip));
+            assert!(peak <= 100_000 + 200 * file.len(), "{peak} bytes for {}", file.len());
             (result.map(|_| here.engine.digest()), here)
         });
         prop_assert_eq!(&sliced.0, &at_once.0);

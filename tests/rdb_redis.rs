@@ -158,7 +158,47 @@ fn files_of_a_real_server_are_loaded() {
 }
 
 #[test]
-fn a_server_that_does_not_sum_and_one_with_functions() {
+fn damaged_files_of_a_real_server_never_trap() {
+    let directory = Directory::new();
+    let Some(mut redis) = Redis::start_in(&directory.0) else { return };
+    let [mut loaded, mut refused] = [0, 0];
+    for seed in seeds(4, false) {
+        let mut dice = Dice::new(seed);
+        redis.call(&[b"FLUSHALL"]);
+        populate(&redis, &mut dice);
+        assert_eq!(redis.call(&[b"SAVE"]), b"+OK\r\n");
+        let whole = std::fs::read(directory.file()).unwrap();
+        let body = whole.len() - 8;
+        for _ in 0..1500 {
+            let mut file = whole.clone();
+            for _ in 0..=dice.below(3) {
+                file[9 + dice.below(body - 9)] = dice.next() as u8;
+            }
+            if dice.one_in(4) {
+                file.truncate(dice.below(body));
+            } else {
+                // Damage that no checksum tells.
+                file[body..].fill(0);
+            }
+            let mut here = Here::at(seed, now_ms());
+            match load(&mut here.engine, &file, Some(&mut dice), Expired::Keep) {
+                Ok(_) => {
+                    loaded += 1;
+                    here.populate_at(Times::Far, &mut dice, 50, |_| true);
+                    save(&here.engine, Purpose::Keep, 100);
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.offset <= file.len() as u64, "{error}");
+                }
+            }
+        }
+    }
+    assert!(loaded > 500 && refused > 500, "{loaded} loaded, {refused} refused");
+}
+
+#[test]
+fn functions_and_frequencies_are_read() {
     let directory = Directory::new();
     let Some(mut redis) = Redis::start_in(&directory.0) else { return };
     redis.call(&[b"SET", b"k", b"v"]);

@@ -12,7 +12,6 @@ use crate::engine::types::{
     Hash, Intset, Item, List, Listpack, Set, SortedSet, StringValue, Value,
 };
 use read::{Read, Reader, Stop};
-use std::borrow::Cow;
 use stream::StreamBuilder;
 
 /// The value in a payload without its footer: all of it, or `None`.
@@ -160,34 +159,60 @@ fn listpack(reader: &mut Reader<'_>) -> Read<Listpack> {
     Listpack::from_bytes(reader.string()?.into_owned()).ok_or(Stop::Bad)
 }
 
-type Words = Vec<Cow<'static, [u8]>>;
-
-/// The words of a listpack, copied.
-fn words(listpack: &Listpack) -> Words {
-    listpack.iter().map(|item| Cow::Owned(item.to_vec())).collect()
+/// How words are packed into one string.
+#[derive(Clone, Copy)]
+enum Packed {
+    Listpack,
+    Ziplist,
+    Zipmap,
 }
 
-/// The words in a string that is a ziplist or a zipmap, copied.
-fn old_words(
-    reader: &mut Reader<'_>,
-    read: impl Fn(&[u8]) -> Read<Vec<Cow<'_, [u8]>>>,
-) -> Read<Words> {
-    let string = reader.string()?;
-    // What is too short in there stays so, whatever comes after it.
-    let words = read(&string).map_err(|_| Stop::Bad)?;
-    Ok(words.into_iter().map(|word| Cow::Owned(word.into_owned())).collect())
+impl Packed {
+    /// Reads a string and hands the words in it to `f`, without keeping any.
+    fn each(self, reader: &mut Reader<'_>, f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()> {
+        if let Self::Listpack = self {
+            return listpack(reader)?.iter().try_for_each(f);
+        }
+        let string = reader.string()?;
+        let result = match self {
+            Self::Zipmap => ziplist::zipmap(&string, f),
+            _ => ziplist::entries(&string, f),
+        };
+        // What is too short in there stays so, whatever comes after it.
+        result.map_err(|_| Stop::Bad)
+    }
+
+    /// As [`Packed::each`], so many words at a time.
+    fn rows<const N: usize>(
+        self,
+        reader: &mut Reader<'_>,
+        mut f: impl FnMut([&[u8]; N]) -> Read<()>,
+    ) -> Read<()> {
+        let mut row = [const { Vec::new() }; N];
+        let mut filled = 0;
+        self.each(reader, &mut |word| {
+            row[filled] = word.to_vec();
+            filled = (filled + 1) % N;
+            if filled == 0 { f(row.each_ref().map(Vec::as_slice)) } else { Ok(()) }
+        })?;
+        must(filled == 0)
+    }
 }
 
 /// A node of a list.
 fn node(kind: u8, reader: &mut Reader<'_>) -> Read<Listpack> {
     const PLAIN: u64 = 1;
     const PACKED: u64 = 2;
-    let of = |words: &[Cow<'_, [u8]>]| words.iter().map(|word| Item::of(word)).collect();
     if kind != kind::LIST_QUICKLIST_2 {
-        return Ok(of(&old_words(reader, ziplist::entries)?));
+        let mut node = Listpack::new();
+        Packed::Ziplist.each(reader, &mut |word| {
+            word.with_bytes(|word| node.push_back(Item::of(word)));
+            Ok(())
+        })?;
+        return Ok(node);
     }
     match reader.number()? {
-        PLAIN => Ok(of(&[reader.string()?])),
+        PLAIN => Ok([Item::of(&reader.string()?)].into_iter().collect()),
         PACKED => listpack(reader),
         _ => Err(Stop::Bad),
     }
@@ -207,10 +232,8 @@ fn add_to_set(set: &mut Set, kind: u8, reader: &mut Reader<'_>, limits: Limits) 
             }
             Ok(())
         }
-        kind::SET_LISTPACK => {
-            let listpack = listpack(reader)?;
-            must(listpack.iter().all(|member| member.with_bytes(|member| set.add(member, limits))))
-        }
+        kind::SET_LISTPACK => Packed::Listpack
+            .each(reader, &mut |member| must(member.with_bytes(|member| set.add(member, limits)))),
         _ => must(set.add(&reader.string()?, limits)),
     }
 }
@@ -224,14 +247,13 @@ fn add_to_sorted_set(
     let mut add = |member: &[u8], score: f64| {
         must(!score.is_nan() && set.insert(member, score, limits).is_none())
     };
-    let words = match kind {
+    let packed = match kind {
         kind::ZSET => return add(&reader.string()?, reader.text_double()?),
         kind::ZSET_2 => return add(&reader.string()?, reader.double()?),
-        kind::ZSET_LISTPACK => words(&listpack(reader)?),
-        _ => old_words(reader, ziplist::entries)?,
+        kind::ZSET_LISTPACK => Packed::Listpack,
+        _ => Packed::Ziplist,
     };
-    let (pairs, []) = words.as_chunks::<2>() else { return Err(Stop::Bad) };
-    pairs.iter().try_for_each(|[member, score]| add(member, parse_double(score).ok_or(Stop::Bad)?))
+    packed.rows(reader, |[member, score]| add(member, parse_double(score).ok_or(Stop::Bad)?))
 }
 
 fn add_to_hash(
@@ -246,7 +268,7 @@ fn add_to_hash(
         hash.set_expiry(field, expiry);
         Ok(())
     };
-    let words = match kind {
+    let packed = match kind {
         kind::HASH => return set(&reader.string()?, &reader.string()?, None),
         kind::HASH_METADATA | kind::HASH_METADATA_PRE_GA => {
             let time = i64::try_from(reader.number()?).map_err(|_| Stop::Bad)?;
@@ -257,17 +279,15 @@ fn add_to_hash(
             };
             return set(&reader.string()?, &reader.string()?, expiry);
         }
-        kind::HASH_ZIPLIST => old_words(reader, ziplist::entries)?,
-        kind::HASH_ZIPMAP => old_words(reader, ziplist::zipmap)?,
-        _ => words(&listpack(reader)?),
+        kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_PRE_GA => {
+            return Packed::Listpack.rows(reader, |[field, value, expiry]| {
+                let expiry = parse_integer(expiry).ok_or(Stop::Bad)?;
+                set(field, value, (expiry != 0).then_some(expiry))
+            });
+        }
+        kind::HASH_ZIPLIST => Packed::Ziplist,
+        kind::HASH_ZIPMAP => Packed::Zipmap,
+        _ => Packed::Listpack,
     };
-    if matches!(kind, kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_PRE_GA) {
-        let (triples, []) = words.as_chunks::<3>() else { return Err(Stop::Bad) };
-        return triples.iter().try_for_each(|[field, value, expiry]| {
-            let expiry = parse_integer(expiry).ok_or(Stop::Bad)?;
-            set(field, value, (expiry != 0).then_some(expiry))
-        });
-    }
-    let (pairs, []) = words.as_chunks::<2>() else { return Err(Stop::Bad) };
-    pairs.iter().try_for_each(|[field, value]| set(field, value, None))
+    packed.rows(reader, |[field, value]| set(field, value, None))
 }

@@ -1,20 +1,21 @@
 //! The compact forms that Redis wrote before the listpack: ziplist and zipmap.
 
 use super::read::{Read, Reader, Stop};
-use std::borrow::Cow;
+use crate::engine::types::Item;
 
 const END: u8 = 0xff;
 
-/// The entries of a ziplist, if every length in it is right.
-pub(super) fn entries(bytes: &[u8]) -> Read<Vec<Cow<'_, [u8]>>> {
+/// Hands the entries of a ziplist to `f`, one after the other; an error if not every length in it is
+/// right.
+pub(super) fn entries(bytes: &[u8], f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()> {
     let mut reader = Reader(bytes);
     let total = u32::from_le_bytes(reader.array()?) as usize;
     let _tail: [u8; 4] = reader.array()?;
-    let count = u16::from_le_bytes(reader.array()?);
+    let expected = u16::from_le_bytes(reader.array()?);
     if total != bytes.len() {
         return Err(Stop::Bad);
     }
-    let (mut entries, mut previous) = (Vec::new(), 0usize);
+    let (mut count, mut previous) = (0, 0);
     loop {
         let before = reader.0.len();
         let len = match reader.byte()? {
@@ -25,24 +26,25 @@ pub(super) fn entries(bytes: &[u8]) -> Read<Vec<Cow<'_, [u8]>>> {
         if len != previous {
             return Err(Stop::Bad);
         }
-        entries.push(entry(&mut reader)?);
+        f(entry(&mut reader)?)?;
+        count += 1;
         previous = before - reader.0.len();
     }
-    let counted = count == u16::MAX || usize::from(count) == entries.len();
-    if reader.0.is_empty() && counted { Ok(entries) } else { Err(Stop::Bad) }
+    let counted = expected == u16::MAX || usize::from(expected) == count;
+    if reader.0.is_empty() && counted { Ok(()) } else { Err(Stop::Bad) }
 }
 
-fn entry<'a>(reader: &mut Reader<'a>) -> Read<Cow<'a, [u8]>> {
+fn entry<'a>(reader: &mut Reader<'a>) -> Read<Item<'a>> {
     let tag = reader.byte()?;
     let value = match tag {
-        0..=0x3f => return reader.bytes(usize::from(tag)).map(Cow::Borrowed),
+        0..=0x3f => return reader.bytes(usize::from(tag)).map(Item::Bytes),
         0x40..=0x7f => {
             let len = usize::from(tag & 0x3f) << 8 | usize::from(reader.byte()?);
-            return reader.bytes(len).map(Cow::Borrowed);
+            return reader.bytes(len).map(Item::Bytes);
         }
         0x80 => {
             let len = u32::from_be_bytes(reader.array()?) as usize;
-            return reader.bytes(len).map(Cow::Borrowed);
+            return reader.bytes(len).map(Item::Bytes);
         }
         0xc0 => i64::from(i16::from_le_bytes(reader.array()?)),
         0xd0 => i64::from(i32::from_le_bytes(reader.array()?)),
@@ -55,23 +57,24 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Read<Cow<'a, [u8]>> {
         0xf1..=0xfd => i64::from(tag & 0x0f) - 1,
         _ => return Err(Stop::Bad),
     };
-    Ok(Cow::Owned(itoa::Buffer::new().format(value).as_bytes().to_vec()))
+    Ok(Item::Int(value))
 }
 
-/// The fields and values of a zipmap, one after the other.
-pub(super) fn zipmap(bytes: &[u8]) -> Read<Vec<Cow<'_, [u8]>>> {
+/// As [`entries`], of a zipmap: fields and values, one after the other.
+pub(super) fn zipmap(bytes: &[u8], f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()> {
     let mut reader = Reader(bytes);
-    let count = reader.byte()?;
-    let mut words = Vec::new();
+    let expected = reader.byte()?;
+    let mut count = 0;
     while let Some(field) = zipmap_len(&mut reader)? {
-        words.push(Cow::Borrowed(reader.bytes(field)?));
+        f(Item::Bytes(reader.bytes(field)?))?;
         let value = zipmap_len(&mut reader)?.ok_or(Stop::Bad)?;
         let free = usize::from(reader.byte()?);
-        words.push(Cow::Borrowed(reader.bytes(value)?));
+        f(Item::Bytes(reader.bytes(value)?))?;
         reader.bytes(free)?;
+        count += 1;
     }
-    let counted = count >= 254 || usize::from(count) * 2 == words.len();
-    if reader.0.is_empty() && counted { Ok(words) } else { Err(Stop::Bad) }
+    let counted = expected >= 254 || usize::from(expected) == count;
+    if reader.0.is_empty() && counted { Ok(()) } else { Err(Stop::Bad) }
 }
 
 /// A length, or the end of the zipmap.
@@ -86,6 +89,17 @@ fn zipmap_len(reader: &mut Reader<'_>) -> Read<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Entries = fn(&[u8], &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()>;
+
+    fn words(of: Entries, bytes: &[u8]) -> Read<Vec<Vec<u8>>> {
+        let mut words = Vec::new();
+        of(bytes, &mut |item| {
+            words.push(item.to_vec());
+            Ok(())
+        })?;
+        Ok(words)
+    }
 
     #[test]
     fn a_ziplist_of_every_encoding() {
@@ -111,17 +125,17 @@ mod tests {
         ziplist.extend_from_slice(&[0, 0, 0, 0, parts.len() as u8, 0]);
         ziplist.extend_from_slice(&body);
         let expected: Vec<&[u8]> = parts.iter().map(|(_, text)| text.as_bytes()).collect();
-        assert_eq!(entries(&ziplist).unwrap(), expected);
+        assert_eq!(words(entries, &ziplist).unwrap(), expected);
         for cut in 0..ziplist.len() {
-            assert!(entries(&ziplist[..cut]).is_err());
+            assert!(words(entries, &ziplist[..cut]).is_err());
         }
     }
 
     #[test]
     fn a_zipmap() {
-        let words = zipmap(b"\x02\x01a\x01\x000\x02bb\x02\x01xy-\xff").unwrap();
-        assert_eq!(words, [&b"a"[..], b"0", b"bb", b"xy"]);
-        assert!(zipmap(b"\x01\x01a\xff").is_err());
-        assert_eq!(zipmap(b"\x00\xff"), Ok(vec![]));
+        let pairs = words(zipmap, b"\x02\x01a\x01\x000\x02bb\x02\x01xy-\xff").unwrap();
+        assert_eq!(pairs, [&b"a"[..], b"0", b"bb", b"xy"]);
+        assert!(words(zipmap, b"\x01\x01a\xff").is_err());
+        assert_eq!(words(zipmap, b"\x00\xff"), Ok(vec![]));
     }
 }
