@@ -205,11 +205,18 @@ fn functions_and_frequencies_are_read() {
     let library = b"#!lua name=one\nredis.register_function('one', function() return 1 end)";
     assert_eq!(redis.call(&[b"FUNCTION", b"LOAD", library]), b"$3\r\none\r\n");
     redis.call(&[b"CONFIG", b"SET", b"maxmemory-policy", b"allkeys-lfu"]);
+    redis.call(&[b"SET", b"often", b"v"]);
+    for _ in 0..3000 {
+        redis.call(&[b"GET", b"often"]);
+    }
     assert_eq!(redis.call(&[b"SAVE"]), b"+OK\r\n");
     let mut here = Here::at(1, now_ms());
     let file = std::fs::read(directory.file()).unwrap();
     let loaded = load(&mut here.engine, &file, None, Expired::Skip).unwrap();
-    assert_eq!((loaded.keys, loaded.functions), (1, 1));
+    assert_eq!((loaded.keys, loaded.functions), (2, 1));
+    assert_eq!(here.run("CONFIG SET maxmemory-policy allkeys-lfu"), "+OK\r\n");
+    let often = redis.call(&[b"OBJECT", b"FREQ", b"often"]);
+    assert_eq!(here.run("OBJECT FREQ often").as_bytes(), often);
     assert_eq!(here.run("GET k"), "$1\r\nv\r\n");
 }
 
