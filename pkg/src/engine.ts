@@ -45,6 +45,13 @@ const MANY = 8;
 const SOON_MS = 100;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/** Settings that an engine begins with. */
+export interface EngineSettings {
+  readonly databases: number;
+  readonly maxmemory?: string;
+  readonly maxmemoryPolicy?: string;
+}
+
 /** One engine with its request buffer, and its timer. Knows nothing of stores and tabs. */
 export class Engine {
   readonly writer: RequestWriter;
@@ -67,8 +74,9 @@ export class Engine {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerDue = Infinity;
 
-  constructor({ module, memory }: Loaded, databases: number) {
-    this.lodis = new module.Lodis({ databases, nowMs: Date.now() });
+  constructor({ module, memory }: Loaded, settings: EngineSettings) {
+    const { databases, maxmemory, maxmemoryPolicy } = settings;
+    this.lodis = new module.Lodis({ databases, maxmemory, maxmemoryPolicy, nowMs: Date.now() });
     this.memory = new Memory(memory);
     this.head = this.lodis.head() >>> 2;
     this.cache = new ValueCache(this.lodis, this.memory, this.head);

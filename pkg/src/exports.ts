@@ -3,7 +3,7 @@ export { Multi, Pipeline } from "./batch.js";
 export type { Persistence } from "./durability.js";
 export { ClosedError, LostError, ReplyError } from "./errors.js";
 export type { InstanceEvents, Role } from "./host.js";
-export type { OpenOptions, StoreKind } from "./options.js";
+export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { BytesRedis, Redis, Stop, SyncBytesRedis, SyncRedis } from "./redis.js";
 export type { Listener } from "./subscribe.js";
 export type {

@@ -68,7 +68,7 @@ export class Host {
     private readonly loaded: Loaded,
     private readonly settings: Settings,
   ) {
-    this.engine = new Engine(loaded, settings.databases);
+    this.engine = new Engine(loaded, settings);
     this.engine.onWrite = () => this.durability?.written();
     this.blocking = new Blocking(this.engine);
   }

@@ -1,6 +1,17 @@
 /** Where the data is kept. */
 export type StoreKind = "indexeddb" | "memory";
 
+/** Which keys go when `maxmemory` is reached. */
+export type MaxmemoryPolicy =
+  | "volatile-lru"
+  | "volatile-lfu"
+  | "volatile-random"
+  | "volatile-ttl"
+  | "allkeys-lru"
+  | "allkeys-lfu"
+  | "allkeys-random"
+  | "noeviction";
+
 /** Settings of an instance; those named as in Redis mean the same. */
 export interface OpenOptions {
   /** Default: IndexedDB where there is one, else memory. */
@@ -11,6 +22,14 @@ export interface OpenOptions {
   appendfsync?: "always" | "everysec" | "no";
   /** How many databases there are, 1 to 16384. Default: 16. */
   databases?: number;
+  /**
+   * How much memory may be used: a number of bytes, or a size as in `redis.conf` (`"100mb"`); 0 for no
+   * limit. All that the module holds counts, and every instance in a page, worker or process shares
+   * one module. Default: 0.
+   */
+  maxmemory?: number | string;
+  /** Which keys go when more would be used. Default: `noeviction`, writes are refused. */
+  maxmemoryPolicy?: MaxmemoryPolicy;
   /** The module, where the default (the file beside the package) cannot be loaded from. */
   wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
 }
@@ -22,9 +41,30 @@ export interface Settings {
   readonly appendOnly: boolean;
   readonly appendFsync: "always" | "everysec" | "no";
   readonly databases: number;
+  readonly maxmemory: string;
+  readonly maxmemoryPolicy: MaxmemoryPolicy;
 }
 
-const KNOWN = ["store", "appendonly", "appendfsync", "databases", "wasm"];
+const POLICIES = [
+  "volatile-lru",
+  "volatile-lfu",
+  "volatile-random",
+  "volatile-ttl",
+  "allkeys-lru",
+  "allkeys-lfu",
+  "allkeys-random",
+  "noeviction",
+] as const;
+
+const KNOWN = [
+  "store",
+  "appendonly",
+  "appendfsync",
+  "databases",
+  "maxmemory",
+  "maxmemoryPolicy",
+  "wasm",
+];
 
 /**
  * Checks what a caller passed to `open`.
@@ -54,7 +94,19 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
   if (!Number.isInteger(databases) || databases < 1 || databases > 16384) {
     throw new TypeError("open: databases is a whole number from 1 to 16384");
   }
-  return { name, store, appendOnly, appendFsync, databases };
+  const maxmemory = memorySize("maxmemory", options.maxmemory ?? 0);
+  const policy = options.maxmemoryPolicy ?? "noeviction";
+  const maxmemoryPolicy = oneOf("maxmemoryPolicy", policy, POLICIES);
+  return { name, store, appendOnly, appendFsync, databases, maxmemory, maxmemoryPolicy };
+}
+
+/** A size as `CONFIG SET` takes it. */
+function memorySize(option: string, value: unknown): string {
+  const isNumber = typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+  if (isNumber || (typeof value === "string" && /^\d{1,15}(b|[kmg]b?)?$/i.test(value))) {
+    return String(value);
+  }
+  throw new TypeError(`open: ${option} is a number of bytes or a size like "100mb"`);
 }
 
 function oneOf<const T extends string>(option: string, value: unknown, allowed: readonly T[]): T {

@@ -1,13 +1,12 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { CLOSE, Engine } from "./engine.js";
+import { CLOSE, Engine, type EngineSettings } from "./engine.js";
 import { load } from "./load.js";
 import { wasmFile } from "./wasm-file.js";
 
-/** Where to listen, and how many databases there are. */
-export interface ServeOptions {
+/** Where to listen, and settings of the engine. */
+export interface ServeOptions extends EngineSettings {
   readonly host: string;
   readonly port: number;
-  readonly databases: number;
 }
 
 /** A server that listens. */
@@ -31,7 +30,7 @@ const GRACE_MS = 500;
 
 /** Serves one engine over TCP: a session per connection. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const engine = new Engine(await load(wasmFile), options.databases);
+  const engine = new Engine(await load(wasmFile), options);
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);

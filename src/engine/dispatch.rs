@@ -39,7 +39,8 @@ impl Engine {
         let protocol = session.protocol;
         self.copied = None;
         // What goes because of that is no part of the command.
-        let has_room = self.config.maxmemory.bytes == 0 || self.make_room();
+        let has_room =
+            (self.config.maxmemory.bytes == 0 || self.make_room()) && (self.meter.has_reserve)();
         let mut writer = Writer::new(out, protocol);
         let start = writer.position();
         self.effects.begin_unit();

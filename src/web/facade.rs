@@ -4,10 +4,12 @@
 //! call that wrote it answers flags. Where the reply is says the head, whose place never changes.
 //! No call runs JavaScript, so none can come back while the engine is borrowed.
 
+use super::allocator::METER;
 use super::frame::{Argv, Frame};
 use super::timer::{TICK_MS, elapsed_ms};
 use crate::collections::Sorted;
 use crate::engine::blocking::Unblock;
+use crate::engine::error::Error;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
@@ -88,21 +90,35 @@ pub struct Lodis {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LodisOptions {
     databases: Option<u32>,
+    maxmemory: Option<String>,
+    maxmemory_policy: Option<String>,
     now_ms: f64,
 }
 
 #[wasm_bindgen]
 impl Lodis {
-    /// An engine with an empty keyspace: `{ databases?: number, nowMs: number }`.
+    /// An engine with an empty keyspace: `{ databases?: number, maxmemory?: string,
+    /// maxmemoryPolicy?: string, nowMs: number }`.
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<Lodis, JsError> {
         let options: LodisOptions = serde_wasm_bindgen::from_value(options)?;
         let seed = getrandom::u64().map_err(|error| JsError::new(&error.to_string()))?;
-        let engine = Engine::new(&Options {
+        let mut engine = Engine::new(&Options {
             seed,
             now_us: micros(options.now_ms),
             databases: options.databases.unwrap_or(16).clamp(1, 16_384) as usize,
+            meter: METER,
         });
+        let settings = [
+            (&b"maxmemory"[..], &options.maxmemory),
+            (b"maxmemory-policy", &options.maxmemory_policy),
+        ];
+        let settings: Vec<_> = settings
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_deref()?.as_bytes())))
+            .collect();
+        let refused = |error: Error| JsError::new(&String::from_utf8_lossy(error.as_bytes()));
+        engine.config.set(&settings).map_err(refused)?;
         let core = Core {
             engine,
             connections: Vec::new(),

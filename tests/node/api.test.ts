@@ -299,6 +299,15 @@ describe("instances", () => {
       ["a", { appendfsync: "never" }, 'open: appendfsync is one of "always", "everysec", "no"'],
       ["a", { databases: 0 }, "open: databases is a whole number from 1 to 16384"],
       ["a", { databases: 1.5 }, "open: databases is a whole number from 1 to 16384"],
+      ["a", { maxmemory: -1 }, 'open: maxmemory is a number of bytes or a size like "100mb"'],
+      ["a", { maxmemory: 1.5 }, 'open: maxmemory is a number of bytes or a size like "100mb"'],
+      ["a", { maxmemory: "1 mb" }, 'open: maxmemory is a number of bytes or a size like "100mb"'],
+      [
+        "a",
+        { maxmemoryPolicy: "lru" },
+        'open: maxmemoryPolicy is one of "volatile-lru", "volatile-lfu", "volatile-random", ' +
+          '"volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"',
+      ],
     ];
     for (const [name, options, message] of wrong) {
       await expect(open(name as string, options as never)).rejects.toThrow(new TypeError(message));
@@ -309,6 +318,38 @@ describe("instances", () => {
     await using few = await open("few", { databases: 2 });
     expect(await few.call("SELECT", 1)).toBe("OK");
     await expect(few.call("SELECT", 2)).rejects.toThrow("ERR DB index is out of range");
+  });
+
+  test("maxmemory is kept by letting keys go", async () => {
+    const used = Number(/used_memory:(\d+)/.exec((await redis.info("memory")) as string)![1]);
+    const most = used + 1_000_000;
+    await using cache = await open("cache", { maxmemory: most, maxmemoryPolicy: "allkeys-lru" });
+    expect({ ...((await cache.configGet("maxmemory*")) as object) }).toMatchObject({
+      maxmemory: String(most),
+      "maxmemory-policy": "allkeys-lru",
+    });
+    const value = "v".repeat(1000);
+    for (let number = 0; number < 5000; number++) cache.sync.set(`key:${number}`, value);
+    const size = await cache.dbSize();
+    const info = (await cache.info()) as string;
+    const field = (name: string) => Number(new RegExp(`\n${name}:(\\d+)`).exec(info)![1]);
+    expect(field("used_memory")).toBeLessThan(most + 200_000);
+    expect(field("used_memory")).toBeLessThanOrEqual(field("used_memory_rss"));
+    expect(field("used_memory_peak")).toBeGreaterThanOrEqual(field("used_memory"));
+    expect(field("evicted_keys")).toBeGreaterThan(4000);
+    // A key or two may have gone to make room for what was answered.
+    expect(Math.abs(field("evicted_keys") + size - 5000)).toBeLessThan(10);
+    expect(await cache.get("key:4999")).toBe(value);
+    expect(await cache.memoryUsage("key:4999")).toBeGreaterThan(1000);
+  });
+
+  test("without keys that may go, maxmemory refuses writes", async () => {
+    await using full = await open("full", { maxmemory: "1kb" });
+    const refused = "OOM command not allowed when used memory > 'maxmemory'.";
+    await expect(full.set("a", "b")).rejects.toMatchObject({ code: "OOM", message: refused });
+    expect(await full.get("a")).toBe(null);
+    await full.configSet("maxmemory", "0");
+    await full.set("a", "b");
   });
 
   test("a closed instance says so, however it is called", async () => {

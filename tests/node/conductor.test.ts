@@ -168,6 +168,8 @@ async function join(event: TabsEvent): Promise<{ redis: Redis; tabs: FakeTabs }>
     appendOnly: true,
     appendFsync: "everysec",
     databases: 16,
+    maxmemory: "0",
+    maxmemoryPolicy: "noeviction",
   } as const;
   const host = new Host(base, settings);
   const opened = host.open();

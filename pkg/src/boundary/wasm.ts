@@ -78,7 +78,12 @@ export type Source = string | URL | Request | Response | BufferSource | WebAssem
 
 /** The wasm-bindgen module: what `cargo xtask wasm` writes to pkg/wasm. */
 export interface Module {
-  readonly Lodis: new (options: { databases?: number; nowMs: number }) => Lodis;
+  readonly Lodis: new (options: {
+    databases?: number;
+    maxmemory?: string | undefined;
+    maxmemoryPolicy?: string | undefined;
+    nowMs: number;
+  }) => Lodis;
   readonly Log: {
     open(
       lodis: Lodis,

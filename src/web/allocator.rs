@@ -1,0 +1,131 @@
+//! The module's allocator: the standard library's, which counts, and holds something in reserve.
+//!
+//! When linear memory cannot grow any more, a command in flight goes on with the reserve, and commands
+//! that need memory are refused until there is a reserve again. There is one thread: the counters cost
+//! no more than other variables.
+
+use crate::engine::meter::Meter;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+/// More than a command allocates that has not been looked at before it runs. Nothing is written to it,
+/// so that it costs addresses and no memory.
+const RESERVE: Layout = match Layout::from_size_align(2 << 20, 8) {
+    Ok(layout) => layout,
+    Err(_) => Layout::new::<u64>(),
+};
+/// What the standard library's allocator rounds sizes up to, what it adds, and the least it takes.
+const GRANULE: usize = 8;
+const HEADER: usize = 4;
+const LEAST: usize = 16;
+const PAGE: usize = 64 * 1024;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static IN_RESERVE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+/// What engines in this module ask about memory.
+pub(crate) const METER: Meter = Meter { used, peak, total, has_reserve };
+
+fn used() -> usize {
+    USED.load(Relaxed)
+}
+
+fn peak() -> usize {
+    PEAK.load(Relaxed)
+}
+
+/// Linear memory only ever grows.
+fn total() -> usize {
+    core::arch::wasm32::memory_size(0) * PAGE
+}
+
+/// Makes a reserve if there is none; whether there is one then.
+fn has_reserve() -> bool {
+    !IN_RESERVE.load(Relaxed).is_null() || refill()
+}
+
+#[cold]
+fn refill() -> bool {
+    // SAFETY: the layout has a size.
+    IN_RESERVE.store(unsafe { System.alloc(RESERVE) }, Relaxed);
+    !IN_RESERVE.load(Relaxed).is_null()
+}
+
+/// Gives the reserve back to the allocator; whether that may help to allocate so many bytes.
+#[cold]
+fn release(bytes: usize) -> bool {
+    if bytes > RESERVE.size() {
+        return false;
+    }
+    let reserve = IN_RESERVE.swap(ptr::null_mut(), Relaxed);
+    if !reserve.is_null() {
+        // SAFETY: it has been allocated with this layout, and was taken out of its place.
+        unsafe { System.dealloc(reserve, RESERVE) };
+    }
+    !reserve.is_null()
+}
+
+/// What an allocation takes up.
+fn rounded(bytes: usize) -> usize {
+    (bytes.saturating_add(HEADER + GRANULE - 1) & !(GRANULE - 1)).max(LEAST)
+}
+
+fn count(allocated: usize, freed: usize) {
+    let used = USED.load(Relaxed).wrapping_add(allocated).wrapping_sub(freed);
+    USED.store(used, Relaxed);
+    if used > PEAK.load(Relaxed) {
+        PEAK.store(used, Relaxed);
+    }
+}
+
+struct Counting;
+
+impl Counting {
+    /// Allocates with `allocate`, a second time if the reserve may help; answers what that answers.
+    #[inline(always)]
+    fn with_reserve(bytes: usize, freed: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
+        let mut pointer = allocate();
+        if pointer.is_null() && release(bytes) {
+            pointer = allocate();
+        }
+        if !pointer.is_null() {
+            count(rounded(bytes), freed);
+        }
+        pointer
+    }
+}
+
+// SAFETY: every call is handed to `System`, which keeps the contract; what else is done touches no
+// memory that is handed out.
+unsafe impl GlobalAlloc for Counting {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc`.
+        Self::with_reserve(layout.size(), 0, || unsafe { System.alloc(layout) })
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        Self::with_reserve(layout.size(), 0, || unsafe { System.alloc_zeroed(layout) })
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, rounded(layout.size()));
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        let freed = rounded(layout.size());
+        // SAFETY: the caller keeps the contract of `realloc`; when it fails, nothing has changed.
+        Self::with_reserve(bytes, freed, || unsafe { System.realloc(pointer, layout, bytes) })
+    }
+}
