@@ -44,6 +44,35 @@ impl Expiries {
 }
 
 impl Hash {
+    /// An empty one in the encoding that so many fields will have, if they are short.
+    pub fn for_len(len: usize, limits: Limits) -> Self {
+        let mut hash = Self::default();
+        if len > limits.hash_max_listpack_entries {
+            hash.make_table(limits);
+        }
+        hash
+    }
+
+    /// Takes a listpack of fields and values, as an RDB stores it. As in Redis it may have longer ones
+    /// than it would get here. `None` if a field is there twice.
+    pub fn from_listpack(listpack: Listpack, limits: Limits) -> Option<Self> {
+        let len = listpack.len();
+        if len % 2 == 1 {
+            return None;
+        }
+        if len / 2 <= limits.hash_max_listpack_entries && listpack.is_keyed(2) {
+            return Some(Self(Repr::Plain(Fields::Listpack(listpack))));
+        }
+        let mut hash = Self::for_len(len / 2, limits);
+        let mut items = listpack.iter();
+        while let (Some(field), Some(value)) = (items.next(), items.next()) {
+            field
+                .with_bytes(|field| value.with_bytes(|value| hash.set(field, value, limits)))
+                .then_some(())?;
+        }
+        Some(hash)
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         match self.fields() {
@@ -398,6 +427,22 @@ mod tests {
         long.set(b"a", &[b'x'; 65], limits);
         assert_eq!(long.encoding(), "hashtable");
         assert!(size_of::<Hash>() <= 24);
+    }
+
+    #[test]
+    fn from_a_listpack() {
+        let limits = Limits { hash_max_listpack_entries: 2, ..Limits::default() };
+        let of = |words: &[&str]| {
+            let items = words.iter().map(|word| Item::of(word.as_bytes()));
+            let hash = Hash::from_listpack(items.collect(), limits)?;
+            Some((hash.encoding(), hash.len(), hash.get(b"a").map(Item::to_vec)))
+        };
+        assert_eq!(of(&["b", "1", "a", "2"]), Some(("listpack", 2, Some(b"2".to_vec()))));
+        let three = of(&["a", "2", "b", "1", "c", "3"]);
+        assert_eq!(three, Some(("hashtable", 3, Some(b"2".to_vec()))));
+        assert_eq!(of(&["a", "1", "a", "2"]), None);
+        assert_eq!(of(&["a", "1", "b", "2", "a", "1"]), None);
+        assert_eq!(of(&["a"]), None);
     }
 
     proptest! {

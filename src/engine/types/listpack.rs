@@ -6,6 +6,9 @@
 //! is walked from either end. A text that is a canonical integer is stored as one.
 
 use crate::engine::number::parse_integer;
+use foldhash::fast::FixedState;
+use smallvec::SmallVec;
+use std::hash::BuildHasher;
 
 const HEADER_LEN: usize = 6;
 const END: u8 = 0xff;
@@ -140,6 +143,10 @@ impl Head {
 pub fn entry_len(item: Item<'_>) -> usize {
     let len = item.head().len + item.body().len();
     len + back_len_size(len)
+}
+
+fn hash(word: &[u8]) -> u32 {
+    FixedState::default().hash_one(word) as u32
 }
 
 fn back_len_size(len: usize) -> usize {
@@ -329,6 +336,29 @@ impl Listpack {
             }
         }
         None
+    }
+
+    /// Whether its words in groups of `step` can be found by the first of each: those differ, and are
+    /// stored as [`Item::of`] has it.
+    pub fn is_keyed(&self, step: usize) -> bool {
+        let mut hashes = SmallVec::<[u32; 64]>::new();
+        for item in self.iter().step_by(step) {
+            if let Item::Bytes(bytes) = item
+                && Item::of(bytes) != item
+            {
+                return false;
+            }
+            hashes.push(item.with_bytes(hash));
+        }
+        hashes.sort_unstable();
+        if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+            return true;
+        }
+        // Different words may have the same hash.
+        let mut positions = self.positions().step_by(step);
+        positions.all(|at| {
+            self.get(at).with_bytes(|word| self.find(self.first(), word, step - 1) == Some(at))
+        })
     }
 
     /// Adds an entry at the end.
@@ -555,6 +585,26 @@ mod tests {
 
     fn of(words: &[&[u8]]) -> Listpack {
         words.iter().map(|word| Item::of(word)).collect()
+    }
+
+    #[test]
+    fn keys_are_told_from_each_other() {
+        assert!(of(&[b"a", b"1", b"b", b"1"]).is_keyed(2));
+        assert!(!of(&[b"a", b"1", b"b", b"1"]).is_keyed(1));
+        assert!(!of(&[b"1", b"a", b"1", b"b"]).is_keyed(2));
+        let text_12 = [10, 0, 0, 0, 1, 0, 0x82, b'1', b'2', 3, 0xff];
+        let text_12 = [&[11u8][..], &text_12[1..]].concat();
+        let text_12 = Listpack::from_bytes(text_12).expect("every length is right");
+        assert!(!text_12.is_keyed(1), "nobody would find it");
+        let mut seen = std::collections::HashMap::new();
+        let (one, other) = (0u64..)
+            .find_map(|number| {
+                let word = format!("word {number}").into_bytes();
+                seen.insert(hash(&word), word.clone()).map(|before| (before, word))
+            })
+            .expect("there are only so many hashes");
+        assert!(of(&[&one, b"x", &other]).is_keyed(1));
+        assert!(!of(&[&one, b"x", &other, &one]).is_keyed(1));
     }
 
     #[test]

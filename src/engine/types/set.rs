@@ -19,6 +19,26 @@ enum Encoding {
 }
 
 impl Set {
+    /// An empty one in the encoding that so many members will have, if they are short.
+    pub fn for_len(len: usize, limits: Limits) -> Self {
+        let mut set = Self::default();
+        if len > limits.set_max_intset_entries.max(limits.set_max_listpack_entries) {
+            set.make_table(limits);
+        }
+        set
+    }
+
+    /// Takes a listpack of members, as an RDB stores it. As in Redis it may have longer ones than it
+    /// would get here. `None` if a member is there twice.
+    pub fn from_listpack(listpack: Listpack, limits: Limits) -> Option<Self> {
+        if listpack.len() <= limits.set_max_listpack_entries && listpack.is_keyed(1) {
+            return Some(Self(Encoding::Listpack(listpack)));
+        }
+        let mut set = Self::for_len(listpack.len(), limits);
+        let mut items = listpack.iter();
+        items.all(|member| member.with_bytes(|member| set.add(member, limits))).then_some(set)
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -314,6 +334,20 @@ mod tests {
         assert_eq!(of(&["abcdef"]), "hashtable");
         assert_eq!(of(&["123456", "a"]), "hashtable");
         assert_eq!(of(&["01"]), "listpack");
+    }
+
+    #[test]
+    fn from_a_listpack() {
+        let limits =
+            Limits { set_max_intset_entries: 2, set_max_listpack_entries: 2, ..Limits::default() };
+        let of = |words: &[&str]| {
+            let items = words.iter().map(|word| Item::of(word.as_bytes()));
+            Set::from_listpack(items.collect(), limits).map(|set| (set.encoding(), set.len()))
+        };
+        assert_eq!(of(&["a", "1"]), Some(("listpack", 2)));
+        assert_eq!(of(&["a", "1", "b"]), Some(("hashtable", 3)));
+        assert_eq!(of(&["a", "a"]), None);
+        assert_eq!(of(&["a", "b", "a"]), None);
     }
 
     #[test]

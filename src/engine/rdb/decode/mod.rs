@@ -6,7 +6,6 @@ mod ziplist;
 
 use super::{Budget, kind};
 use crate::engine::config::Limits;
-use crate::engine::number::{parse_double, parse_integer};
 use crate::engine::types::list::End;
 use crate::engine::types::{
     Hash, Intset, Item, List, Listpack, Set, SortedSet, StringValue, Value,
@@ -127,9 +126,16 @@ impl Builder {
             | kind::ZSET_2
             | kind::HASH
             | kind::HASH_METADATA_PRE_GA
-            | kind::HASH_METADATA => reader.count(),
-            _ => Ok(1),
+            | kind::HASH_METADATA => {}
+            _ => return Ok(1),
         }
+        let count = reader.count()?;
+        match &mut self.value {
+            Building::Set(set) => *set = Set::for_len(count, self.limits),
+            Building::Hash(hash) => *hash = Hash::for_len(count, self.limits),
+            _ => {}
+        }
+        Ok(count)
     }
 
     /// Reads an element; what it is read from is whole before anything is done with it.
@@ -159,44 +165,20 @@ fn listpack(reader: &mut Reader<'_>) -> Read<Listpack> {
     Listpack::from_bytes(reader.string()?.into_owned()).ok_or(Stop::Bad)
 }
 
-/// How words are packed into one string.
-#[derive(Clone, Copy)]
-enum Packed {
-    Listpack,
-    Ziplist,
-    Zipmap,
-}
-
-impl Packed {
-    /// Reads a string and hands the words in it to `f`, without keeping any.
-    fn each(self, reader: &mut Reader<'_>, f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()> {
-        if let Self::Listpack = self {
-            return listpack(reader)?.iter().try_for_each(f);
+/// A string that is a listpack, or what came before that, as a listpack.
+fn packed(kind: u8, reader: &mut Reader<'_>) -> Read<Listpack> {
+    let read = match kind {
+        kind::LIST_ZIPLIST | kind::LIST_QUICKLIST | kind::ZSET_ZIPLIST | kind::HASH_ZIPLIST => {
+            ziplist::entries
         }
-        let string = reader.string()?;
-        let result = match self {
-            Self::Zipmap => ziplist::zipmap(&string, f),
-            _ => ziplist::entries(&string, f),
-        };
-        // What is too short in there stays so, whatever comes after it.
-        result.map_err(|_| Stop::Bad)
-    }
-
-    /// As [`Packed::each`], so many words at a time.
-    fn rows<const N: usize>(
-        self,
-        reader: &mut Reader<'_>,
-        mut f: impl FnMut([&[u8]; N]) -> Read<()>,
-    ) -> Read<()> {
-        let mut row = [const { Vec::new() }; N];
-        let mut filled = 0;
-        self.each(reader, &mut |word| {
-            row[filled] = word.to_vec();
-            filled = (filled + 1) % N;
-            if filled == 0 { f(row.each_ref().map(Vec::as_slice)) } else { Ok(()) }
-        })?;
-        must(filled == 0)
-    }
+        kind::HASH_ZIPMAP => ziplist::zipmap,
+        _ => return listpack(reader),
+    };
+    let string = reader.string()?;
+    let mut listpack = Listpack::new();
+    // What is too short in there stays so, whatever comes after it.
+    read(&string, &mut |word| listpack.push_back(word)).map_err(|_| Stop::Bad)?;
+    Ok(listpack)
 }
 
 /// A node of a list.
@@ -204,12 +186,7 @@ fn node(kind: u8, reader: &mut Reader<'_>) -> Read<Listpack> {
     const PLAIN: u64 = 1;
     const PACKED: u64 = 2;
     if kind != kind::LIST_QUICKLIST_2 {
-        let mut node = Listpack::new();
-        Packed::Ziplist.each(reader, &mut |word| {
-            word.with_bytes(|word| node.push_back(Item::of(word)));
-            Ok(())
-        })?;
-        return Ok(node);
+        return packed(kind, reader);
     }
     match reader.number()? {
         PLAIN => Ok([Item::of(&reader.string()?)].into_iter().collect()),
@@ -232,8 +209,10 @@ fn add_to_set(set: &mut Set, kind: u8, reader: &mut Reader<'_>, limits: Limits) 
             }
             Ok(())
         }
-        kind::SET_LISTPACK => Packed::Listpack
-            .each(reader, &mut |member| must(member.with_bytes(|member| set.add(member, limits)))),
+        kind::SET_LISTPACK => {
+            *set = Set::from_listpack(listpack(reader)?, limits).ok_or(Stop::Bad)?;
+            Ok(())
+        }
         _ => must(set.add(&reader.string()?, limits)),
     }
 }
@@ -247,13 +226,15 @@ fn add_to_sorted_set(
     let mut add = |member: &[u8], score: f64| {
         must(!score.is_nan() && set.insert(member, score, limits).is_none())
     };
-    let packed = match kind {
-        kind::ZSET => return add(&reader.string()?, reader.text_double()?),
-        kind::ZSET_2 => return add(&reader.string()?, reader.double()?),
-        kind::ZSET_LISTPACK => Packed::Listpack,
-        _ => Packed::Ziplist,
-    };
-    packed.rows(reader, |[member, score]| add(member, parse_double(score).ok_or(Stop::Bad)?))
+    match kind {
+        kind::ZSET => add(&reader.string()?, reader.text_double()?),
+        kind::ZSET_2 => add(&reader.string()?, reader.double()?),
+        _ => {
+            let packed = packed(kind, reader)?;
+            *set = SortedSet::from_listpack(packed, limits).ok_or(Stop::Bad)?;
+            Ok(())
+        }
+    }
 }
 
 fn add_to_hash(
@@ -268,8 +249,8 @@ fn add_to_hash(
         hash.set_expiry(field, expiry);
         Ok(())
     };
-    let packed = match kind {
-        kind::HASH => return set(&reader.string()?, &reader.string()?, None),
+    match kind {
+        kind::HASH => set(&reader.string()?, &reader.string()?, None),
         kind::HASH_METADATA | kind::HASH_METADATA_PRE_GA => {
             let time = i64::try_from(reader.number()?).map_err(|_| Stop::Bad)?;
             let expiry = match time {
@@ -277,17 +258,25 @@ fn add_to_hash(
                 at if kind == kind::HASH_METADATA_PRE_GA => Some(at),
                 after => Some(first_ms.checked_add(after - 1).ok_or(Stop::Bad)?),
             };
-            return set(&reader.string()?, &reader.string()?, expiry);
+            set(&reader.string()?, &reader.string()?, expiry)
         }
         kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_PRE_GA => {
-            return Packed::Listpack.rows(reader, |[field, value, expiry]| {
-                let expiry = parse_integer(expiry).ok_or(Stop::Bad)?;
-                set(field, value, (expiry != 0).then_some(expiry))
-            });
+            let listpack = listpack(reader)?;
+            let mut items = listpack.iter();
+            while let Some(field) = items.next() {
+                let (value, Some(Item::Int(at))) = (items.next().ok_or(Stop::Bad)?, items.next())
+                else {
+                    return Err(Stop::Bad);
+                };
+                let expiry = (at != 0).then_some(at);
+                field.with_bytes(|field| value.with_bytes(|value| set(field, value, expiry)))?;
+            }
+            Ok(())
         }
-        kind::HASH_ZIPLIST => Packed::Ziplist,
-        kind::HASH_ZIPMAP => Packed::Zipmap,
-        _ => Packed::Listpack,
-    };
-    packed.rows(reader, |[field, value]| set(field, value, None))
+        _ => {
+            let packed = packed(kind, reader)?;
+            *hash = Hash::from_listpack(packed, limits).ok_or(Stop::Bad)?;
+            Ok(())
+        }
+    }
 }

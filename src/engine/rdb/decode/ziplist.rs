@@ -5,9 +5,9 @@ use crate::engine::types::Item;
 
 const END: u8 = 0xff;
 
-/// Hands the entries of a ziplist to `f`, one after the other; an error if not every length in it is
+/// Hands the entries of a ziplist to `f`, as a listpack stores them; an error if not every length in it is
 /// right.
-pub(super) fn entries(bytes: &[u8], f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()> {
+pub(super) fn entries(bytes: &[u8], f: &mut dyn FnMut(Item<'_>)) -> Read<()> {
     let mut reader = Reader(bytes);
     let total = u32::from_le_bytes(reader.array()?) as usize;
     let _tail: [u8; 4] = reader.array()?;
@@ -26,7 +26,7 @@ pub(super) fn entries(bytes: &[u8], f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> 
         if len != previous {
             return Err(Stop::Bad);
         }
-        f(entry(&mut reader)?)?;
+        f(entry(&mut reader)?);
         count += 1;
         previous = before - reader.0.len();
     }
@@ -37,14 +37,14 @@ pub(super) fn entries(bytes: &[u8], f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> 
 fn entry<'a>(reader: &mut Reader<'a>) -> Read<Item<'a>> {
     let tag = reader.byte()?;
     let value = match tag {
-        0..=0x3f => return reader.bytes(usize::from(tag)).map(Item::Bytes),
+        0..=0x3f => return reader.bytes(usize::from(tag)).map(Item::of),
         0x40..=0x7f => {
             let len = usize::from(tag & 0x3f) << 8 | usize::from(reader.byte()?);
-            return reader.bytes(len).map(Item::Bytes);
+            return reader.bytes(len).map(Item::of);
         }
         0x80 => {
             let len = u32::from_be_bytes(reader.array()?) as usize;
-            return reader.bytes(len).map(Item::Bytes);
+            return reader.bytes(len).map(Item::of);
         }
         0xc0 => i64::from(i16::from_le_bytes(reader.array()?)),
         0xd0 => i64::from(i32::from_le_bytes(reader.array()?)),
@@ -61,15 +61,15 @@ fn entry<'a>(reader: &mut Reader<'a>) -> Read<Item<'a>> {
 }
 
 /// As [`entries`], of a zipmap: fields and values, one after the other.
-pub(super) fn zipmap(bytes: &[u8], f: &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()> {
+pub(super) fn zipmap(bytes: &[u8], f: &mut dyn FnMut(Item<'_>)) -> Read<()> {
     let mut reader = Reader(bytes);
     let expected = reader.byte()?;
     let mut count = 0;
     while let Some(field) = zipmap_len(&mut reader)? {
-        f(Item::Bytes(reader.bytes(field)?))?;
+        f(Item::of(reader.bytes(field)?));
         let value = zipmap_len(&mut reader)?.ok_or(Stop::Bad)?;
         let free = usize::from(reader.byte()?);
-        f(Item::Bytes(reader.bytes(value)?))?;
+        f(Item::of(reader.bytes(value)?));
         reader.bytes(free)?;
         count += 1;
     }
@@ -90,14 +90,11 @@ fn zipmap_len(reader: &mut Reader<'_>) -> Read<Option<usize>> {
 mod tests {
     use super::*;
 
-    type Entries = fn(&[u8], &mut dyn FnMut(Item<'_>) -> Read<()>) -> Read<()>;
+    type Entries = fn(&[u8], &mut dyn FnMut(Item<'_>)) -> Read<()>;
 
     fn words(of: Entries, bytes: &[u8]) -> Read<Vec<Vec<u8>>> {
         let mut words = Vec::new();
-        of(bytes, &mut |item| {
-            words.push(item.to_vec());
-            Ok(())
-        })?;
+        of(bytes, &mut |item| words.push(item.to_vec()))?;
         Ok(words)
     }
 

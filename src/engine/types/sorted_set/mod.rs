@@ -30,6 +30,27 @@ struct Ordered {
 }
 
 impl SortedSet {
+    /// Takes a listpack of members and scores, as an RDB stores it. As in Redis it may have longer
+    /// members than it would get here. `None` if a member is there twice, or a score is no number.
+    pub fn from_listpack(listpack: Listpack, limits: Limits) -> Option<Self> {
+        let len = listpack.len();
+        if len % 2 == 1 {
+            return None;
+        }
+        let is_short = len / 2 <= limits.zset_max_listpack_entries;
+        if is_short && is_ordered(&listpack) && listpack.is_keyed(2) {
+            return Some(Self(Encoding::Listpack(listpack)));
+        }
+        let mut set = Self::for_len(len / 2, limits);
+        let mut items = listpack.iter();
+        while let (Some(member), Some(score)) = (items.next(), items.next()) {
+            let score = parse_score(score)?;
+            let old = member.with_bytes(|member| set.insert(member, score, limits));
+            old.is_none().then_some(())?;
+        }
+        Some(set)
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -415,10 +436,35 @@ fn find(listpack: &Listpack, member: &[u8]) -> Option<Position> {
 }
 
 fn score_at(listpack: &Listpack, position: Position) -> f64 {
-    match listpack.get(position) {
-        Item::Int(value) => value as f64,
-        Item::Bytes(text) => parse_double(text).unwrap_or(0.0),
+    parse_score(listpack.get(position)).unwrap_or(0.0)
+}
+
+fn parse_score(item: Item<'_>) -> Option<f64> {
+    match item {
+        Item::Int(value) => Some(value as f64),
+        Item::Bytes(text) => parse_double(text).filter(|score| !score.is_nan()),
     }
+}
+
+/// Whether every score is a number, and the entries come in order.
+fn is_ordered(listpack: &Listpack) -> bool {
+    let mut items = listpack.iter();
+    let mut last: Option<(f64, Item<'_>)> = None;
+    while let (Some(member), Some(score)) = (items.next(), items.next()) {
+        let Some(score) = parse_score(score) else { return false };
+        let follows = last.is_none_or(|(before, other)| {
+            member.with_bytes(|member| {
+                let probe = Probe::Entry(score, member);
+                let by_member = || other.with_bytes(|other| probe.by_member(other));
+                probe.by_score(before).unwrap_or_else(by_member)
+            })
+        });
+        if !follows {
+            return false;
+        }
+        last = Some((score, member));
+    }
+    true
 }
 
 /// The integer that a listpack stores for this score.
@@ -486,6 +532,25 @@ mod tests {
         let mut long = SortedSet::default();
         long.insert(&[b'x'; 65], 1.0, limits);
         assert_eq!(long.encoding(), "skiplist");
+    }
+
+    #[test]
+    fn what_is_read_from_a_listpack_is_in_order() {
+        let of = |words: &[&str], most: usize| {
+            let items = words.iter().map(|word| Item::of(word.as_bytes()));
+            let limits = Limits { zset_max_listpack_entries: most, ..Limits::default() };
+            let set = SortedSet::from_listpack(items.collect(), limits)?;
+            Some((set.encoding(), pairs(&set).into_iter().map(|(m, _)| m).collect::<Vec<_>>()))
+        };
+        let abc = vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()];
+        let words = ["a", "-inf", "b", "1.5", "c", "1.5"];
+        assert_eq!(of(&words, 3), Some(("listpack", abc.clone())));
+        assert_eq!(of(&words, 2), Some(("skiplist", abc.clone())));
+        assert_eq!(of(&["c", "1", "b", "0.5", "a", "0"], 3), Some(("listpack", abc.clone())));
+        assert_eq!(of(&["b", "1", "a", "1", "c", "2"], 3), Some(("listpack", abc)));
+        for bad in [&["a", "1", "a", "2"][..], &["a"], &["a", "x"], &["a", "nan"]] {
+            assert_eq!((of(bad, 3), of(bad, 0)), (None, None), "{bad:?}");
+        }
     }
 
     #[test]
