@@ -17,12 +17,21 @@ use stream::StreamBuilder;
 pub(super) fn value(body: &[u8], limits: Limits) -> Option<Value> {
     let (kind, body) = body.split_first()?;
     let mut reader = Reader(body);
+    if *kind == kind::STRING {
+        let value = string(&mut reader).ok()?;
+        return reader.0.is_empty().then_some(value);
+    }
     let mut builder = Builder::new(*kind, limits)?;
     while !builder.read(&mut reader, &mut Budget::new(usize::MAX)).ok()? {}
     if reader.0.is_empty() { builder.finish() } else { None }
 }
 
-/// A value that is being read, as much of it at a time as there is, or as may be.
+/// A value of the kind [`kind::STRING`].
+pub(super) fn string(reader: &mut Reader<'_>) -> Read<Value> {
+    StringValue::encode(&reader.string()?).map(Value::from).map_err(|_| Stop::Bad)
+}
+
+/// A collection that is being read, as much of it at a time as there is, or as may be.
 pub(super) struct Builder {
     kind: u8,
     limits: Limits,
@@ -34,7 +43,6 @@ pub(super) struct Builder {
 }
 
 enum Building {
-    String(StringValue),
     List(List),
     Nodes(Vec<Listpack>),
     Set(Set),
@@ -44,10 +52,9 @@ enum Building {
 }
 
 impl Builder {
-    /// Nothing yet of a value of this kind, if there is such a kind.
+    /// Nothing yet of a collection of this kind, if there is such a kind.
     pub(super) fn new(kind: u8, limits: Limits) -> Option<Self> {
         let value = match kind {
-            kind::STRING => Building::String(0.into()),
             kind::LIST => Building::List(List::default()),
             kind::LIST_ZIPLIST | kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => {
                 Building::Nodes(Vec::new())
@@ -101,7 +108,6 @@ impl Builder {
     /// The value that has been read whole, unless it holds nothing and may not.
     pub(super) fn finish(self) -> Option<Value> {
         let value = match self.value {
-            Building::String(string) => string.into(),
             Building::List(list) => list.into(),
             Building::Nodes(nodes) => List::from_nodes(nodes, self.limits).into(),
             Building::Set(set) => set.into(),
@@ -142,9 +148,6 @@ impl Builder {
     fn element(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let (kind, limits) = (self.kind, self.limits);
         match &mut self.value {
-            Building::String(string) => {
-                *string = StringValue::encode(&reader.string()?).map_err(|_| Stop::Bad)?;
-            }
             Building::List(list) => list.push(End::Right, &[reader.string()?], limits),
             Building::Nodes(nodes) => nodes.push(node(kind, reader)?),
             Building::Set(set) => add_to_set(set, kind, reader, limits)?,

@@ -6,9 +6,10 @@ use crate::engine::Engine;
 use crate::engine::config::Limits;
 use crate::engine::keyspace::Keyspace;
 use crate::engine::last_use::{LastUse, Moment};
-use crate::engine::rdb::decode::Builder;
 use crate::engine::rdb::decode::read::Reader;
-use crate::engine::rdb::{Budget, VERSION_MAX, crc64};
+use crate::engine::rdb::decode::{self, Builder};
+use crate::engine::rdb::{Budget, VERSION_MAX, crc64, kind};
+use crate::engine::types::Value;
 
 /// What becomes of keys whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +220,7 @@ impl Loader {
     fn part(&mut self, reader: &mut Reader<'_>, budget: &mut Budget) -> Result<(), Halt> {
         if let Some((_, builder)) = &mut self.value {
             if builder.read(reader, budget)? {
-                self.end_key()?;
+                self.end_collection()?;
             }
             return Ok(());
         }
@@ -286,6 +287,11 @@ impl Loader {
             }
             opcode::FUNCTION_PRE_GA => return Err(Cause::Functions.into()),
             opcode::MODULE_AUX | MODULE_PRE_GA | MODULE_2 => return Err(Cause::Module.into()),
+            kind::STRING => {
+                let key = reader.string()?;
+                let value = decode::string(reader)?;
+                self.add(&key, value)?;
+            }
             kind => {
                 let builder = Builder::new(kind, self.limits).ok_or(Cause::Opcode(kind))?;
                 let key = reader.string()?.into_owned();
@@ -295,14 +301,23 @@ impl Loader {
         Ok(())
     }
 
-    /// The value of the key has been read whole.
-    fn end_key(&mut self) -> Result<(), Halt> {
+    /// A collection has been read whole.
+    fn end_collection(&mut self) -> Result<(), Halt> {
+        match self.value.take() {
+            Some((key, builder)) => match builder.finish() {
+                Some(value) => self.add(&key, value),
+                None => {
+                    self.about = About::default();
+                    self.loaded.empty += 1;
+                    Ok(())
+                }
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, key: &[u8], value: Value) -> Result<(), Halt> {
         let About { expires_at, idle_s, counter } = std::mem::take(&mut self.about);
-        let Some((key, builder)) = self.value.take() else { return Ok(()) };
-        let Some(value) = builder.finish() else {
-            self.loaded.empty += 1;
-            return Ok(());
-        };
         let is_due = expires_at.is_some_and(|at| at <= self.now_ms);
         if is_due && self.expired == Expired::Skip {
             self.loaded.expired += 1;
@@ -310,11 +325,11 @@ impl Loader {
         }
         let db = self.keyspace.db_mut(self.db);
         let moment = Moment::Time(self.now_s.saturating_sub(idle_s));
-        if db.set(&key, value, expires_at, moment).is_some() {
-            return Err(Cause::Duplicate(key).into());
+        if db.set(key, value, expires_at, moment).is_some() {
+            return Err(Cause::Duplicate(key.to_vec()).into());
         }
         if let Some(counter) = counter {
-            db.set_last_use(&key, LastUse::counted(self.now_s, counter));
+            db.set_last_use(key, LastUse::counted(self.now_s, counter));
         }
         self.loaded.keys += 1;
         Ok(())
