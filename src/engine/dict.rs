@@ -482,8 +482,8 @@ impl<V> Dict<V> {
         if self.len >= self.heads.len() {
             self.start_resize(buckets);
         } else if buckets >= LARGE {
-            if self.next_heads.is_empty() {
-                self.next_heads.reserve_exact(buckets);
+            if self.next_heads.is_empty() && self.next_heads.try_reserve_exact(buckets).is_err() {
+                return;
             }
             let made = self.next_heads.len() + HEADS_PER_CHANGE;
             self.next_heads.resize(made.min(buckets), NONE);
@@ -504,7 +504,11 @@ impl<V> Dict<V> {
     fn start_resize(&mut self, buckets: usize) {
         let mut heads = std::mem::take(&mut self.next_heads);
         if heads.capacity() != buckets {
-            heads = Vec::with_capacity(buckets);
+            heads = Vec::new();
+            // Chains that are too long are better than no memory for anything else.
+            if heads.try_reserve_exact(buckets).is_err() {
+                return;
+            }
         }
         heads.resize(buckets, NONE);
         self.old_heads = std::mem::replace(&mut self.heads, heads);

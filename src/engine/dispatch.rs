@@ -62,10 +62,15 @@ impl Engine {
         out: &mut Writer<'_>,
     ) {
         let resolved = match resolve_known(command, argv) {
-            Ok(resolved) if !resolved.command.has(flag::DENYOOM) || is_room_for(argv) => resolved,
-            Ok(_) => return self.reject(id, argv, &Error::OUT_OF_MEMORY, out),
+            Ok(resolved) => resolved,
             Err(error) => return self.reject(id, argv, &error, out),
         };
+        let Some(session) = self.sessions.get(id) else { return };
+        if (resolved.command.has(flag::DENYOOM) || session.queue.is_some())
+            && let Err(error) = self.ask_for_words(argv)
+        {
+            return self.reject(id, argv, &error, out);
+        }
         let Some(session) = self.sessions.get_mut(id) else { return };
         if !session.is_plain() || self.persistence.write_error.is_some() || !has_room {
             if let Err(error) = self.admit(id, resolved, has_room) {
@@ -194,9 +199,13 @@ impl Engine {
         let start = out.position();
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
         let mut context = Ctx::new(self, id, resumed);
-        let result = handler(&mut context, &mut args, out);
+        let db = context.db_index();
+        let result = match context.engine.ask_for_copies(resolved.command, db, argv) {
+            Ok(()) => handler(&mut context, &mut args, out),
+            Err(error) => Err(error),
+        };
         let word_for_word = context.dirty && !context.rewritten;
-        let (db, parked) = (context.db_index(), context.parked.take());
+        let parked = context.parked.take();
         debug_assert!(
             result.is_ok() || !context.dirty,
             "{}: an error after a change",
@@ -206,11 +215,17 @@ impl Engine {
         if let Err(error) = result {
             self.stats.count_error(error.code());
             out.truncate(start);
+            out.take_torn();
             out.error(error.as_bytes());
             return None;
         }
         if word_for_word {
             self.effects.append(db, argv);
+        }
+        if out.take_torn() {
+            out.truncate(start);
+            self.stats.count_error(Error::OUT_OF_MEMORY.code());
+            out.error(Error::OUT_OF_MEMORY.as_bytes());
         }
         parked
     }
@@ -274,16 +289,6 @@ fn resolve_subcommand(
         return Err(wrong_arity(&resolved.full_name()));
     }
     Ok(resolved)
-}
-
-/// Arguments up to this many bytes are not asked about.
-const ROOM_UNASKED: usize = 64 * 1024;
-
-/// Whether the allocator has room for another copy of the arguments with what belongs to it: where
-/// it has not, storing them would end the program.
-fn is_room_for(argv: &[&[u8]]) -> bool {
-    let bytes = argv.iter().map(|word| word.len() + 64).sum::<usize>();
-    bytes <= ROOM_UNASKED || Vec::<u8>::new().try_reserve_exact(bytes.saturating_mul(2)).is_ok()
 }
 
 /// Whether a transaction keeps the command for EXEC.

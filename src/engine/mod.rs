@@ -37,6 +37,7 @@ pub mod pubsub;
 pub mod rdb;
 pub mod registry;
 pub mod rng;
+mod room;
 pub mod session;
 mod snapshot;
 pub mod stats;

@@ -218,7 +218,13 @@ impl Sessions {
             self.with_messages.push(id);
         }
         let protocol = session.protocol;
-        write(&mut crate::resp::Writer::new(&mut session.outbox, protocol));
+        let len = session.outbox.len();
+        let mut writer = crate::resp::Writer::new(&mut session.outbox, protocol);
+        write(&mut writer);
+        // A message for which there is no memory is lost, as one is that its reader is too slow for.
+        if writer.take_torn() {
+            writer.truncate(len);
+        }
     }
 
     /// Sets `closing`, and makes the session one that has messages, so that its host looks at it.

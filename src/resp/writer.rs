@@ -18,12 +18,14 @@ pub enum Protocol {
 pub struct Writer<'a> {
     buffer: &'a mut Vec<u8>,
     protocol: Protocol,
+    /// Something is missing, for which there was no memory.
+    torn: bool,
 }
 
 impl<'a> Writer<'a> {
     /// A writer that appends to `buffer`.
     pub fn new(buffer: &'a mut Vec<u8>, protocol: Protocol) -> Self {
-        Self { buffer, protocol }
+        Self { buffer, protocol, torn: false }
     }
 
     /// The protocol in force.
@@ -46,6 +48,11 @@ impl<'a> Writer<'a> {
         self.buffer.truncate(position);
     }
 
+    /// Whether there was no memory for something that was written since this was last asked.
+    pub fn take_torn(&mut self) -> bool {
+        std::mem::take(&mut self.torn)
+    }
+
     /// Makes room for `bytes` more.
     ///
     /// # Errors
@@ -57,7 +64,19 @@ impl<'a> Writer<'a> {
     /// Appends bytes that are already encoded in this writer's protocol.
     #[inline(always)]
     pub fn raw(&mut self, encoded: &[u8]) {
-        self.buffer.extend_from_slice(encoded);
+        let room = self.buffer.capacity() - self.buffer.len();
+        if encoded.len() <= room || self.grow(encoded.len()) {
+            self.buffer.extend_from_slice(encoded);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) -> bool {
+        // What is torn is not going to be read.
+        self.torn = self.torn
+            || self.buffer.try_reserve(more).is_err()
+                && self.buffer.try_reserve_exact(more).is_err();
+        !self.torn
     }
 
     /// `+OK`.
@@ -68,19 +87,20 @@ impl<'a> Writer<'a> {
     /// A simple string; `text` must hold no line break.
     pub fn simple(&mut self, text: &str) {
         debug_assert!(!text.contains(['\r', '\n']));
-        self.buffer.push(b'+');
-        self.buffer.extend_from_slice(text.as_bytes());
+        self.raw(b"+");
+        self.raw(text.as_bytes());
         self.crlf();
     }
 
     /// An error; `text` begins with its code (`ERR`, `WRONGTYPE`, …). Line breaks become spaces.
     pub fn error(&mut self, text: &[u8]) {
-        self.buffer.push(b'-');
-        let breaks_to_spaces = |byte: &u8| match byte {
-            b'\r' | b'\n' => b' ',
-            other => *other,
-        };
-        self.buffer.extend(text.iter().map(breaks_to_spaces));
+        self.raw(b"-");
+        for (number, line) in text.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate() {
+            if number > 0 {
+                self.raw(b" ");
+            }
+            self.raw(line);
+        }
         self.crlf();
     }
 
@@ -97,7 +117,7 @@ impl<'a> Writer<'a> {
     /// A binary-safe string.
     pub fn bulk(&mut self, bytes: &[u8]) {
         self.length(b'$', bytes.len());
-        self.buffer.extend_from_slice(bytes);
+        self.raw(bytes);
         self.crlf();
     }
 
@@ -137,8 +157,8 @@ impl<'a> Writer<'a> {
         match self.protocol {
             Protocol::Resp2 => self.bulk(&text),
             Protocol::Resp3 => {
-                self.buffer.push(b',');
-                self.buffer.extend_from_slice(&text);
+                self.raw(b",");
+                self.raw(&text);
                 self.crlf();
             }
         }
@@ -149,8 +169,8 @@ impl<'a> Writer<'a> {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
             Protocol::Resp3 => {
-                self.buffer.push(b',');
-                self.buffer.extend_from_slice(text.as_bytes());
+                self.raw(b",");
+                self.raw(text.as_bytes());
                 self.crlf();
             }
         }
@@ -163,9 +183,9 @@ impl<'a> Writer<'a> {
             Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
                 self.length(b'=', text.len() + 4);
-                self.buffer.extend_from_slice(format.as_bytes());
-                self.buffer.push(b':');
-                self.buffer.extend_from_slice(text);
+                self.raw(format.as_bytes());
+                self.raw(b":");
+                self.raw(text);
                 self.crlf();
             }
         }
@@ -216,19 +236,22 @@ impl<'a> Writer<'a> {
             }
             _ => {}
         }
-        self.buffer.push(kind);
-        self.buffer.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.raw(&[kind]);
+        self.raw(itoa::Buffer::new().format(value).as_bytes());
         self.crlf();
     }
 
     #[inline(always)]
     fn crlf(&mut self) {
-        self.buffer.extend_from_slice(b"\r\n");
+        self.raw(b"\r\n");
     }
 }
 
 /// Appends one command as an array of bulk strings: the form of a request and of the log.
 pub fn write_command(buffer: &mut Vec<u8>, argv: &[&[u8]]) {
+    // Nothing of it may be missing.
+    const AROUND: usize = 32;
+    buffer.reserve(argv.iter().map(|argument| argument.len() + AROUND).sum::<usize>() + AROUND);
     let mut writer = Writer::new(buffer, Protocol::Resp2);
     writer.array(argv.len());
     for argument in argv {

@@ -9,9 +9,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-/// More than a command allocates that has not been looked at before it runs. Nothing is written to it,
-/// so that it costs addresses and no memory.
-const RESERVE: Layout = match Layout::from_size_align(2 << 20, 8) {
+/// The reserve is so many blocks: more than a command allocates that has not been looked at before it
+/// runs. Nothing is written to them, so that they cost addresses and no memory.
+const BLOCKS: usize = 36;
+/// A little less than 1024 entries of a database, which lie together: once keys are deleted, there are
+/// gaps of that size, whatever else lies between them.
+const BLOCK: Layout = match Layout::from_size_align(56 << 10, 8) {
     Ok(layout) => layout,
     Err(_) => Layout::new::<u64>(),
 };
@@ -26,7 +29,10 @@ static ALLOCATOR: Counting = Counting;
 
 static USED: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
-static IN_RESERVE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+/// The blocks that are there; null after them.
+static RESERVE: [AtomicPtr<u8>; BLOCKS] = [const { AtomicPtr::new(ptr::null_mut()) }; BLOCKS];
+/// How many are there.
+static RESERVED: AtomicUsize = AtomicUsize::new(0);
 
 /// What engines in this module ask about memory.
 pub(crate) const METER: Meter = Meter { used, peak, total, has_reserve };
@@ -44,30 +50,42 @@ fn total() -> usize {
     core::arch::wasm32::memory_size(0) * PAGE
 }
 
-/// Makes a reserve if there is none; whether there is one then.
+/// Makes the reserve whole if it is not; whether it is then.
 fn has_reserve() -> bool {
-    !IN_RESERVE.load(Relaxed).is_null() || refill()
+    RESERVED.load(Relaxed) == BLOCKS || refill()
 }
 
 #[cold]
 fn refill() -> bool {
-    // SAFETY: the layout has a size.
-    IN_RESERVE.store(unsafe { System.alloc(RESERVE) }, Relaxed);
-    !IN_RESERVE.load(Relaxed).is_null()
+    while let Some(place) = RESERVE.get(RESERVED.load(Relaxed)) {
+        // SAFETY: the layout has a size.
+        let block = unsafe { System.alloc(BLOCK) };
+        if block.is_null() {
+            return false;
+        }
+        place.store(block, Relaxed);
+        RESERVED.fetch_add(1, Relaxed);
+    }
+    true
 }
 
-/// Gives the reserve back to the allocator; whether that may help to allocate so many bytes.
+/// Gives something of the reserve back to the allocator, all if so many bytes are more than a block;
+/// whether that may help to allocate them.
 #[cold]
 fn release(bytes: usize) -> bool {
-    if bytes > RESERVE.size() {
+    let is_large = bytes > BLOCK.size();
+    if bytes > BLOCKS * BLOCK.size() {
         return false;
     }
-    let reserve = IN_RESERVE.swap(ptr::null_mut(), Relaxed);
-    if !reserve.is_null() {
+    let before = RESERVED.load(Relaxed);
+    let kept = if is_large { 0 } else { before.saturating_sub(1) };
+    for place in RESERVE.iter().take(before).skip(kept) {
+        let block = place.swap(ptr::null_mut(), Relaxed);
         // SAFETY: it has been allocated with this layout, and was taken out of its place.
-        unsafe { System.dealloc(reserve, RESERVE) };
+        unsafe { System.dealloc(block, BLOCK) };
     }
-    !reserve.is_null()
+    RESERVED.store(kept, Relaxed);
+    before > 0
 }
 
 /// What an allocation takes up.

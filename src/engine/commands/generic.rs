@@ -229,8 +229,9 @@ fn keys(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let pattern = args.take()?;
     let keys = c.engine.keyspace.db(c.db_index()).keys();
     let live = keys.iter().filter(|(_, object)| !c.engine.is_due(object)).map(|(key, _)| key);
-    let found: Vec<&[u8]> =
-        live.filter(|key| pattern == b"*" || glob_match(pattern, key, false)).collect();
+    let mut found: Vec<&[u8]> = Vec::new();
+    found.try_reserve_exact(keys.len()).map_err(|_| Error::OUT_OF_MEMORY)?;
+    found.extend(live.filter(|key| pattern == b"*" || glob_match(pattern, key, false)));
     out.array(found.len());
     found.iter().for_each(|key| out.bulk(key));
     Ok(())

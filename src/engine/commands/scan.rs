@@ -84,6 +84,8 @@ fn scan(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let db = c.db_index();
     let engine = &*c.engine;
     let (mut found, mut due): (Vec<&[u8]>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+    let most = options.count.min(engine.keyspace.db(db).len());
+    found.try_reserve_exact(most).map_err(|_| Error::OUT_OF_MEMORY)?;
     cursor = scan_buckets(cursor, options.count, |cursor| {
         let mut visited = 0;
         let next = engine.keyspace.db(db).keys().scan(cursor, |key, object| {

@@ -1,0 +1,84 @@
+//! Whether there is memory for what a command is going to do.
+//!
+//! What a command allocates besides some hundred kilobytes is asked about before, or reserved: where
+//! there is none, the command is refused. To run out of memory in the middle would end the program.
+
+use super::Engine;
+use super::error::Error;
+use super::table::Command;
+
+/// So many bytes are not asked about.
+const UNASKED: usize = 64 * 1024;
+/// As long as the program has not got hold of so much memory, there is more.
+const FEW: usize = 32 << 20;
+/// Parts of a value by which its size is estimated.
+const SAMPLES: usize = 16;
+
+/// Commands that make something as large as the values at their keys.
+const COPYING: [&str; 21] = [
+    "copy",
+    "dump",
+    "geosearch",
+    "geosearchstore",
+    "georadius",
+    "georadiusbymember",
+    "sdiff",
+    "sdiffstore",
+    "sinter",
+    "sinterstore",
+    "sort",
+    "sort_ro",
+    "sunion",
+    "sunionstore",
+    "zdiff",
+    "zdiffstore",
+    "zinter",
+    "zinterstore",
+    "zrangestore",
+    "zunion",
+    "zunionstore",
+];
+
+/// Asks the allocator for so many bytes, and gives them back.
+///
+/// # Errors
+/// [`Error::OUT_OF_MEMORY`].
+pub(super) fn ask(bytes: usize) -> Result<(), Error> {
+    if bytes <= UNASKED || Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
+        return Ok(());
+    }
+    Err(Error::OUT_OF_MEMORY)
+}
+
+impl Engine {
+    /// Asks for what it takes to store arguments, with what belongs to them, and to log them.
+    #[inline]
+    pub(super) fn ask_for_words(&self, argv: &[&[u8]]) -> Result<(), Error> {
+        let bytes = argv.iter().map(|word| word.len() + 64).sum::<usize>();
+        if bytes <= UNASKED {
+            return Ok(());
+        }
+        // A buffer that grows is there twice.
+        let times = if self.effects.is_enabled() { 4 } else { 2 };
+        ask(bytes.saturating_mul(times))
+    }
+
+    /// Asks for what it takes to copy values, if that is what the command does.
+    #[inline]
+    pub(super) fn ask_for_copies(
+        &self,
+        command: &Command,
+        db: usize,
+        argv: &[&[u8]],
+    ) -> Result<(), Error> {
+        if (self.meter.total)() < FEW || !COPYING.contains(&command.name) {
+            return Ok(());
+        }
+        let positions = command.key_positions(argv).unwrap_or_default();
+        let values =
+            positions.iter().filter_map(|(at, _)| self.keyspace.db(db).get(argv.get(*at)?));
+        let bytes: usize = values.map(|object| object.value.heap_bytes(SAMPLES)).sum();
+        // Another encoding may take twice as much.
+        ask(bytes.saturating_mul(3))
+    }
+}

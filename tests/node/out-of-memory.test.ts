@@ -1,0 +1,153 @@
+// When linear memory cannot grow, commands answer OOM; nothing traps, and what is freed is used again.
+import { readFile } from "node:fs/promises";
+import { type Redis, ReplyError, open } from "lodis";
+import { expect, test } from "vitest";
+
+const MAX_PAGES = 1024;
+const MEMORY_SECTION = 5;
+
+/** The module with a memory that grows to 64 MiB and no further. */
+async function limited(): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readFile(new URL("../../pkg/dist/lodis_bg.wasm", import.meta.url));
+  const number = (at: number): [value: number, end: number] => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return [value, at];
+    }
+  };
+  for (let at = 8; at < bytes.length; ) {
+    const [length, start] = number(at + 1);
+    if (bytes[at] === MEMORY_SECTION) {
+      const least = bytes.subarray(start + 2, number(start + 2)[1]);
+      expect([bytes[start], bytes[start + 1]]).toEqual([1, 0]);
+      const section = [1, 1, ...least, (MAX_PAGES & 127) | 128, MAX_PAGES >> 7];
+      const whole = [bytes.subarray(0, at), [MEMORY_SECTION, section.length, ...section]];
+      return new Uint8Array([whole[0]!, whole[1]!, bytes.subarray(start + length)].flatMap((part) => [...part]));
+    }
+    at = start + length;
+  }
+  throw new Error("no memory section");
+}
+
+/** Numbers below `bound`, the same for the same seed. */
+function dice(seed: number): (bound: number) => number {
+  return (bound) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((seed / 2 ** 32) * bound);
+  };
+}
+
+/** What is written: lengths of values, and how many keys of a type there are at most. */
+interface Load {
+  readonly lengths: readonly number[];
+  readonly keys: number;
+}
+
+const LOADS: readonly Load[] = [
+  { lengths: [10, 100, 1000, 10_000, 300_000, 3_000_000], keys: 5000 },
+  { lengths: [10, 20, 100], keys: 20 },
+  { lengths: [10, 20, 100], keys: 1_000_000 },
+];
+
+/** A write of some size, of any type. */
+function randomWrite(roll: (bound: number) => number, { lengths, keys }: Load): (string | number)[] {
+  const type = "slhtzx"[roll(6)]!;
+  const name = () => `${type}:${roll(keys)}`;
+  const key = name();
+  const { length } = lengths;
+  // Large ones are rare.
+  const value = "v".repeat(lengths[Math.min(roll(length), roll(length), roll(length))]!);
+  const short = value.slice(0, 5000);
+  const many = Array.from({ length: 1 + roll(50) }, () => short + roll(1_000_000));
+  const large = lengths.at(-1)!;
+  const writes: Record<string, (string | number)[][]> = {
+    s: [
+      ["SET", key, value],
+      ["APPEND", key, value],
+      ["SETRANGE", key, roll(3 * large), "x"],
+      ["SETBIT", key, roll(24 * large), 1],
+      ["BITOP", "OR", key, name(), name()],
+    ],
+    l: [["RPUSH", key, ...many], ["LPUSH", key, value], ["SORT", key, "ALPHA", "STORE", name()]],
+    h: [
+      ["HSET", key, ...many.flatMap((field) => [field, short])],
+      ["COPY", key, `other:${roll(keys)}`, "REPLACE"],
+    ],
+    t: [["SADD", key, ...many], ["SUNIONSTORE", key, key, name(), name()]],
+    z: [
+      ["ZADD", key, ...many.flatMap((member) => [roll(1000), member])],
+      ["ZUNIONSTORE", key, 2, key, name()],
+    ],
+    x: [["XADD", key, "*", "f", value]],
+  };
+  const forms = writes[type]!;
+  // Copies of everything are rarer than what makes it grow.
+  return forms[Math.min(roll(forms.length), roll(forms.length))]!;
+}
+
+/** Writes until so many have been refused in a row; answers how many were done. */
+async function fill(
+  redis: Redis,
+  roll: (bound: number) => number,
+  load: Load,
+  refusals: number,
+): Promise<number> {
+  let done = 0;
+  for (let refused = 0; refused < refusals; ) {
+    const [name, ...words] = randomWrite(roll, load);
+    try {
+      await redis.call(name as string, ...words);
+      done++;
+      refused = 0;
+    } catch (error) {
+      expect(error).toBeInstanceOf(ReplyError);
+      expect((error as ReplyError).code).toBe("OOM");
+      refused++;
+    }
+  }
+  return done;
+}
+
+test("random writes until memory is at an end, and again once some is free", { timeout: 120_000 }, async () => {
+  await using redis = await open("limited", { wasm: await limited() });
+  const seeds = Number(process.env.LODIS_SEEDS ?? 3);
+  for (let seed = 1; seed <= seeds; seed++) {
+    const roll = dice(seed);
+    const load = LOADS[seed % LOADS.length]!;
+    expect(await fill(redis, roll, load, 50), `seed ${seed}`).toBeGreaterThan(200);
+    const keys = (await redis.dbSize()) as number;
+    const oom = (error: ReplyError) => expect(error.code).toBe("OOM");
+    for (let number = 0; number < 300; number++) {
+      const id = roll(load.keys);
+      await redis.get(`s:${id}`).catch(oom);
+      await redis.lRange(`l:${id}`, 0, 5);
+      await redis.hLen(`h:${id}`);
+      await redis.hGetAll(`h:${id}`).catch(oom);
+      await redis.expire(`s:${id}`, 1000);
+      await redis.sMembers(`t:${id}`).catch(oom);
+      await redis.sUnion(`t:${id}`, `t:${roll(load.keys)}`).catch(oom);
+      await redis.sort(`l:${id}`, "ALPHA").catch(oom);
+      await redis.dump(`z:${id}`).catch(oom);
+      await redis.zUnion(2, `z:${id}`, `z:${roll(load.keys)}`).catch(oom);
+    }
+    await redis.keys("*").catch(oom);
+    for (let cursor = "0", first = true; first || cursor !== "0"; first = false) {
+      const scan = ["SCAN", cursor, "COUNT", 1000] as const;
+      const [next, some] = (await redis.call(...scan)) as [string, string[]];
+      for (const key of some) {
+        await redis.expire(key, 1000 + roll(1000)).catch(oom);
+        if (roll(4) > 0) await redis.unlink(key);
+      }
+      cursor = next;
+    }
+    expect(await redis.dbSize()).toBeLessThan(keys);
+    expect(await redis.memoryPurge()).toBe("OK");
+    expect(await redis.set("after", "v".repeat(10_000))).toBe("OK");
+    await redis.flushAll();
+    await redis.memoryPurge();
+  }
+  const info = (await redis.info("memory")) as string;
+  expect(Number(/used_memory:(\d+)/.exec(info)![1])).toBeLessThan(8_000_000);
+});
