@@ -95,6 +95,14 @@ impl Set {
         }
     }
 
+    /// The listpack of members, while the set is one.
+    pub fn as_listpack(&self) -> Option<&Listpack> {
+        match &self.0 {
+            Encoding::Listpack(listpack) => Some(listpack),
+            _ => None,
+        }
+    }
+
     /// Whether `word` is a member.
     pub fn contains(&self, word: &[u8]) -> bool {
         match &self.0 {

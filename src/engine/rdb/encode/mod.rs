@@ -5,13 +5,14 @@ mod stream;
 use super::lzf::{Compressed, Compression, Compressor};
 use super::{Budget, crc64, kind};
 use crate::engine::number::parse_integer;
-use crate::engine::types::{Hash, Item, List, Set, SortedSet, Value};
+use crate::engine::types::{Hash, Intset, Item, List, Listpack, Set, SortedSet, Value};
 use stream::StreamCursor;
 
 /// The version that every type but the newest has been read by since Redis 7.0.
 const VERSION: u16 = 10;
-/// The version that tells when consumers of streams were last active: Redis 7.2.
-const VERSION_CONSUMERS: u16 = 11;
+/// The version that has listpacks of sets, and tells when consumers of streams were last active: Redis
+/// 7.2.
+const VERSION_KEEP: u16 = 11;
 /// The version that has fields with expiry times: Redis 7.4.
 const VERSION_FIELD_EXPIRY: u16 = 12;
 /// Shorter strings are not worth compressing.
@@ -24,7 +25,7 @@ const WHOLE_MAX: usize = 1 << 16;
 pub enum Purpose {
     /// To travel: in the oldest form that holds the value, so that old servers read it too.
     Travel,
-    /// To be read by Lodis: nothing is left out.
+    /// To be read by Lodis: nothing is left out, and it is read as fast as may be.
     Keep,
 }
 
@@ -35,20 +36,19 @@ pub fn dump(value: &Value, purpose: Purpose) -> Vec<u8> {
     let mut cursor = ValueCursor::default();
     while !encoder.value(value, purpose, &mut cursor, usize::MAX) {}
     let mut out = encoder.out;
-    let expires = value.next_field_expiry().is_some();
-    let is_new_stream = matches!(value, Value::Stream(_)) && purpose == Purpose::Keep;
-    let version = version(if is_new_stream { purpose } else { Purpose::Travel }, expires);
+    let version = version(purpose, value.next_field_expiry().is_some());
     out.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(0, &out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
 }
 
-/// The oldest version that holds streams of this purpose, and fields that expire, if there are any.
+/// The oldest version that holds values as this purpose has them, and fields that expire, if there are
+/// any.
 pub(super) fn version(purpose: Purpose, fields_expire: bool) -> u16 {
     match purpose {
         _ if fields_expire => VERSION_FIELD_EXPIRY,
-        Purpose::Keep => VERSION_CONSUMERS,
+        Purpose::Keep => VERSION_KEEP,
         Purpose::Travel => VERSION,
     }
 }
@@ -59,6 +59,7 @@ pub(super) fn kind_of(value: &Value, purpose: Purpose) -> u8 {
         Value::String(_) => kind::STRING,
         Value::List(_) => kind::LIST_QUICKLIST_2,
         Value::Set(set) if set.as_intset().is_some() => kind::SET_INTSET,
+        Value::Set(set) if kept_listpack(set, purpose).is_some() => kind::SET_LISTPACK,
         Value::Set(_) => kind::SET,
         Value::SortedSet(set) if set.as_listpack().is_some() => kind::ZSET_LISTPACK,
         Value::SortedSet(_) => kind::ZSET_2,
@@ -68,6 +69,11 @@ pub(super) fn kind_of(value: &Value, purpose: Purpose) -> u8 {
         Value::Stream(_) if purpose == Purpose::Keep => kind::STREAM_LISTPACKS_3,
         Value::Stream(_) => kind::STREAM_LISTPACKS_2,
     }
+}
+
+/// The listpack as which a set is written.
+fn kept_listpack(set: &Set, purpose: Purpose) -> Option<&Listpack> {
+    set.as_listpack().filter(|_| purpose == Purpose::Keep)
 }
 
 /// How much of a value is written. It is good for that value alone, as long as it does not change.
@@ -120,7 +126,7 @@ impl Encoder {
                 string.with_bytes(|bytes| self.slice(bytes, &mut cursor.string, &mut budget))
             }
             Value::List(list) => self.list(list, cursor, &mut budget),
-            Value::Set(set) => self.set(set, cursor, &mut budget),
+            Value::Set(set) => self.set(set, purpose, cursor, &mut budget),
             Value::SortedSet(set) => self.sorted_set(set, cursor, &mut budget),
             Value::Hash(hash) => self.hash(hash, cursor, &mut budget),
             Value::Stream(stream) => self.stream(stream, purpose, cursor, &mut budget),
@@ -255,9 +261,17 @@ impl Encoder {
         true
     }
 
-    fn set(&mut self, set: &Set, cursor: &mut ValueCursor, budget: &mut Budget) -> bool {
-        if let Some(intset) = set.as_intset() {
-            return self.slice(intset.as_bytes(), &mut cursor.string, budget);
+    fn set(
+        &mut self,
+        set: &Set,
+        purpose: Purpose,
+        cursor: &mut ValueCursor,
+        budget: &mut Budget,
+    ) -> bool {
+        let packed = set.as_intset().map(Intset::as_bytes);
+        let listpack = || kept_listpack(set, purpose).map(Listpack::as_bytes);
+        if let Some(bytes) = packed.or_else(listpack) {
+            return self.slice(bytes, &mut cursor.string, budget);
         }
         if cursor.begin() {
             self.len(set.len());
