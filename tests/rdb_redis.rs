@@ -4,7 +4,8 @@
 use files::{Here, fills, load, save};
 use generator::{Dice, Forms, Times, seeds};
 use lodis::engine::Engine;
-use lodis::engine::rdb::file::{Expired, Purpose};
+use lodis::engine::rdb::file::{Expired, Purpose, Usage, ValueCursor, Writer};
+use lodis::engine::types::StringValue;
 use pair::{Pair, words};
 use real_redis::{Client, Redis};
 use std::path::PathBuf;
@@ -221,6 +222,39 @@ fn functions_and_frequencies_are_read() {
     let after = redis.call(&[b"OBJECT", b"FREQ", b"often"]);
     assert!(ours == before || ours == after, "{}", ours.escape_ascii());
     assert_eq!(here.run("GET k"), "$1\r\nv\r\n");
+}
+
+#[test]
+fn a_real_server_is_told_how_keys_were_used() {
+    let mut writer = Writer::new(Purpose::Travel, false, &[]);
+    writer.select(2, 2, 0);
+    for (key, usage) in
+        [("often", Usage::Frequency(200)), ("idle", Usage::Idle(5000)), ("new", Usage::Untold)]
+    {
+        let value = StringValue::text(b"v").unwrap().into();
+        writer.begin_key(key.as_bytes(), &value, None, usage);
+        assert!(writer.value(&value, &mut ValueCursor::default(), 100));
+    }
+    writer.finish();
+    let directory = Directory::with(&writer.take());
+    let Some(mut redis) = Redis::start_in(&directory.0) else { return };
+    let policy = |policy: &'static str| {
+        [b"CONFIG", "SET".as_bytes(), b"maxmemory-policy", policy.as_bytes()]
+    };
+    for (eviction, question, key, least, most) in [
+        ("allkeys-lru", "IDLETIME", "idle", 5000, 5100),
+        ("allkeys-lru", "IDLETIME", "new", 0, 100),
+        ("allkeys-lfu", "FREQ", "often", 199, 200),
+        ("allkeys-lfu", "FREQ", "new", 1, 10),
+    ] {
+        assert_eq!(redis.call(&policy(eviction)), b"+OK\r\n");
+        // This reads the file again.
+        assert_eq!(redis.call(&[b"DEBUG", b"RELOAD", b"NOSAVE"]), b"+OK\r\n");
+        assert_eq!(redis.call(&[b"SELECT", b"2"]), b"+OK\r\n");
+        let reply = redis.call(&[b"OBJECT", question.as_bytes(), key.as_bytes()]);
+        let number = String::from_utf8(reply).unwrap()[1..].trim().parse::<i64>().unwrap();
+        assert!((least..=most).contains(&number), "{question} {key}: {number}");
+    }
 }
 
 /// Puts `count` elements into a key of every kind.
