@@ -155,7 +155,6 @@ impl Loader {
             return Err(error);
         }
         engine.keyspace.exchange(&mut self.keyspace);
-        engine.copied = None;
         self.loaded.rest = self.buffer.split_off(self.used);
         let loaded = std::mem::take(&mut self.loaded);
         self.discard(engine);
