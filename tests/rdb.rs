@@ -7,6 +7,7 @@ use files::{Here, NOW_MS, load, save, save_all};
 use generator::{Dice, seeds};
 use lodis::engine::rdb::crc64;
 use lodis::engine::rdb::file::{Cause, Expired, Loader, Progress, Purpose};
+use lodis::engine::types::{Item, Listpack};
 use proptest::prelude::*;
 
 #[path = "rdb/allocator.rs"]
@@ -233,6 +234,70 @@ fn files_of_all_versions() {
         ] {
             assert_eq!(here.run(command), reply, "{command}, version {version}");
         }
+    }
+}
+
+fn listpack(words: &[&str]) -> Vec<u8> {
+    let listpack: Listpack = words.iter().map(|word| Item::of(word.as_bytes())).collect();
+    let bytes = listpack.as_bytes();
+    [&[bytes.len() as u8], bytes].concat()
+}
+
+#[test]
+fn fields_that_expire_in_every_form() {
+    let at = NOW_MS + 1000;
+    let number = [b"\x81".as_slice(), &at.to_be_bytes()].concat();
+    let packed = listpack(&["a", "1", &at.to_string(), "b", "2", "0"]);
+    let forms: [(u8, Vec<u8>); 4] = [
+        (22, [b"\x02", &number[..], b"\x01a\x011\x00\x01b\x012"].concat()),
+        (23, packed.clone()),
+        (24, [&at.to_le_bytes()[..], b"\x02\x01\x01a\x011\x00\x01b\x012"].concat()),
+        (25, [&at.to_le_bytes()[..], &packed].concat()),
+    ];
+    for (kind, form) in forms {
+        let mut here = Here::new(1);
+        let file = file_of(12, &[&[kind, 1, b'h'], &form[..]].concat());
+        load(&mut here.engine, &file, Some(&mut Dice::new(1)), Expired::Skip).expect("it is whole");
+        let times = format!("*2\r\n:{at}\r\n:-1\r\n");
+        assert_eq!(here.run("HPEXPIRETIME h FIELDS 2 a b"), times, "type {kind}");
+        assert_eq!(here.run("HMGET h a b"), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+        assert!(here.engine.keyspace.fields_expire());
+        here.engine.set_time((at + 1) * 1000);
+        here.engine.tick();
+        assert_eq!(here.run("HLEN h"), ":1\r\n", "type {kind}");
+    }
+}
+
+#[test]
+fn streams_in_every_form() {
+    let id = |ms: u64| [ms.to_be_bytes(), 1u64.to_be_bytes()].concat();
+    let entries = ["2", "1", "1", "f", "0", "2", "0", "0", "v", "4", "2", "1", "0", "w", "4"];
+    let entries = [&entries[..], &["3", "2", "0", "x", "4"]].concat();
+    let node = [b"\x01\x10", &id(5)[..], &listpack(&entries)].concat();
+    let time = NOW_MS.to_le_bytes();
+    let pending = [b"\x01", &id(5)[..], &time, b"\x03"].concat();
+    for (kind, added, read, active) in [
+        (15u8, &b""[..], &b""[..], &b""[..]),
+        (19, b"\x05\x01\x07\x01\x03", b"\x01", b""),
+        (21, b"\x05\x01\x07\x01\x03", b"\x01", &time),
+    ] {
+        let group = [b"\x01\x01g\x05\x01", read, &pending, b"\x01\x05alice", &time, active];
+        let body = [&[kind, 1, b's'], &node[..], b"\x02\x07\x01", added, &group.concat()];
+        let body = [&body.concat()[..], b"\x01", &id(5)].concat();
+        let mut here = Here::new(1);
+        let mut dice = Dice::new(1);
+        load(&mut here.engine, &file_of(11, &body), Some(&mut dice), Expired::Skip)
+            .unwrap_or_else(|error| panic!("type {kind}: {error}"));
+        let added = if kind == 15 { 2 } else { 3 };
+        let info = here.run("XINFO STREAM s");
+        assert!(info.contains(&format!("entries-added\r\n:{added}\r\n")), "{kind}: {info}");
+        let entries = "*2\r\n*2\r\n$3\r\n5-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n\
+            *2\r\n$3\r\n6-1\r\n*2\r\n$1\r\nf\r\n$1\r\nw\r\n";
+        assert_eq!(here.run("XRANGE s - +"), entries, "type {kind}");
+        here.engine.set_time((NOW_MS + 50) * 1000);
+        let pending = "*1\r\n*4\r\n$3\r\n5-1\r\n$5\r\nalice\r\n:50\r\n:3\r\n";
+        assert_eq!(here.run("XPENDING s g - + 9"), pending, "type {kind}");
+        assert_eq!(here.run("XADD s 7-1 f v").as_bytes()[0], b'-', "the last id is kept");
     }
 }
 
