@@ -6,6 +6,8 @@ use lodis::engine::meter::Meter;
 use lodis::engine::rng::Rng;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
+use lodis::persist::record::{self, Record};
+use lodis::persist::replay::{Replay, ReplayError};
 use lodis::resp::{RequestParser, split_words, write_command};
 use real_redis::Redis;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -384,6 +386,34 @@ fn nothing_goes_while_a_log_is_replayed() {
     host.run("GET more");
     host.settle();
     assert_eq!(host.key_count(), 0);
+}
+
+#[test]
+fn a_log_for_which_there_is_no_memory_is_not_taken_for_a_damaged_one() {
+    let mut effects = Vec::new();
+    write_command(&mut effects, &[b"SELECT", b"0"]);
+    write_command(&mut effects, &[b"SET", b"a", b"b"]);
+    let record = Record { epoch: 1, offset: 0, payload: &effects };
+    let record = record::encode(&record).unwrap();
+    for has_reserve in [true, false] {
+        let has_reserve: fn() -> bool = if has_reserve { || true } else { || false };
+        let meter = Meter { has_reserve, ..Meter::default() };
+        let mut engine = Engine::new(&Options { meter, ..Options::default() });
+        let mut replay = Replay::begin(&mut engine, 0);
+        replay.push(&record).unwrap();
+        let expected = if has_reserve() { Ok(false) } else { Err(ReplayError::OutOfMemory) };
+        assert_eq!(replay.step(&mut engine, 100), expected);
+        // Nor do commands run then that need memory; others do.
+        replay.abandon(&mut engine);
+        let session = engine.connect();
+        for (command, refused) in [("SET a b", !has_reserve()), ("GET a", false), ("DEL a", false)]
+        {
+            let argv: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+            let mut reply = Vec::new();
+            engine.call(session, &argv, &mut reply);
+            assert_eq!(reply.starts_with(b"-OOM "), refused, "{command}");
+        }
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Engine {
         id: SessionId,
         command: Option<&'static Command>,
         argv: &[&[u8]],
-        has_room: bool,
+        mut has_room: bool,
         out: &mut Writer<'_>,
     ) {
         let resolved = match resolve_known(command, argv) {
@@ -66,10 +66,11 @@ impl Engine {
             Err(error) => return self.reject(id, argv, &error, out),
         };
         let Some(session) = self.sessions.get(id) else { return };
-        if (resolved.command.has(flag::DENYOOM) || session.queue.is_some())
-            && let Err(error) = self.ask_for_words(argv)
-        {
-            return self.reject(id, argv, &error, out);
+        if resolved.command.has(flag::DENYOOM) || session.queue.is_some() {
+            has_room = has_room && (self.meter.has_reserve)();
+            if let Err(error) = self.ask_for_words(argv) {
+                return self.reject(id, argv, &error, out);
+            }
         }
         let Some(session) = self.sessions.get_mut(id) else { return };
         if !session.is_plain() || self.persistence.write_error.is_some() || !has_room {

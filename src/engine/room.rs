@@ -5,7 +5,7 @@
 
 use super::Engine;
 use super::error::Error;
-use super::table::Command;
+use super::table::{Command, flag};
 
 /// So many bytes are not asked about.
 const UNASKED: usize = 64 * 1024;
@@ -13,31 +13,6 @@ const UNASKED: usize = 64 * 1024;
 const FEW: usize = 32 << 20;
 /// Parts of a value by which its size is estimated.
 const SAMPLES: usize = 16;
-
-/// Commands that make something as large as the values at their keys.
-const COPYING: [&str; 21] = [
-    "copy",
-    "dump",
-    "geosearch",
-    "geosearchstore",
-    "georadius",
-    "georadiusbymember",
-    "sdiff",
-    "sdiffstore",
-    "sinter",
-    "sinterstore",
-    "sort",
-    "sort_ro",
-    "sunion",
-    "sunionstore",
-    "zdiff",
-    "zdiffstore",
-    "zinter",
-    "zinterstore",
-    "zrangestore",
-    "zunion",
-    "zunionstore",
-];
 
 /// Asks the allocator for so many bytes, and gives them back.
 ///
@@ -71,7 +46,7 @@ impl Engine {
         db: usize,
         argv: &[&[u8]],
     ) -> Result<(), Error> {
-        if (self.meter.total)() < FEW || !COPYING.contains(&command.name) {
+        if !command.has(flag::COPIES) || (self.meter.total)() < FEW {
             return Ok(());
         }
         let positions = command.key_positions(argv).unwrap_or_default();

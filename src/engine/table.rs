@@ -130,6 +130,9 @@ pub mod flag {
     /// Not from an asynchronous loading.
     pub const NO_ASYNC_LOADING: u32 = 1 << 17;
 
+    /// Makes something as large as the values at its keys. Not a flag of Redis, and not shown.
+    pub const COPIES: u32 = 1 << 31;
+
     /// Every flag with its name, in the order of Redis's own list.
     pub const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),
@@ -308,6 +311,9 @@ pub mod key {
     pub const INCOMPLETE: u32 = 1 << 9;
     /// The access depends on the arguments.
     pub const VARIABLE_FLAGS: u32 = 1 << 10;
+
+    /// Makes something as large as the values at its keys. Not a flag of Redis, and not shown.
+    pub const COPIES: u32 = 1 << 31;
 
     /// Every flag with its name, in the order of Redis's own list.
     pub const NAMES: &[(u32, &str)] = &[

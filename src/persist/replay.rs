@@ -249,6 +249,9 @@ impl Replay {
         reply.clear();
         engine.call_known(self.session, known, &argv, &mut reply);
         if let [b'-' | b'!', text @ ..] = reply.as_slice() {
+            if text.starts_with(b"OOM ") {
+                return Err(ReplayError::OutOfMemory);
+            }
             return Err(self.corrupt(String::from_utf8_lossy(text).trim_end()));
         }
         self.reply.set(reply);

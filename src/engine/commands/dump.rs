@@ -14,7 +14,7 @@ pub static COMMANDS: &[Command] = &[
         name: "dump",
         handler: Some(dump),
         arity: 2,
-        flags: flag::READONLY,
+        flags: flag::READONLY | flag::COPIES,
         acl: acl::KEYSPACE,
         keys: &[KeySpec::at(1, key::RO | key::ACCESS)],
         group: Group::Generic,

@@ -20,7 +20,7 @@ pub static COMMANDS: &[Command] = &[
         name: "copy",
         handler: Some(copy),
         arity: -3,
-        flags: flag::WRITE | flag::DENYOOM,
+        flags: flag::WRITE | flag::DENYOOM | flag::COPIES,
         keys: &[KeySpec::at(1, key::RO | key::ACCESS), KeySpec::at(2, key::OW | key::UPDATE)],
         since: "6.2.0",
         complexity: "O(N) worst case for collections, where N is the number of nested items. \

@@ -16,7 +16,7 @@ const STORE: &[KeySpec] =
     &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::from(2, -1, 1, key::RO | key::ACCESS)];
 const READING: Command = Command {
     arity: -2,
-    flags: flag::READONLY,
+    flags: flag::READONLY | flag::COPIES,
     keys: SOURCES,
     since: "1.0.0",
     syntax: "key:key...",
@@ -26,7 +26,7 @@ const READING: Command = Command {
 };
 const STORING: Command = Command {
     arity: -3,
-    flags: flag::WRITE | flag::DENYOOM,
+    flags: flag::WRITE | flag::DENYOOM | flag::COPIES,
     keys: STORE,
     since: "1.0.0",
     syntax: "destination:key key:key...",

@@ -31,7 +31,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "sort",
         handler: Some(sort),
-        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
+        flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS | flag::COPIES,
         keys: &[SOURCE, MADE, KeySpec::unknown(destination, key::OW | key::UPDATE)],
         since: "1.0.0",
         summary: "Sorts the elements in a list, a set, or a sorted set, optionally storing the \
@@ -45,7 +45,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "sort_ro",
         handler: Some(sort_ro),
-        flags: flag::READONLY | flag::MOVABLEKEYS,
+        flags: flag::READONLY | flag::MOVABLEKEYS | flag::COPIES,
         keys: &[SOURCE, MADE],
         since: "7.0.0",
         summary: "Returns the sorted elements of a list, a set, or a sorted set.",

@@ -15,7 +15,7 @@ use crate::resp::Writer;
 const MEMBERS: &str = "string[] | [member: string, score: number][]";
 const READING: Command = Command {
     arity: -3,
-    flags: flag::READONLY | flag::MOVABLEKEYS,
+    flags: flag::READONLY | flag::MOVABLEKEYS | flag::COPIES,
     keys: &[counted(1)],
     since: "6.2.0",
     reply: ts(MEMBERS),
@@ -23,7 +23,7 @@ const READING: Command = Command {
 };
 const STORING: Command = Command {
     arity: -4,
-    flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS,
+    flags: flag::WRITE | flag::DENYOOM | flag::MOVABLEKEYS | flag::COPIES,
     keys: &[KeySpec::at(1, key::OW | key::UPDATE), counted(2)],
     reply: ts("number"),
     ..SORTED_SET
@@ -76,6 +76,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "zintercard",
         handler: Some(zintercard),
+        flags: flag::READONLY | flag::MOVABLEKEYS,
         since: "7.0.0",
         complexity: "O(N*K) worst case with N being the smallest input sorted set, K being the \
             number of input sorted sets.",

@@ -97,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
         name: "zrangestore",
         handler: Some(zrangestore),
         arity: -5,
-        flags: flag::WRITE | flag::DENYOOM,
+        flags: flag::WRITE | flag::DENYOOM | flag::COPIES,
         keys: &[KeySpec::at(1, key::OW | key::UPDATE), KeySpec::at(2, key::RO | key::ACCESS)],
         since: "6.2.0",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the \
