@@ -6,8 +6,10 @@ use allocator::peak;
 use files::{Here, NOW_MS, load, save, save_all};
 use generator::{Dice, seeds};
 use lodis::engine::rdb::crc64;
-use lodis::engine::rdb::file::{Cause, Expired, Loader, Progress, Purpose};
-use lodis::engine::types::{Item, Listpack};
+use lodis::engine::rdb::file::{
+    Cause, Expired, Loader, Progress, Purpose, Usage, ValueCursor, Writer,
+};
+use lodis::engine::types::{Item, Listpack, StringValue};
 use proptest::prelude::*;
 
 #[path = "rdb/allocator.rs"]
@@ -151,6 +153,18 @@ fn short_elements_cost_more_than_their_bytes() {
     let mut steps = 0;
     save_all(&here.engine, Purpose::Keep, 3200, &mut |_| steps += 1);
     assert!(steps >= 500, "{steps} steps for 50000 members");
+}
+
+#[test]
+fn what_is_compressed_costs_what_it_was() {
+    let mut writer = Writer::new(Purpose::Keep, false, &[]);
+    let value = StringValue::text(&[b'x'; 10_000]).unwrap().into();
+    for _ in 0..100 {
+        writer.begin_key(b"k", &value, None, Usage::Untold);
+        assert!(writer.value(&value, &mut ValueCursor::default(), usize::MAX));
+    }
+    assert!(writer.len() < 50_000);
+    assert!((1_000_000..1_100_000).contains(&writer.spent()), "{}", writer.spent());
 }
 
 #[test]
@@ -422,7 +436,7 @@ fn what_was_there_is_freed_bit_by_bit() {
 
 /// A string of a file that is short and stands for `bytes`.
 fn compressed(bytes: &[u8]) -> Vec<u8> {
-    let value = lodis::engine::types::StringValue::text(bytes).unwrap();
+    let value = StringValue::text(bytes).unwrap();
     let payload = lodis::engine::rdb::dump(&value.into(), Purpose::Travel);
     // Without the type and the footer.
     let string = payload[1..payload.len() - 10].to_vec();

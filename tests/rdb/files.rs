@@ -12,6 +12,7 @@ use lodis::engine::registry::Registry;
 use lodis::engine::session::SessionId;
 use lodis::engine::table::flag;
 use lodis::engine::{Engine, Options};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// When all of it happens.
@@ -152,10 +153,17 @@ pub fn save_all(
             writer.begin_key(key, &object.value, object.expires_at(), usage);
             let mut cursor = ValueCursor::default();
             let mut is_whole = false;
+            // A cursor goes on with a clone as well: a value that changes is kept as one.
+            let mut value = Cow::Borrowed(&object.value);
             while !is_whole {
                 file.append(&mut writer.take());
-                is_whole = writer.value(&object.value, &mut cursor, budget);
+                let before = writer.spent();
+                is_whole = writer.value(&value, &mut cursor, budget);
                 each(writer.len());
+                assert!(is_whole || writer.spent() > before, "what costs nothing has no end");
+                if !is_whole && value.parts() < 1000 {
+                    value = Cow::Owned((*value).clone());
+                }
             }
         }
     }

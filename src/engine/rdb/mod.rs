@@ -57,8 +57,11 @@ mod kind {
     pub const HASH_LISTPACK_EX: u8 = 25;
 }
 
-/// What a call may still do, roughly in bytes.
-struct Budget(usize);
+/// What a call may do, roughly in bytes.
+struct Budget {
+    left: usize,
+    spent: u64,
+}
 
 impl Budget {
     /// What an element costs besides its bytes: short ones are many.
@@ -66,19 +69,22 @@ impl Budget {
 
     /// Something is always done, so that there is an end.
     fn new(bytes: usize) -> Self {
-        Self(bytes.max(1))
+        Self { left: bytes.max(1), spent: 0 }
     }
 
     fn spend(&mut self, bytes: usize) {
-        self.0 = self.0.saturating_sub(bytes.saturating_add(Self::ELEMENT));
+        let cost = bytes.saturating_add(Self::ELEMENT);
+        self.left = self.left.saturating_sub(cost);
+        self.spent = self.spent.saturating_add(cost as u64);
     }
 
+    /// What it may still do.
     fn left(&self) -> usize {
-        self.0
+        self.left
     }
 
     fn is_spent(&self) -> bool {
-        self.0 == 0
+        self.left == 0
     }
 }
 

@@ -76,7 +76,8 @@ fn kept_listpack(set: &Set, purpose: Purpose) -> Option<&Listpack> {
     set.as_listpack().filter(|_| purpose == Purpose::Keep)
 }
 
-/// How much of a value is written. It is good for that value alone, as long as it does not change.
+/// How much of a value is written. It is good for that value as long as it does not change, and for
+/// its clones.
 #[derive(Default)]
 pub struct ValueCursor {
     /// Whether what comes before the elements is written.
@@ -107,6 +108,8 @@ enum LongString {
 #[derive(Default)]
 pub(super) struct Encoder {
     pub(super) out: Vec<u8>,
+    /// What everything so far has cost.
+    pub(super) spent: u64,
     compressor: Compressor,
 }
 
@@ -121,7 +124,7 @@ impl Encoder {
         budget: usize,
     ) -> bool {
         let mut budget = Budget::new(budget);
-        match value {
+        let is_whole = match value {
             Value::String(string) => {
                 string.with_bytes(|bytes| self.slice(bytes, &mut cursor.string, &mut budget))
             }
@@ -130,7 +133,9 @@ impl Encoder {
             Value::SortedSet(set) => self.sorted_set(set, cursor, &mut budget),
             Value::Hash(hash) => self.hash(hash, cursor, &mut budget),
             Value::Stream(stream) => self.stream(stream, purpose, cursor, &mut budget),
-        }
+        };
+        self.spent = self.spent.saturating_add(budget.spent);
+        is_whole
     }
 
     pub(super) fn number(&mut self, number: u64) {

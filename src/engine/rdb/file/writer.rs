@@ -75,12 +75,20 @@ impl Writer {
         }
         self.encoder.out.push(kind_of(value, self.purpose));
         self.encoder.string(key);
+        self.encoder.spent = self.encoder.spent.saturating_add(key.len() as u64);
     }
 
     /// Writes on from `cursor`, which is a new one at first, for about `budget` bytes; whether the
     /// value is whole. It must not change until then.
     pub fn value(&mut self, value: &Value, cursor: &mut ValueCursor, budget: usize) -> bool {
         self.encoder.value(value, self.purpose, cursor, budget)
+    }
+
+    /// What it has cost to write the keys so far, in the bytes that budgets are in: what is compressed
+    /// costs what it was, and short elements cost more than their bytes. A host that wants to know
+    /// how much a step may still do asks this, not [`Writer::len`].
+    pub fn spent(&self) -> u64 {
+        self.encoder.spent
     }
 
     /// How many bytes can be taken.
