@@ -122,7 +122,7 @@ proptest! {
             for (k, v) in &model {
                 prop_assert_eq!(dict.get(k), Some(v));
                 let found = dict.find_by_hash(dict.hash(k), |key, value| key == k && value == v);
-                prop_assert_eq!(found.map(|key| &**key), Some(&**k));
+                prop_assert_eq!(found.map(|(key, value)| (&**key, value)), Some((&**k, v)));
             }
             prop_assert!(!dict.contains(&key(60_000)));
         }

@@ -314,6 +314,21 @@ fn keys_in_use_stay() {
     }
 }
 
+#[test]
+fn the_soonest_go_however_many_have_gone() {
+    let mut host = with_keys(0, 2000);
+    host.squeeze("volatile-ttl", 0);
+    for number in 0..20_000 {
+        let seconds = (1 + number % 900).to_string();
+        let key = format!("soon:{number}");
+        host.send(&[b"SET", key.as_bytes(), &VALUE, b"EX", seconds.as_bytes()]);
+    }
+    let stay = (0..2000).filter(|i| host.integer(&format!("EXISTS goes:{i}")) == 1).count();
+    assert!(stay >= 1900, "{stay}");
+    let times = host.engine.keyspace.db(0).deadlines_len();
+    assert!(times < 3 * 2000, "{times} times");
+}
+
 /// Replays effects into another engine; answers its digest.
 fn replayed(effects: &[u8]) -> u64 {
     let mut engine = Engine::new(&Options { now_us: START_US, ..Options::default() });

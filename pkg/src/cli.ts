@@ -2,6 +2,7 @@
 // The command `lodis`. `lodis serve` is all it does so far.
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { MEMORY_SIZE, POLICIES } from "./options.js";
 import { serve } from "./serve.js";
 
 const USAGE = `usage: lodis serve [options]
@@ -11,6 +12,9 @@ A Redis server (RESP2 and RESP3) in this process. Data is kept in memory only.
   --port <port>        port to listen on, 0 for any free one (6379)
   --host <address>     address to listen on (127.0.0.1)
   --databases <count>  number of databases, 1 to 16384 (16)
+  --maxmemory <size>   memory that may be used, as 100mb, 0 for no limit (0)
+  --maxmemory-policy <policy>
+                       which keys go when more would be used (noeviction)
   --help               show this
   --version            show the version`;
 
@@ -29,6 +33,8 @@ async function main(words: string[]): Promise<void> {
     host: values.host ?? "127.0.0.1",
     port: numberOf("--port", values.port ?? "6379", 0, 65535),
     databases: numberOf("--databases", values.databases ?? "16", 1, 16384),
+    maxmemory: sizeOf("--maxmemory", values.maxmemory ?? "0"),
+    maxmemoryPolicy: policyOf("--maxmemory-policy", values["maxmemory-policy"] ?? "noeviction"),
   });
   console.log(`lodis is listening on ${server.address}`);
   const stop = (): void => {
@@ -47,6 +53,8 @@ function read(words: string[]) {
         port: { type: "string" },
         host: { type: "string" },
         databases: { type: "string" },
+        maxmemory: { type: "string" },
+        "maxmemory-policy": { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },
@@ -62,6 +70,16 @@ function numberOf(option: string, text: string, least: number, most: number): nu
     throw new UsageError(`${option} is a number from ${least} to ${most}, not "${text}"`);
   }
   return value;
+}
+
+function sizeOf(option: string, text: string): string {
+  if (MEMORY_SIZE.test(text)) return text;
+  throw new UsageError(`${option} is a size like 100mb, not "${text}"`);
+}
+
+function policyOf(option: string, text: string): string {
+  if ((POLICIES as readonly string[]).includes(text)) return text;
+  throw new UsageError(`${option} is one of ${POLICIES.join(", ")}, not "${text}"`);
 }
 
 async function version(): Promise<string> {

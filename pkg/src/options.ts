@@ -45,7 +45,8 @@ export interface Settings {
   readonly maxmemoryPolicy: MaxmemoryPolicy;
 }
 
-const POLICIES = [
+/** Every policy. */
+export const POLICIES = [
   "volatile-lru",
   "volatile-lfu",
   "volatile-random",
@@ -101,9 +102,11 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
 }
 
 /** A size as `CONFIG SET` takes it. */
+export const MEMORY_SIZE = /^\d{1,15}(b|[kmg]b?)?$/i;
+
 function memorySize(option: string, value: unknown): string {
   const isNumber = typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-  if (isNumber || (typeof value === "string" && /^\d{1,15}(b|[kmg]b?)?$/i.test(value))) {
+  if (isNumber || (typeof value === "string" && MEMORY_SIZE.test(value))) {
     return String(value);
   }
   throw new TypeError(`open: ${option} is a number of bytes or a size like "100mb"`);

@@ -232,13 +232,17 @@ impl<V> Dict<V> {
         dropped
     }
 
-    /// A key with this [`Dict::hash`] that `wanted` accepts.
-    pub fn find_by_hash(&self, hash: u32, wanted: impl Fn(&[u8], &V) -> bool) -> Option<&Key> {
+    /// A key with this [`Dict::hash`] that `wanted` accepts, with its value.
+    pub fn find_by_hash(
+        &self,
+        hash: u32,
+        wanted: impl Fn(&[u8], &V) -> bool,
+    ) -> Option<(&Key, &V)> {
         let mut at = self.head(hash);
         while at != NONE {
             let entry = self.entry(at);
             if entry.hash == hash && wanted(&entry.key, &entry.value) {
-                return Some(&entry.key);
+                return Some((&entry.key, &entry.value));
             }
             at = entry.next;
         }

@@ -20,6 +20,8 @@ const LOOKED_AT: usize = 16;
 const TRIES: usize = 16;
 /// Parts of values that are freed in place of evicting a key.
 const PARTS: usize = 8;
+/// Times of keys that are gone are dropped up to so many with each key that goes.
+const STALE: usize = 16;
 /// Keys that go at once whatever the tenacity is.
 const MIN_KEYS: usize = 16;
 
@@ -260,7 +262,9 @@ impl Engine {
 
     fn evict_key(&mut self, db: usize, key: &[u8]) {
         let lazy = self.config.lazyfree.eviction;
-        let old = self.keyspace.db_mut(db).remove(key);
+        let keys = self.keyspace.db_mut(db);
+        let old = keys.remove(key);
+        keys.drop_stale_deadlines(STALE);
         self.free(old, lazy);
         self.stats.evicted_keys += 1;
         self.effects.begin_unit();
@@ -325,8 +329,10 @@ impl Engine {
         let policy = self.eviction.policy;
         let mut rng = Rng::new(self.rng.next_u64());
         sample(self.keyspace.db(index), &mut rng, policy, samples, |key, object| {
-            let candidate = Candidate { score: self.score(object), db: index, key: key.into() };
-            found.push(candidate);
+            let (score, pool) = (self.score(object), &self.eviction.pool);
+            if pool.len() < POOL || pool.first().is_some_and(|worst| worst.score < score) {
+                found.push(Candidate { score, db: index, key: key.into() });
+            }
         });
         let pool = &mut self.eviction.pool;
         for candidate in found {

@@ -328,8 +328,20 @@ impl Db {
     /// small numbers are of the soonest, the first one is the soonest.
     pub fn volatile_nth(&self, index: usize) -> Option<(&[u8], &Object)> {
         let (at, hash) = self.deadlines.nth(index)?;
-        let key = self.dict.find_by_hash(hash, |_, object| object.expires_at() == Some(at))?;
-        Some((key, self.dict.get(key)?))
+        let is_of = |_: &[u8], object: &Object| object.expires_at() == Some(at);
+        self.dict.find_by_hash(hash, is_of).map(|(key, object)| (&**key, object))
+    }
+
+    /// Drops a few of the soonest times, as long as nothing has them any more.
+    pub fn drop_stale_deadlines(&mut self, most: usize) {
+        for _ in 0..most {
+            match self.deadlines.first() {
+                Some((at, hash)) if expiring(&self.dict, at, hash).is_none() => {
+                    self.deadlines.drop_first();
+                }
+                _ => return,
+            }
+        }
     }
 
     /// The soonest expiry time in Unix milliseconds. It may belong to a key that is gone.
@@ -489,9 +501,10 @@ impl Db {
 
 /// The key with this hash that expires, or of which a field expires, at this time.
 fn expiring(dict: &Dict<Object>, at: i64, hash: u32) -> Option<&Key> {
-    dict.find_by_hash(hash, |_, object| {
+    let is_of = |_: &[u8], object: &Object| {
         object.expires_at() == Some(at) || object.value.next_field_expiry() == Some(at)
-    })
+    };
+    dict.find_by_hash(hash, is_of).map(|(key, _)| key)
 }
 
 /// All databases.

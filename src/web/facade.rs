@@ -261,7 +261,11 @@ impl Lodis {
         let Some((id, messages)) = core.engine.sessions.take_messages() else { return -1 };
         let before = core.progress();
         core.begin_reply();
-        core.reply.extend_from_slice(&messages);
+        if messages.len() > core.reply.capacity() {
+            core.reply = messages;
+        } else {
+            core.reply.extend_from_slice(&messages);
+        }
         core.go_on(id.0);
         core.end_reply(id.0);
         core.flags(id.0, before) as i32

@@ -34,6 +34,8 @@ test.each([
   [["serve", "--port", "65536"], '--port is a number from 0 to 65535, not "65536"'],
   [["serve", "--port", "1e3"], '--port is a number from 0 to 65535, not "1e3"'],
   [["serve", "--port", ""], '--port is a number from 0 to 65535, not ""'],
+  [["serve", "--maxmemory", "lots"], '--maxmemory is a size like 100mb, not "lots"'],
+  [["serve", "--maxmemory-policy", "lru"], "--maxmemory-policy is one of volatile-lru, "],
   [["serve", "--databases", "0"], '--databases is a number from 1 to 16384, not "0"'],
 ])("%j is answered with the mistake, the usage and exit code 2", (words, mistake) => {
   const { status, stdout, stderr } = lodis(...words);
@@ -61,6 +63,16 @@ test("only this machine can connect unless told otherwise", async () => {
   expect(error.code).toBe("ECONNREFUSED");
   child.kill("SIGTERM");
   await once(child, "exit");
+});
+
+test("maxmemory and its policy are those of the server", async () => {
+  const server = await start("--maxmemory", "1kb", "--maxmemory-policy", "allkeys-lru");
+  const peer = await Raw.open(server.port);
+  peer.write("CONFIG GET maxmemory\r\nCONFIG GET maxmemory-policy\r\nSET a 1\r\n");
+  const replies = await peer.until((text) => text.includes("-OOM"));
+  expect(replies).toContain("\r\n1024\r\n");
+  expect(replies).toContain("\r\nallkeys-lru\r\n");
+  await server.stop();
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)("%s ends connections and the process", async (signal) => {
