@@ -11,18 +11,24 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 /// The reserve is so many blocks: more than a command allocates that has not been looked at before it
 /// runs. Nothing is written to them, so that they cost addresses and no memory.
-const BLOCKS: usize = 36;
-/// A little less than 1024 entries of a database, which lie together: once keys are deleted, there are
+const BLOCKS: usize = 32;
+/// Just what 1024 entries of a database take, which lie together: once keys are deleted, there are
 /// gaps of that size, whatever else lies between them.
-const BLOCK: Layout = match Layout::from_size_align(56 << 10, 8) {
-    Ok(layout) => layout,
-    Err(_) => Layout::new::<u64>(),
-};
+const BLOCK: Layout = layout(60 << 10);
+/// For a table that grows there is a larger block, as long as there is a gap for it.
+const LARGE: Layout = layout(1 << 20);
 /// What the standard library's allocator rounds sizes up to, what it adds, and the least it takes.
 const GRANULE: usize = 8;
 const HEADER: usize = 4;
 const LEAST: usize = 16;
 const PAGE: usize = 64 * 1024;
+
+const fn layout(bytes: usize) -> Layout {
+    match Layout::from_size_align(bytes, 8) {
+        Ok(layout) => layout,
+        Err(_) => Layout::new::<u64>(),
+    }
+}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -31,7 +37,9 @@ static USED: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 /// The blocks that are there; null after them.
 static RESERVE: [AtomicPtr<u8>; BLOCKS] = [const { AtomicPtr::new(ptr::null_mut()) }; BLOCKS];
-/// How many are there.
+/// The larger block, or null.
+static LARGE_RESERVE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+/// How many blocks are there.
 static RESERVED: AtomicUsize = AtomicUsize::new(0);
 
 /// What engines in this module ask about memory.
@@ -66,6 +74,10 @@ fn refill() -> bool {
         place.store(block, Relaxed);
         RESERVED.fetch_add(1, Relaxed);
     }
+    if LARGE_RESERVE.load(Relaxed).is_null() {
+        // SAFETY: the layout has a size.
+        LARGE_RESERVE.store(unsafe { System.alloc(LARGE) }, Relaxed);
+    }
     true
 }
 
@@ -74,18 +86,31 @@ fn refill() -> bool {
 #[cold]
 fn release(bytes: usize) -> bool {
     let is_large = bytes > BLOCK.size();
-    if bytes > BLOCKS * BLOCK.size() {
+    if bytes > LARGE.size() {
         return false;
     }
+    let large = LARGE_RESERVE.load(Relaxed);
+    if is_large && !large.is_null() {
+        LARGE_RESERVE.store(ptr::null_mut(), Relaxed);
+        // SAFETY: it has been allocated with this layout, and was taken out of its place.
+        unsafe { System.dealloc(large, LARGE) };
+        // What is missing is missed from now on.
+        shrink(RESERVED.load(Relaxed).saturating_sub(1));
+        return true;
+    }
     let before = RESERVED.load(Relaxed);
-    let kept = if is_large { 0 } else { before.saturating_sub(1) };
-    for place in RESERVE.iter().take(before).skip(kept) {
+    shrink(if is_large { 0 } else { before.saturating_sub(1) });
+    before > 0
+}
+
+/// Gives blocks back until so many are left.
+fn shrink(kept: usize) {
+    for place in RESERVE.iter().take(RESERVED.load(Relaxed)).skip(kept) {
         let block = place.swap(ptr::null_mut(), Relaxed);
         // SAFETY: it has been allocated with this layout, and was taken out of its place.
         unsafe { System.dealloc(block, BLOCK) };
     }
     RESERVED.store(kept, Relaxed);
-    before > 0
 }
 
 /// What an allocation takes up.

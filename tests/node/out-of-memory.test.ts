@@ -122,7 +122,7 @@ test("random writes until memory is at an end, and again once some is free", { t
     for (let number = 0; number < 300; number++) {
       const id = roll(load.keys);
       await redis.get(`s:${id}`).catch(oom);
-      await redis.lRange(`l:${id}`, 0, 5);
+      await redis.lRange(`l:${id}`, 0, 5).catch(oom);
       await redis.hLen(`h:${id}`);
       await redis.hGetAll(`h:${id}`).catch(oom);
       await redis.expire(`s:${id}`, 1000);
