@@ -49,6 +49,10 @@ impl Engine {
         if !command.has(flag::COPIES) || (self.meter.total)() < FEW {
             return Ok(());
         }
+        // Without a reserve there is nothing that even a small copy could be sure of.
+        if !(self.meter.has_reserve)() {
+            return Err(Error::OUT_OF_MEMORY);
+        }
         let positions = command.key_positions(argv).unwrap_or_default();
         let values =
             positions.iter().filter_map(|(at, _)| self.keyspace.db(db).get(argv.get(*at)?));
