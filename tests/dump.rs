@@ -291,24 +291,6 @@ fn fields_keep_their_times() {
     assert_eq!(times, b"*3\r\n:1900000000000\r\n:1900000000007\r\n:-1\r\n");
 }
 
-#[test]
-fn whatever_it_writes_again_is_the_same_snapshot() {
-    let mut here = Here::new();
-    for (number, (command, elements)) in makers().into_iter().enumerate() {
-        make(&mut |argv| here.call(argv), command, &elements);
-        here.call(&[b"RENAME", b"k", format!("k{number}").as_bytes()]);
-    }
-    here.call(&[b"PEXPIREAT", b"k5", b"1900000000000"]);
-    let mut snapshot = Vec::new();
-    here.engine.write_snapshot(&mut snapshot);
-    let mut copy = Here::new();
-    let mut connection = lodis::engine::Connection::open(&mut copy.engine);
-    let mut replies = Vec::new();
-    connection.receive(&mut copy.engine, &snapshot, &mut replies);
-    assert!(!replies.contains(&b'-'), "{}", String::from_utf8_lossy(&replies));
-    assert_eq!(copy.engine.digest(), here.engine.digest());
-}
-
 /// A payload with a right footer.
 fn sealed(body: &[u8]) -> Vec<u8> {
     let mut payload = [body, &10u16.to_le_bytes()].concat();

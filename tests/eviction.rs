@@ -6,7 +6,8 @@ use lodis::engine::meter::Meter;
 use lodis::engine::rng::Rng;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
-use lodis::persist::record::{self, Record};
+use lodis::persist::frame::{Frame, Kind, encode};
+use lodis::persist::manifest::Manifest;
 use lodis::persist::replay::{Replay, ReplayError};
 use lodis::resp::{RequestParser, split_words, write_command};
 use real_redis::Redis;
@@ -408,13 +409,13 @@ fn a_log_for_which_there_is_no_memory_is_not_taken_for_a_damaged_one() {
     let mut effects = Vec::new();
     write_command(&mut effects, &[b"SELECT", b"0"]);
     write_command(&mut effects, &[b"SET", b"a", b"b"]);
-    let record = Record { epoch: 1, offset: 0, payload: &effects };
-    let record = record::encode(&record).unwrap();
+    let record = Frame { kind: Kind::Record, origin: 1, offset: 0, payload: &effects };
+    let record = encode(&record).unwrap();
     for has_reserve in [true, false] {
         let has_reserve: fn() -> bool = if has_reserve { || true } else { || false };
         let meter = Meter { has_reserve, ..Meter::default() };
         let mut engine = Engine::new(&Options { meter, ..Options::default() });
-        let mut replay = Replay::begin(&mut engine, 0);
+        let mut replay = Replay::begin(&mut engine, &Manifest::default());
         replay.push(&record).unwrap();
         let expected = if has_reserve() { Ok(false) } else { Err(ReplayError::OutOfMemory) };
         assert_eq!(replay.step(&mut engine, 100), expected);

@@ -41,6 +41,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("punsubscribe", "complexity", "reworded in 7.2"),
     ("quit", "deprecated_since", "deprecated by 7.2"),
     ("quit", "replaced_by", "deprecated by 7.2"),
+    ("save", "acl", "blocking by its flags"),
+    ("save", "flags", "blocking: nobody else waits for the store"),
     ("set", "arguments", "8.4 adds comparisons"),
     ("sscan", "complexity", "7.0 ends with two full stops"),
     ("sunsubscribe", "complexity", "reworded in 7.2"),

@@ -48,6 +48,8 @@ export const read_keys = (name) => raw(name, undefined, (log) => log.getAllKeys(
 export const read_manifest = (name) => raw(name, undefined, (log, meta) => meta.get("manifest"));
 export const write_manifest = (name, bytes) => raw(name, undefined, (log, meta) => meta.put(bytes, "manifest"));
 export const write_record = (name, key, bytes) => raw(name, undefined, (log) => log.put(bytes, key));
+export const read_meta_keys = (name) => raw(name, undefined, (log, meta) => meta.getAllKeys());
+export const delete_piece = (name) => raw(name, undefined, (log, meta) => meta.delete(IDBKeyRange.bound([0], [Infinity])));
 export const raise_version = (name) => raw(name, 7, undefined);
 
 /** Notes the durability of each transaction from now on. */
@@ -73,6 +75,8 @@ extern "C" {
     fn read_manifest(name: &str) -> Promise;
     fn write_manifest(name: &str, bytes: &JsValue) -> Promise;
     fn write_record(name: &str, key: f64, bytes: &JsValue) -> Promise;
+    fn read_meta_keys(name: &str) -> Promise;
+    fn delete_piece(name: &str) -> Promise;
     fn raise_version(name: &str) -> Promise;
     fn watch_durability() -> JsValue;
     fn seen_by(watch: &JsValue) -> Array;
@@ -289,7 +293,7 @@ async fn a_store_from_a_newer_version_is_refused_and_untouched() {
     page.call("SET a 1");
     page.close().await;
     let mut manifest = bytes_of(read_manifest(&name)).await;
-    manifest[4] = 2;
+    manifest[4] = 3;
     wait(write_manifest(&name, &Uint8Array::from(&manifest[..]))).await.unwrap();
     assert_eq!(refused(&name).await, "STORE_TOO_NEW");
     assert_eq!(bytes_of(read_manifest(&name)).await, manifest);
@@ -431,5 +435,111 @@ async fn appendonly_off_and_on_again() {
     assert_eq!(page.call("EXISTS a"), ":0\r\n");
     assert_eq!(page.get("b").as_deref(), Some("2"));
     assert_eq!(page.call("CONFIG GET appendonly"), "%1\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n");
+    page.close().await;
+}
+
+/// The numbers of the bases of which there are pieces, in order.
+async fn bases(name: &str) -> Vec<f64> {
+    let keys = Array::from(&wait(read_meta_keys(name)).await.unwrap());
+    let pieces = keys.iter().filter(|key| key.is_array()).map(|key| Array::from(&key));
+    let mut numbers: Vec<f64> = pieces.map(|key| key.get(0).as_f64().unwrap()).collect();
+    numbers.dedup();
+    numbers
+}
+
+#[wasm_bindgen_test]
+async fn a_rewrite_makes_a_base_and_drops_what_was_before() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    for number in 0..2000 {
+        page.call(&format!("SET key:{number} {}", "v".repeat(500)));
+    }
+    page.call("SADD set a b c");
+    page.call("PEXPIREAT key:7 4000000000000");
+    page.flush().await;
+    let before = keys(&name).await;
+    assert_eq!(page.call("BGREWRITEAOF"), "+Background append only file rewriting started\r\n");
+    // Some of this comes before the base has the key.
+    for number in 0..2000 {
+        page.call(&format!("APPEND key:{number} {number}"));
+    }
+    page.until("rewritten").await;
+    let after = keys(&name).await;
+    assert!(after.iter().all(|key| !before.contains(key)), "records from before the base are left");
+    assert_eq!(bases(&name).await, [1.0]);
+    page.call("BGREWRITEAOF");
+    page.close().await;
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.call("DBSIZE"), ":2001\r\n");
+    for number in [0, 1, 999, 1999] {
+        let value = format!("{}{number}", "v".repeat(500));
+        assert_eq!(page.get(&format!("key:{number}")), Some(value));
+    }
+    assert_eq!(page.call("PEXPIRETIME key:7"), ":4000000000000\r\n");
+    assert_eq!(page.call("SCARD set"), ":3\r\n");
+    assert!(bases(&name).await.len() == 1, "what a rewrite has left behind that did not end");
+    page.close().await;
+    wait(delete_piece(&name)).await.unwrap();
+    assert_eq!(refused(&name).await, "STORE_CORRUPT");
+}
+
+#[wasm_bindgen_test]
+async fn the_log_stays_bounded_under_endless_updates_of_few_keys() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    page.call("CONFIG SET auto-aof-rewrite-min-size 64kb");
+    let mut most = 0;
+    for round in 0..40 {
+        for number in 0..100 {
+            page.call(&format!("SET key:{} {round}:{}", number % 10, "v".repeat(1000)));
+        }
+        page.flush().await;
+        let records = Array::from(&wait(read_all(&name)).await.unwrap());
+        let bytes: u32 =
+            records.iter().map(|record| record.unchecked_into::<Uint8Array>().length()).sum();
+        most = most.max(bytes);
+    }
+    // Four megabytes were written, to keys that have ten kilobytes.
+    assert!(page.told("rewritten").len() > 5);
+    assert!(most < 600_000, "{most} bytes");
+    page.close().await;
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    assert!(page.get("key:3").unwrap().starts_with("39:"));
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_rewrite_that_the_store_refuses_changes_nothing() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    page.call("SET a 1");
+    page.flush().await;
+    fail_puts("quota");
+    page.call("BGREWRITEAOF");
+    let why = page.until("rewriteFailed").await.as_string().unwrap();
+    fail_puts("");
+    assert!(why.contains("QuotaExceededError"), "{why}");
+    assert!(page.call("INFO persistence").contains("aof_last_bgrewrite_status:err\r\n"));
+    assert!(page.told("failed").is_empty(), "no write has failed");
+    assert_eq!(page.call("SET a 2"), "+OK\r\n");
+    page.close().await;
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("2"));
+    assert!(bases(&name).await.is_empty());
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn what_is_not_recorded_can_be_saved() {
+    let name = fresh_name();
+    let page = Page::open(&name, false, "always").await.unwrap();
+    page.call("SET a 1");
+    page.call("BGSAVE");
+    page.until("rewritten").await;
+    page.call("SET a 2");
+    page.close().await;
+    let page = Page::open(&name, false, "always").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("1"));
+    assert!(keys(&name).await.is_empty());
     page.close().await;
 }

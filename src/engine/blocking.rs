@@ -28,6 +28,8 @@ pub enum BlockOn {
     StreamGroup,
     /// The effect stream being durable up to a byte offset (`WAITAOF`).
     Durable(u64),
+    /// A base having been written so often (`SAVE`).
+    Saved(u64),
     /// Nothing but the timeout (`WAIT` for replicas that nobody has).
     Timeout,
 }
@@ -40,7 +42,7 @@ impl BlockOn {
             Self::SortedSet => matches!(value, Some(Value::SortedSet(_))),
             Self::Stream => matches!(value, Some(Value::Stream(_))),
             Self::StreamGroup => true,
-            Self::Durable(_) | Self::Timeout => false,
+            Self::Durable(_) | Self::Saved(_) | Self::Timeout => false,
         }
     }
 }
@@ -59,6 +61,8 @@ pub enum Nothing {
     Replicas,
     /// Whether the log here, and how many replicas, have stored up to a byte offset.
     Stored(u64),
+    /// That nothing could wait for a base to be written.
+    Unsaved,
 }
 
 /// How long a command may block: when it gives up, in Unix milliseconds, or `None` for never.
@@ -160,6 +164,20 @@ impl Ctx<'_> {
         }
     }
 
+    /// For how many bases the command has waited, if it has.
+    pub fn saves_goal(&self) -> Option<u64> {
+        match self.resumed? {
+            BlockOn::Saved(goal) => Some(goal),
+            _ => None,
+        }
+    }
+
+    /// Whether the session may wait at all.
+    pub fn may_block(&mut self) -> bool {
+        let session = self.session();
+        !(session.executing || session.deny_blocking || self.engine.is_loading())
+    }
+
     /// Parks the session until one of `keys` changes and holds what `on` says; the command then
     /// runs again from the beginning. Where blocking is not allowed, as in a transaction, it answers
     /// `nothing` at once.
@@ -173,8 +191,7 @@ impl Ctx<'_> {
         nothing: Nothing,
         out: &mut Writer<'_>,
     ) -> Result<(), Error> {
-        let session = self.session();
-        if session.executing || session.deny_blocking || self.engine.is_loading() {
+        if !self.may_block() {
             self.engine.write_nothing(nothing, out);
             return Ok(());
         }
@@ -284,15 +301,18 @@ impl Engine {
         }
     }
 
-    /// Lets those get on that wait for the log, which is now stored further than it was.
+    /// Lets those get on that wait for the log, which is now stored further than it was, or for a base.
     pub fn serve_durable(&mut self) {
-        let durable = self.persistence.durable_offset;
+        let (durable, saves) = (self.persistence.durable_offset, self.persistence.saves);
         let waiting: Vec<SessionId> = self.waiting.sessions.keys().copied().collect();
         for id in waiting {
             let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
-            if let Some(BlockOn::Durable(offset)) = blocked.map(|blocked| blocked.on)
-                && offset <= durable
-            {
+            let is_over = blocked.is_some_and(|blocked| match blocked.on {
+                BlockOn::Durable(offset) => offset <= durable,
+                BlockOn::Saved(goal) => goal <= saves,
+                _ => false,
+            });
+            if is_over {
                 self.serve(id);
             }
         }
@@ -369,6 +389,11 @@ impl Engine {
                 let stored = self.config.append_only && self.persistence.durable_offset >= offset;
                 out.integer(i64::from(stored));
                 out.integer(0);
+            }
+            Nothing::Unsaved => {
+                out.error(
+                    b"ERR SAVE has to wait for the store, which is not possible here: use BGSAVE",
+                );
             }
         }
     }

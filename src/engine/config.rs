@@ -89,6 +89,9 @@ impl Default for LazyFreeSettings {
     }
 }
 
+/// `auto-aof-rewrite-min-size` by default: 64 MB in Redis, which has a disk to itself.
+const REWRITE_MIN_SIZE: u64 = 4 << 20;
+
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -98,6 +101,10 @@ pub struct Config {
     pub append_only: bool,
     /// `appendfsync`.
     pub append_fsync: AppendFsync,
+    /// `auto-aof-rewrite-percentage`: by how much the log has to grow; 0 for never.
+    pub rewrite_percentage: u64,
+    /// `auto-aof-rewrite-min-size` in bytes.
+    pub rewrite_min_size: u64,
     /// `notify-keyspace-events`: bits of [`super::notify::class`].
     pub notify: u32,
     /// `proto-max-bulk-len` in bytes.
@@ -118,6 +125,8 @@ impl Default for Config {
             databases: 16,
             append_only: false,
             append_fsync: AppendFsync::Everysec,
+            rewrite_percentage: 100,
+            rewrite_min_size: REWRITE_MIN_SIZE,
             notify: 0,
             proto_max_bulk_len: 512 * 1024 * 1024,
             limits: Limits::default(),
@@ -197,6 +206,23 @@ pub static PARAMETERS: &[Parameter] = &[
         get: |config| config.append_fsync.name().to_owned(),
         set: Some(|config, value| {
             config.append_fsync = AppendFsync::parse(value)?;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "auto-aof-rewrite-percentage",
+        get: |config| config.rewrite_percentage.to_string(),
+        set: Some(|config, value| {
+            config.rewrite_percentage = parse_count(value)? as u64;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "auto-aof-rewrite-min-size",
+        get: |config| config.rewrite_min_size.to_string(),
+        set: Some(|config, value| {
+            config.rewrite_min_size =
+                parse_memory(value).ok_or("argument must be a memory value")?;
             Ok(())
         }),
     },

@@ -314,8 +314,8 @@ impl<'a> Ctx<'a> {
 
     /// Deletes `key`, whether its time has come or not, and publishes `del`; whether it was there.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let old = self.db().remove(key);
-        let deleted = self.engine.free(old, self.engine.config.lazyfree.server_del);
+        let (db, lazy) = (self.db_index(), self.engine.config.lazyfree.server_del);
+        let deleted = self.engine.remove_key(db, key, lazy);
         if deleted {
             self.notify(class::GENERIC, "del", key);
         }
@@ -325,8 +325,17 @@ impl<'a> Ctx<'a> {
     /// Removes `key` of the selected database and frees what it held, a large value in the ticks to
     /// come if that is to be `lazy`; whether the key was there.
     pub fn discard(&mut self, key: &[u8], lazy: bool) -> bool {
-        let old = self.remove(key);
-        self.engine.free(old, lazy)
+        let db = self.db_index();
+        let Some((expires_at, old)) = self.engine.keyspace.db_mut(db).discard(key) else {
+            return false;
+        };
+        let is_due = self.engine.is_past(expires_at);
+        let lazy = if is_due { self.engine.config.lazyfree.expire } else { lazy };
+        self.engine.free(old, lazy);
+        if is_due {
+            self.engine.expired(db, key);
+        }
+        !is_due
     }
 
     /// Makes `key` one that has not been used for so many seconds, if the policy asks for that.

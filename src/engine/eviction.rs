@@ -262,10 +262,8 @@ impl Engine {
 
     fn evict_key(&mut self, db: usize, key: &[u8]) {
         let lazy = self.config.lazyfree.eviction;
-        let keys = self.keyspace.db_mut(db);
-        let old = keys.remove(key);
-        keys.drop_stale_deadlines(STALE);
-        self.free(old, lazy);
+        self.remove_key(db, key, lazy);
+        self.keyspace.db_mut(db).drop_stale_deadlines(STALE);
         self.stats.evicted_keys += 1;
         self.effects.begin_unit();
         self.effects.append(db, &[if lazy { b"UNLINK" } else { b"DEL" }, key]);

@@ -126,11 +126,23 @@ fn persistence(engine: &Engine, text: &mut String) {
     field(text, "loading", u8::from(engine.is_loading()));
     field(text, "async_loading", 0);
     field(text, "rdb_changes_since_last_save", engine.stats.changes);
-    field(text, "rdb_bgsave_in_progress", 0);
+    // There is one kind of saving: a new base, which is an RDB file, and an empty log after it.
+    let rewriting = u8::from(status.rewriting);
+    let took_s = status.rewrite_took_ms.map_or(-1, |ms| ms / 1000);
+    let saved = if status.save_error.is_none() { "ok" } else { "err" };
+    field(text, "rdb_bgsave_in_progress", rewriting);
     field(text, "rdb_last_save_time", status.last_save_s);
+    field(text, "rdb_last_bgsave_status", saved);
+    field(text, "rdb_last_bgsave_time_sec", took_s);
+    field(text, "rdb_saves", status.saves);
     field(text, "aof_enabled", u8::from(config.append_only));
-    field(text, "aof_rewrite_in_progress", 0);
-    field(text, "aof_rewrite_scheduled", 0);
+    field(text, "aof_rewrite_in_progress", rewriting);
+    field(text, "aof_rewrite_scheduled", u8::from(status.requests.rewrite));
+    field(text, "aof_last_rewrite_time_sec", took_s);
+    field(text, "aof_last_bgrewrite_status", saved);
+    if let Some(why) = &status.save_error {
+        field(text, "aof_last_bgrewrite_error", why.replace(['\r', '\n'], " "));
+    }
     let is_well = status.write_error.is_none();
     field(text, "aof_last_write_status", if is_well { "ok" } else { "err" });
     if let Some(why) = &status.write_error {

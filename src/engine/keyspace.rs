@@ -7,6 +7,7 @@ use super::key::Key;
 use super::last_use::{LastUse, Moment};
 use super::rng::Rng;
 use super::session::SessionId;
+use super::snapshot::Walk;
 use super::types::Value;
 
 /// So many entries are not worth a walk over all keys.
@@ -85,6 +86,8 @@ pub struct Db {
     /// Keys that have changed while sessions wait for them, in that order.
     ready: Vec<Key>,
     generations: Generations,
+    /// What a snapshot that is being written has still to save.
+    walk: Option<Box<Walk>>,
 }
 
 struct Watch {
@@ -106,6 +109,7 @@ impl Db {
             watched: Dict::new(seed),
             ready: Vec::new(),
             generations: Generations::default(),
+            walk: None,
         }
     }
 
@@ -173,6 +177,7 @@ impl Db {
     /// The value at `slot`, to be changed in place. The caller says so with [`Db::touch`].
     #[inline(always)]
     pub fn value_at(&mut self, slot: Slot) -> &mut Value {
+        self.before_change(slot);
         let object = self.dict.at_mut(slot);
         object.last_use.forget_copies();
         &mut object.value
@@ -180,7 +185,36 @@ impl Db {
 
     /// The value of `key`, to be changed in place. The caller says so with [`Db::touch`].
     pub fn value_mut(&mut self, key: &[u8]) -> Option<&mut Value> {
-        self.dict.get_mut(key).map(|object| &mut object.value)
+        let slot = self.dict.locate(key)?;
+        Some(self.value_at(slot))
+    }
+
+    /// The key at `slot` is about to change: a snapshot must have it as it is.
+    #[inline(always)]
+    fn before_change(&mut self, slot: Slot) {
+        if let Some(walk) = &mut self.walk {
+            walk.before_change(&self.dict, slot);
+        }
+    }
+
+    /// Begins the walk of a snapshot over this database, which has this number.
+    pub(super) fn begin_walk(&mut self, number: usize) {
+        self.walk = Some(Box::new(Walk::new(number, &self.dict, self.volatile)));
+    }
+
+    /// The walk of a snapshot over this database, and its keys.
+    pub(super) fn walk(&mut self) -> (Option<&mut Walk>, &Dict<Object>) {
+        (self.walk.as_deref_mut(), &self.dict)
+    }
+
+    /// The number that this database had when the walk over it began.
+    pub(super) fn walk_number(&self) -> Option<usize> {
+        Some(self.walk.as_ref()?.number())
+    }
+
+    /// Ends the walk.
+    pub(super) fn end_walk(&mut self) -> Option<Box<Walk>> {
+        self.walk.take()
     }
 
     /// Takes note that the key at `slot` is used.
@@ -218,6 +252,11 @@ impl Db {
         moment: Moment,
     ) -> Option<Object> {
         let fields_expire_at = value.note_field_expiry();
+        if self.walk.is_some()
+            && let Some(slot) = self.dict.locate(key)
+        {
+            self.before_change(slot);
+        }
         let mut last_use = LastUse::new(moment);
         // A key that is used often is so still when it holds something else.
         if let Moment::Frequency(_) = moment
@@ -241,6 +280,7 @@ impl Db {
     /// a string of this size and encoding, and does not expire. Whether it was.
     pub fn replace_string(&mut self, key: &[u8], bytes: &[u8], moment: Moment) -> bool {
         let Some(slot) = self.dict.locate(key) else { return false };
+        self.before_change(slot);
         let object = self.dict.at_mut(slot);
         if object.is_volatile() {
             return false;
@@ -262,7 +302,9 @@ impl Db {
 
     /// Sets or takes away the expiry time of `key`; whether the key is there.
     pub fn set_expiry(&mut self, key: &[u8], expires_at: Option<i64>) -> bool {
-        let Some(object) = self.dict.get_mut(key) else { return false };
+        let Some(slot) = self.dict.locate(key) else { return false };
+        self.before_change(slot);
+        let object = self.dict.at_mut(slot);
         let old_deadline = load(std::mem::replace(&mut object.expires_at, store(expires_at)));
         self.note_deadline(key, old_deadline, expires_at);
         self.touch(key);
@@ -271,6 +313,35 @@ impl Db {
 
     /// Removes `key`; answers what it held.
     pub fn remove(&mut self, key: &[u8]) -> Option<Object> {
+        let is_wanted = self.before_removal(key);
+        let object = self.take(key)?;
+        if is_wanted && let Some(walk) = &mut self.walk {
+            walk.keep(key, object.clone());
+        }
+        Some(object)
+    }
+
+    /// Removes `key`; answers its expiry time, and what it held if that is to be freed.
+    pub fn discard(&mut self, key: &[u8]) -> Option<(Option<i64>, Option<Object>)> {
+        let is_wanted = self.before_removal(key);
+        let object = self.take(key)?;
+        let expires_at = object.expires_at();
+        match &mut self.walk {
+            Some(walk) if is_wanted => {
+                walk.keep(key, object);
+                Some((expires_at, None))
+            }
+            _ => Some((expires_at, Some(object))),
+        }
+    }
+
+    /// Whether a snapshot wants what `key`, which is about to be removed, holds.
+    fn before_removal(&mut self, key: &[u8]) -> bool {
+        let Some(walk) = &mut self.walk else { return false };
+        self.dict.locate(key).is_some_and(|slot| walk.before_removal(&self.dict, slot))
+    }
+
+    fn take(&mut self, key: &[u8]) -> Option<Object> {
         let object = self.dict.remove(key)?;
         self.volatile -= usize::from(object.expires_at().is_some());
         self.note_field_deadline(key, object.value.noted_field_expiry(), None);
@@ -278,14 +349,18 @@ impl Db {
         Some(object)
     }
 
-    /// Removes every key; answers them.
+    /// Removes every key; answers them, or nothing if a snapshot has still to save them.
     pub fn clear(&mut self) -> Dict<Object> {
         self.touch_all();
         self.generations.advance_all();
         self.deadlines = Deadlines::default();
         (self.volatile, self.expiring_hashes) = (0, 0);
         let empty = Dict::new(self.dict.seed());
-        std::mem::replace(&mut self.dict, empty)
+        let keys = std::mem::replace(&mut self.dict, empty);
+        match &mut self.walk {
+            Some(walk) => walk.detach(keys),
+            None => keys,
+        }
     }
 
     /// See [`Keyspace::swap`].

@@ -18,6 +18,7 @@ pub mod context;
 pub mod deadlines;
 mod describe;
 pub mod dict;
+mod digest;
 mod dispatch;
 pub mod effects;
 pub mod error;
@@ -39,7 +40,7 @@ pub mod registry;
 pub mod rng;
 mod room;
 pub mod session;
-mod snapshot;
+pub mod snapshot;
 pub mod stats;
 pub mod status;
 pub mod syntax;
@@ -60,6 +61,7 @@ use pubsub::{PubSub, Space};
 use registry::Registry;
 use rng::Rng;
 use session::{SessionId, Sessions};
+use snapshot::Snapshot;
 use stats::Stats;
 use status::PersistenceStatus;
 use types::Value;
@@ -126,6 +128,7 @@ pub struct Engine {
     now: Now,
     loading: bool,
     copied: Option<(usize, dict::Slot)>,
+    snapshot: Option<Box<Snapshot>>,
 }
 
 /// One moment in three units: divisions are not cheap enough to be repeated at every command.
@@ -173,6 +176,7 @@ impl Engine {
             now: Now::new(options.now_us),
             loading: false,
             copied: None,
+            snapshot: None,
         };
         engine.startup_bytes = (engine.meter.used)();
         engine
@@ -310,8 +314,7 @@ impl Engine {
     pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
         let due = self.keyspace.db(db).get(key).is_some_and(|object| self.is_due(object));
         if due {
-            let old = self.keyspace.db_mut(db).remove(key);
-            self.free(old, self.config.lazyfree.expire);
+            self.remove_key(db, key, self.config.lazyfree.expire);
             self.expired(db, key);
         }
         due
@@ -349,6 +352,13 @@ impl Engine {
         gone.len()
     }
 
+    /// Removes `key`, and frees what it held as [`Engine::free`] does; whether it was there.
+    pub(crate) fn remove_key(&mut self, db: usize, key: &[u8], lazy: bool) -> bool {
+        let Some((_, old)) = self.keyspace.db_mut(db).discard(key) else { return false };
+        self.free(old, lazy);
+        true
+    }
+
     /// Frees what a key held, if it held something: a large value in the ticks to come, if that is to
     /// be `lazy`. Whether it did.
     pub(crate) fn free(&mut self, old: Option<Object>, lazy: bool) -> bool {
@@ -361,7 +371,12 @@ impl Engine {
 
     /// Whether what a key holds is past its time, and may be let go.
     pub(crate) fn is_due(&self, object: &Object) -> bool {
-        !self.loading && object.is_expired(self.now_ms())
+        self.is_past(object.expires_at())
+    }
+
+    /// Whether what expires at this time may be let go.
+    pub(crate) fn is_past(&self, expires_at: Option<i64>) -> bool {
+        !self.loading && expires_at.is_some_and(|at| at <= self.now_ms())
     }
 
     /// Says that `key`, which has been removed or overwritten, was past its time.

@@ -1,4 +1,4 @@
-//! The manifest: what there is to know of a store before its records are read.
+//! The manifest: what there is to know of a store before anything else in it is read.
 //!
 //! All numbers are little-endian.
 //!
@@ -7,19 +7,26 @@
 //! | 0..4 | the letters `LDSM` |
 //! | 4..8 | format version of the store, `u32`: [`VERSION`] |
 //! | 8..16 | epoch, `u64`: who raised it last is the owner; nobody else may write |
-//! | 16..24 | base, `u64`: offset in the effect stream where the first record begins |
+//! | 16..24 | offset in the effect stream where the first record begins, `u64`: what came before is in the base |
 //! | 24..32 | when the store was made, `i64`: Unix time in milliseconds |
 //! | 32..36 | flags, `u32`: bit 0, effects are recorded (`appendonly yes`); the others are 0 |
-//! | 36..44 | [`crc64`] over bytes 0..36 |
+//! | 36..44 | number of the base, `u64`; 0 in a store that has had none |
+//! | 44..52 | length of the base in bytes, `u64`; 0 if there is none: the keyspace begins empty |
+//! | 52..60 | when the base was made, `i64`: Unix time in milliseconds |
+//! | 60..68 | [`crc64`] over bytes 0..60 |
+//!
+//! Version 1 had no base: the checksum is in bytes 36..44, over bytes 0..36.
 
-use super::record::{Fields, RecordError, VERSION};
+use super::frame::{Fields, FrameError};
 use crate::engine::rdb::crc64;
 
+/// The version that this code writes, and the highest that it reads.
+pub const VERSION: u32 = 2;
 /// The length of an encoded manifest of this version.
-pub const LEN: usize = 44;
+pub const LEN: usize = 68;
 
 const MAGIC: [u8; 4] = *b"LDSM";
-const CHECKED_LEN: usize = 36;
+const CHECKSUM_LEN: usize = 8;
 const RECORDING: u32 = 1;
 
 /// A store's manifest.
@@ -27,12 +34,25 @@ const RECORDING: u32 = 1;
 pub struct Manifest {
     /// Raised by each new owner.
     pub epoch: u64,
-    /// Where the log begins in the effect stream.
-    pub base: u64,
+    /// Where the records begin in the effect stream.
+    pub start: u64,
     /// When the store was made: Unix time in milliseconds.
     pub created_ms: i64,
     /// Whether effects go to the store.
     pub recording: bool,
+    /// What came before the first record.
+    pub base: Base,
+}
+
+/// The keyspace as it was at an offset of the effect stream: an RDB file, in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Base {
+    /// Each base of a store has a higher number than those before it.
+    pub number: u64,
+    /// In bytes; 0 for an empty keyspace, of which there are no pieces.
+    pub len: u64,
+    /// When it was made: Unix time in milliseconds.
+    pub saved_ms: i64,
 }
 
 impl Manifest {
@@ -42,38 +62,46 @@ impl Manifest {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&self.epoch.to_le_bytes());
-        bytes.extend_from_slice(&self.base.to_le_bytes());
+        bytes.extend_from_slice(&self.start.to_le_bytes());
         bytes.extend_from_slice(&self.created_ms.to_le_bytes());
         let flags = if self.recording { RECORDING } else { 0 };
         bytes.extend_from_slice(&flags.to_le_bytes());
+        bytes.extend_from_slice(&self.base.number.to_le_bytes());
+        bytes.extend_from_slice(&self.base.len.to_le_bytes());
+        bytes.extend_from_slice(&self.base.saved_ms.to_le_bytes());
         let checksum = crc64(0, &bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
-    /// Decodes what [`Manifest::encode`] made.
+    /// Decodes what [`Manifest::encode`] made, in this version or an older one.
     ///
     /// # Errors
-    /// [`RecordError`], as for a record.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+    /// [`FrameError`], as for a record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
         let mut fields = Fields::new(bytes);
         let magic: [u8; 4] = fields.take();
         let version = fields.u32();
         if bytes.len() >= 8 && magic == MAGIC && version > VERSION {
-            return Err(RecordError::TooNew(version));
+            return Err(FrameError::TooNew { version, known: VERSION });
         }
-        if bytes.len() < LEN {
+        let len = if version == 1 { 44 } else { LEN };
+        if bytes.len() < len {
             let shown = bytes.len().min(MAGIC.len());
             let begins_well = bytes[..shown] == MAGIC[..shown];
-            return Err(if begins_well { RecordError::Torn } else { RecordError::Damaged });
+            return Err(if begins_well { FrameError::Torn } else { FrameError::Damaged });
         }
-        let (epoch, base, created_ms) = (fields.u64(), fields.u64(), fields.u64() as i64);
-        let (flags, checksum) = (fields.u32(), fields.u64());
-        let whole = magic == MAGIC && version == VERSION && bytes.len() == LEN;
-        if !whole || crc64(0, &bytes[..CHECKED_LEN]) != checksum || flags > RECORDING {
-            return Err(RecordError::Damaged);
+        let (epoch, start, created_ms) = (fields.u64(), fields.u64(), fields.u64() as i64);
+        let flags = fields.u32();
+        let mut base = Base::default();
+        if version > 1 {
+            base = Base { number: fields.u64(), len: fields.u64(), saved_ms: fields.u64() as i64 };
         }
-        Ok(Self { epoch, base, created_ms, recording: flags == RECORDING })
+        let whole = magic == MAGIC && version > 0 && bytes.len() == len && flags <= RECORDING;
+        if !whole || crc64(0, &bytes[..len - CHECKSUM_LEN]) != fields.u64() {
+            return Err(FrameError::Damaged);
+        }
+        Ok(Self { epoch, start, created_ms, recording: flags == RECORDING, base })
     }
 }
 
@@ -82,8 +110,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SAMPLE: Manifest =
-        Manifest { epoch: 3, base: 1 << 33, created_ms: 1_700_000_000_123, recording: true };
+    const SAMPLE: Manifest = Manifest {
+        epoch: 3,
+        start: 1 << 33,
+        created_ms: 1_700_000_000_123,
+        recording: true,
+        base: Base { number: 5, len: 1 << 34, saved_ms: 1_700_000_000_456 },
+    };
 
     #[test]
     fn what_is_encoded_is_decoded() {
@@ -93,10 +126,22 @@ mod tests {
     }
 
     #[test]
+    fn version_1_has_no_base() {
+        let mut bytes = SAMPLE.encode()[..36].to_vec();
+        bytes[4] = 1;
+        let checksum = crc64(0, &bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        let manifest = Manifest { base: Base::default(), ..SAMPLE };
+        assert_eq!(Manifest::decode(&bytes), Ok(manifest));
+        bytes.push(0);
+        assert_eq!(Manifest::decode(&bytes), Err(FrameError::Damaged));
+    }
+
+    #[test]
     fn every_change_is_found() {
         let bytes = SAMPLE.encode();
         for len in 0..bytes.len() {
-            assert_eq!(Manifest::decode(&bytes[..len]), Err(RecordError::Torn), "{len} bytes");
+            assert_eq!(Manifest::decode(&bytes[..len]), Err(FrameError::Torn), "{len} bytes");
         }
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
@@ -108,7 +153,8 @@ mod tests {
     #[test]
     fn a_newer_version_is_named_whatever_follows() {
         let bytes = [&b"LDSM"[..], &9u32.to_le_bytes(), b"anything"].concat();
-        assert_eq!(Manifest::decode(&bytes), Err(RecordError::TooNew(9)));
+        let error = FrameError::TooNew { version: 9, known: VERSION };
+        assert_eq!(Manifest::decode(&bytes), Err(error));
     }
 
     proptest! {

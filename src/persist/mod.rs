@@ -1,11 +1,11 @@
-//! The append-only log: record format, log manager and replay. State machines, no I/O.
+//! Persistence: the format of the store, the log manager and the replay. State machines, no I/O.
 //!
-//! The store that a driver brings holds one [`manifest`] and, under the offset of its first byte,
-//! each [`record`] of the effect stream. [`log`] decides what is stored when; [`replay`] makes the
-//! keyspace again.
+//! The store that a driver brings holds one [`manifest`], the pieces of a base, and the records of
+//! the effect stream since then ([`frame`]). [`log`] decides what is stored when; [`replay`] makes
+//! the keyspace again.
 #![forbid(unsafe_code)]
 
+pub mod frame;
 pub mod log;
 pub mod manifest;
-pub mod record;
 pub mod replay;

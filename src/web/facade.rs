@@ -13,6 +13,7 @@ use crate::engine::error::Error;
 use crate::engine::generations::Generations;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
+use crate::engine::status::Requests;
 use crate::engine::table::Command;
 use crate::engine::{Connection, Engine, Options, syntax};
 use crate::resp::{Protocol, Writer};
@@ -28,7 +29,7 @@ const REPLY_KEEP: usize = 1024 * 1024;
 
 /// Messages wait: call `takeMessages` until it answers -1.
 const FLAG_MESSAGES: u32 = 1;
-/// The effect stream advanced, or CONFIG SET changed a setting.
+/// The effect stream advanced, CONFIG SET changed a setting, or the log is asked for something.
 const FLAG_WROTE: u32 = 2;
 /// The session or connection is to be ended.
 const FLAG_CLOSE: u32 = 4;
@@ -365,12 +366,13 @@ impl Core {
         FLAG_COPIED
     }
 
-    /// What changes when something was written, or set.
-    fn progress(&self) -> (u64, u64) {
-        (self.engine.effects.offset(), self.engine.config.generation)
+    /// What changes when something was written, or set, or the host is asked for something.
+    fn progress(&self) -> (u64, u64, Requests) {
+        let engine = &self.engine;
+        (engine.effects.offset(), engine.config.generation, engine.persistence.requests)
     }
 
-    fn flags(&self, id: u32, before: (u64, u64)) -> u32 {
+    fn flags(&self, id: u32, before: (u64, u64, Requests)) -> u32 {
         let session = self.engine.sessions.get(SessionId(id));
         let connection = self.connections.get(id as usize).and_then(Option::as_ref);
         // A session that CLIENT KILL has ended may have nothing else to say.

@@ -1,12 +1,15 @@
 //! IndexedDB as a store of the log: a thin driver, in windows and workers alike.
 //!
 //! The database `lodis:<name>` has two object stores: `log` (key: offset in the effect stream,
-//! value: a record as `Uint8Array`) and `meta` (key `manifest`, value: the manifest). Each
-//! transaction is built synchronously; its end is told to a callback, once.
+//! value: a record as `Uint8Array`) and `meta` (key `manifest`, value: the manifest; key `[number,
+//! offset]`, value: a piece of that base). Each transaction is built synchronously; its end is told
+//! to a callback, once.
 
-use crate::persist::log::{Durability, Transaction};
+use super::store::{
+    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, reason, to_bytes,
+};
+use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;
-use crate::persist::record::RecordError;
 use crate::persist::replay::Repair;
 use js_sys::{Array, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
@@ -23,8 +26,8 @@ const DATABASE_VERSION: u32 = 1;
 const LOG: &str = "log";
 const META: &str = "meta";
 const MANIFEST: &str = "manifest";
-/// Bytes of records that are written in one task: a millisecond or two.
-const WRITE_LEN: usize = 256 * 1024;
+/// Bytes of frames that are written in one task: a millisecond or two.
+const WRITE_LEN: usize = 128 * 1024;
 
 #[wasm_bindgen]
 extern "C" {
@@ -48,83 +51,17 @@ extern "C" {
     fn commit(this: &CommittedTransaction) -> Result<(), JsValue>;
 }
 
-/// Why a store cannot be used.
-#[derive(Clone, Debug)]
-pub(super) struct StoreError {
-    /// `STORE_UNAVAILABLE`, `STORE_TOO_NEW` or `STORE_CORRUPT`.
-    pub(super) code: &'static str,
-    /// For people.
-    pub(super) message: String,
-}
-
-impl StoreError {
-    /// IndexedDB is missing or has refused.
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
-        Self { code: "STORE_UNAVAILABLE", message: message.into() }
-    }
-
-    /// What is stored cannot be understood.
-    pub(super) fn corrupt(message: impl Into<String>) -> Self {
-        Self { code: "STORE_CORRUPT", message: message.into() }
-    }
-
-    /// A newer program has written it.
-    pub(super) fn too_new(message: impl Into<String>) -> Self {
-        Self { code: "STORE_TOO_NEW", message: message.into() }
-    }
-
-    fn from_js(value: &JsValue) -> Self {
-        let message = reason(value);
-        match value.dyn_ref::<DomException>().map(DomException::name).as_deref() {
-            Some("VersionError") => Self::too_new(message),
-            _ => Self::unavailable(message),
-        }
-    }
-}
-
-/// How an append ended without being stored.
-#[derive(Clone, Debug)]
-pub(super) enum AppendError {
-    /// Another epoch is in the manifest.
-    Fenced,
-    /// The transaction was aborted, for this reason.
-    Failed(String),
-}
-
-/// What a new owner finds.
-pub(super) struct Claim {
-    /// The manifest with the epoch raised, as it now is in the store.
-    pub(super) manifest: Manifest,
-    /// The offset of the last record.
-    pub(super) last: Option<u64>,
-}
-
-/// A record that is not in the module's memory yet.
-pub(super) struct StoredRecord(JsValue);
-
-impl StoredRecord {
-    /// Its length in bytes, if it is one.
-    pub(super) fn len(&self) -> usize {
-        self.0.dyn_ref::<Uint8Array>().map_or(0, |bytes| bytes.length() as usize)
-    }
-
-    /// The encoded record.
-    pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
-        to_bytes(&self.0)
-    }
-}
-
 /// An open database. A clone is the same connection.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(super) struct IndexedDb {
     database: IdbDatabase,
     closed: Rc<Cell<bool>>,
     _on_version_change: Rc<Closure<dyn FnMut(Event)>>,
 }
 
-impl Store {
+impl IndexedDb {
     /// Opens, or makes, the database of `name`.
-    pub(super) fn open(name: &str, done: impl FnOnce(Result<Store, StoreError>) + 'static) {
+    pub(super) fn open(name: &str, done: impl FnOnce(Result<Self, StoreError>) + 'static) {
         let request = match open_request(name) {
             Ok(request) => request,
             Err(error) => return done(Err(error)),
@@ -147,8 +84,8 @@ impl Store {
                 request.set_onupgradeneeded(None);
                 drop(upgrade);
                 done(match result {
-                    Ok(database) => Ok(Store::new(database.unchecked_into())),
-                    Err(error) => Err(StoreError::from_js(&error)),
+                    Ok(database) => Ok(Self::new(database.unchecked_into())),
+                    Err(error) => Err(unusable(&error)),
                 });
             }),
         );
@@ -167,145 +104,6 @@ impl Store {
         Self { database, closed, _on_version_change: Rc::new(on_version_change) }
     }
 
-    /// Closes the connection. What is under way still ends.
-    pub(super) fn close(&self) {
-        self.closed.set(true);
-        self.database.set_onversionchange(None);
-        self.database.set_onclose(None);
-        self.database.close();
-    }
-
-    /// Raises the epoch, and says whether effects are recorded from now on. A store that cannot be
-    /// understood is left as it is.
-    pub(super) fn claim(
-        &self,
-        append_only: bool,
-        now_ms: i64,
-        done: impl FnOnce(Result<Claim, StoreError>) + 'static,
-    ) {
-        let transaction = match self.begin(Durability::Strict) {
-            Ok(transaction) => transaction,
-            Err(error) => return done(Err(StoreError::from_js(&error))),
-        };
-        let found: Rc<RefCell<Option<Result<Claim, StoreError>>>> = Rc::default();
-        let last: Rc<Cell<Option<u64>>> = Rc::default();
-        let begun = (|| {
-            let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
-            let direction = IdbCursorDirection::Prev;
-            let everything = JsValue::UNDEFINED;
-            let cursor = log.open_key_cursor_with_range_and_direction(&everything, direction)?;
-            let seen = Rc::clone(&last);
-            on_end(&cursor, Box::new(move |result| seen.set(result.ok().and_then(|c| key_of(&c)))));
-            let manifest = meta.get(&MANIFEST.into())?;
-            let (found, last) = (Rc::clone(&found), Rc::clone(&last));
-            let aborting = transaction.clone();
-            on_end(
-                &manifest,
-                Box::new(move |result| {
-                    let Ok(value) = result else { return };
-                    let raised = raise(&value, last.get(), append_only, now_ms);
-                    let written = raised.and_then(|manifest| {
-                        let claim = Claim { manifest, last: last.get() };
-                        put(&meta, MANIFEST.into(), &manifest.encode())
-                            .map_err(|error| StoreError::from_js(&error))
-                            .map(|_| claim)
-                    });
-                    if written.is_err() {
-                        abort(&aborting);
-                    }
-                    *found.borrow_mut() = Some(written);
-                }),
-            );
-            Ok::<(), JsValue>(())
-        })();
-        if let Err(error) = begun {
-            abort(&transaction);
-            return done(Err(StoreError::from_js(&error)));
-        }
-        on_transaction_end(
-            &transaction,
-            Box::new(move |result| {
-                let found = found.borrow_mut().take();
-                done(match (found, result) {
-                    (Some(Err(error)), _) => Err(error),
-                    (Some(Ok(claim)), Ok(())) => Ok(claim),
-                    (_, Err(reason)) => Err(StoreError::unavailable(reason)),
-                    (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
-                });
-            }),
-        );
-    }
-
-    /// Reads up to `most` records from offset `from` on; none means the end.
-    pub(super) fn read(
-        &self,
-        from: u64,
-        most: u32,
-        done: impl FnOnce(Result<Vec<StoredRecord>, StoreError>) + 'static,
-    ) {
-        let request = (|| {
-            let mode = IdbTransactionMode::Readonly;
-            let transaction = self.database.transaction_with_str_and_mode(LOG, mode)?;
-            let range = IdbKeyRange::lower_bound(&JsValue::from_f64(from as f64))?;
-            transaction.object_store(LOG)?.get_all_with_key_and_limit(&range, most)
-        })();
-        match request {
-            Err(error) => done(Err(StoreError::from_js(&error))),
-            Ok(request) => on_end(
-                &request,
-                Box::new(move |result| {
-                    done(match result {
-                        Err(error) => Err(StoreError::from_js(&error)),
-                        Ok(values) => Ok(Array::from(&values).iter().map(StoredRecord).collect()),
-                    });
-                }),
-            ),
-        }
-    }
-
-    /// Performs a transaction of the log manager, a large one in several tasks.
-    ///
-    /// `leaving` does all of it at once, and commits without waiting for the check of the epoch, which
-    /// a page that ends would not live to see; the Web Lock that it still holds keeps other owners
-    /// out.
-    pub(super) fn append(
-        &self,
-        work: Rc<Transaction>,
-        durability: Durability,
-        leaving: bool,
-        done: impl FnOnce(Result<(), AppendError>) + 'static,
-    ) {
-        let most = if leaving { usize::MAX } else { WRITE_LEN };
-        let epoch = work.manifest.epoch;
-        let work = Box::new(move |log: &IdbObjectStore, meta: &IdbObjectStore, failure| {
-            if work.replace {
-                log.clear()?;
-            }
-            if work.manifest_changed {
-                put(meta, MANIFEST.into(), &work.manifest.encode())?;
-            }
-            put_records(log.clone(), work, 0, most, failure)
-        });
-        self.guarded(epoch, durability, leaving, Box::new(done), work);
-    }
-
-    /// Makes the log end where the replay did; `record` is what stays of the last record.
-    pub(super) fn repair(
-        &self,
-        epoch: u64,
-        repair: &Repair,
-        record: Option<&[u8]>,
-        done: impl FnOnce(Result<(), AppendError>) + 'static,
-    ) {
-        let work = Box::new(move |log: &IdbObjectStore, _: &IdbObjectStore, _| {
-            let from = JsValue::from_f64(repair.delete_from as f64);
-            let range = IdbKeyRange::lower_bound(&from)?;
-            log.delete(range.as_ref())?;
-            record.map_or(Ok(()), |record| put(log, from, record).map(|_| ()))
-        });
-        self.guarded(epoch, Durability::Strict, false, Box::new(done), work);
-    }
-
     /// One transaction that does `work` if the manifest's epoch is `epoch`. Requests run in order, so
     /// that the check comes first and takes the rest back. What goes wrong in tasks to come is told
     /// to the third argument of `work`.
@@ -314,8 +112,8 @@ impl Store {
         epoch: u64,
         durability: Durability,
         leaving: bool,
-        done: Box<dyn FnOnce(Result<(), AppendError>)>,
-        work: GuardedWork<'_>,
+        done: Done<Result<(), AppendError>>,
+        work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
     ) {
         if self.closed.get() {
             let reason = "the database was closed because another context changes or deletes it";
@@ -375,9 +173,121 @@ impl Store {
     }
 }
 
-/// What a transaction does to the log and to the rest.
-type GuardedWork<'a> =
-    Box<dyn FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue> + 'a>;
+impl Store for IndexedDb {
+    fn close(&self) {
+        self.closed.set(true);
+        self.database.set_onversionchange(None);
+        self.database.set_onclose(None);
+        self.database.close();
+    }
+
+    fn claim(&self, claimant: Claimant, done: Done<Result<Claim, StoreError>>) {
+        let transaction = match self.begin(Durability::Strict) {
+            Ok(transaction) => transaction,
+            Err(error) => return done(Err(unusable(&error))),
+        };
+        let found: Rc<RefCell<Option<Result<Claim, StoreError>>>> = Rc::default();
+        let last: Rc<Cell<Option<u64>>> = Rc::default();
+        let begun = (|| {
+            let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
+            let direction = IdbCursorDirection::Prev;
+            let everything = JsValue::UNDEFINED;
+            let cursor = log.open_key_cursor_with_range_and_direction(&everything, direction)?;
+            let seen = Rc::clone(&last);
+            on_end(&cursor, Box::new(move |result| seen.set(result.ok().and_then(|c| key_of(&c)))));
+            let manifest = meta.get(&MANIFEST.into())?;
+            let (found, last) = (Rc::clone(&found), Rc::clone(&last));
+            let aborting = transaction.clone();
+            on_end(
+                &manifest,
+                Box::new(move |result| {
+                    let Ok(value) = result else { return };
+                    let claim = take_over(&log, &meta, &value, last.get(), claimant);
+                    if claim.is_err() {
+                        abort(&aborting);
+                    }
+                    *found.borrow_mut() = Some(claim);
+                }),
+            );
+            Ok::<(), JsValue>(())
+        })();
+        if let Err(error) = begun {
+            abort(&transaction);
+            return done(Err(unusable(&error)));
+        }
+        on_transaction_end(
+            &transaction,
+            Box::new(move |result| {
+                let found = found.borrow_mut().take();
+                done(match (found, result) {
+                    (Some(Err(error)), _) => Err(error),
+                    (Some(Ok(claim)), Ok(())) => Ok(claim),
+                    (_, Err(reason)) => Err(StoreError::unavailable(reason)),
+                    (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
+                });
+            }),
+        );
+    }
+
+    fn read(&self, part: Part, from: u64, most: u32, done: Done<Result<Vec<Stored>, StoreError>>) {
+        let request = (|| {
+            let mode = IdbTransactionMode::Readonly;
+            let (store, range) = match part {
+                Part::Log => (LOG, IdbKeyRange::lower_bound(&number(from))?),
+                Part::Base(base) => (META, pieces(base, from)?),
+            };
+            let transaction = self.database.transaction_with_str_and_mode(store, mode)?;
+            transaction.object_store(store)?.get_all_with_key_and_limit(&range, most)
+        })();
+        match request {
+            Err(error) => done(Err(unusable(&error))),
+            Ok(request) => on_end(
+                &request,
+                Box::new(move |result| {
+                    done(match result {
+                        Err(error) => Err(unusable(&error)),
+                        Ok(values) => Ok(Array::from(&values).iter().map(Stored).collect()),
+                    });
+                }),
+            ),
+        }
+    }
+
+    fn append(
+        &self,
+        work: Rc<Transaction>,
+        durability: Durability,
+        leaving: bool,
+        done: Done<Result<(), AppendError>>,
+    ) {
+        let most = if leaving { usize::MAX } else { WRITE_LEN };
+        let epoch = work.manifest.epoch;
+        self.guarded(epoch, durability, leaving, done, |log, meta, failure| {
+            if work.manifest_changed {
+                put(meta, &MANIFEST.into(), &work.manifest.encode())?;
+            }
+            if let Some(newest) = work.trim {
+                trim(log, meta, &work.manifest, newest)?;
+            }
+            put_frames([log.clone(), meta.clone()], work, 0, most, failure)
+        });
+    }
+
+    fn repair(
+        &self,
+        epoch: u64,
+        repair: &Repair,
+        record: Option<&[u8]>,
+        done: Done<Result<(), AppendError>>,
+    ) {
+        self.guarded(epoch, Durability::Strict, false, done, |log, _, _| {
+            let from = number(repair.delete_from);
+            let range = IdbKeyRange::lower_bound(&from)?;
+            log.delete(range.as_ref())?;
+            record.map_or(Ok(()), |record| put(log, &from, record).map(|_| ()))
+        });
+    }
+}
 
 /// How a transaction that is under way is given up.
 #[derive(Clone)]
@@ -393,26 +303,30 @@ impl Failure {
     }
 }
 
-/// Puts records from number `index` on: up to `most` bytes in this task, and so on in the next.
-fn put_records(
-    log: IdbObjectStore,
+/// Puts frames from number `index` on: up to `most` bytes in this task, and so on in the next.
+fn put_frames(
+    stores: [IdbObjectStore; 2],
     work: Rc<Transaction>,
     mut index: usize,
     most: usize,
     failure: Failure,
 ) -> Result<(), JsValue> {
     let mut bytes = 0;
-    while let Some((offset, record)) = work.record(index) {
-        let request = put(&log, JsValue::from_f64(offset as f64), &record)?;
+    while let Some((place, frame)) = work.frame(index) {
+        let [log, meta] = &stores;
+        let request = match place {
+            Place::Record { offset } => put(log, &number(offset), &frame)?,
+            Place::Piece { base, offset } => put(meta, &piece_key(base, offset), &frame)?,
+        };
         index += 1;
-        bytes += record.len();
-        if bytes >= most && index < work.records() {
+        bytes += frame.len();
+        if bytes >= most && index < work.frames() {
             on_end(
                 &request,
                 Box::new(move |result| {
                     // An error of a request aborts the transaction by itself.
                     let Ok(_) = result else { return };
-                    if let Err(error) = put_records(log, work, index, most, failure.clone()) {
+                    if let Err(error) = put_frames(stores, work, index, most, failure.clone()) {
                         failure.fail(AppendError::Failed(reason(&error)));
                     }
                 }),
@@ -423,39 +337,79 @@ fn put_records(
     Ok(())
 }
 
+fn number(value: u64) -> JsValue {
+    JsValue::from_f64(value as f64)
+}
+
+fn piece_key(base: u64, offset: u64) -> JsValue {
+    Array::of2(&number(base), &number(offset)).into()
+}
+
+/// The pieces of a base from an offset on.
+fn pieces(base: u64, from: u64) -> Result<IdbKeyRange, JsValue> {
+    IdbKeyRange::bound(&piece_key(base, from), &Array::of2(&number(base), &f64::INFINITY.into()))
+}
+
+/// Deletes what the manifest has no use for, of bases with numbers up to `newest`.
+fn trim(
+    log: &IdbObjectStore,
+    meta: &IdbObjectStore,
+    manifest: &Manifest,
+    newest: u64,
+) -> Result<(), JsValue> {
+    let before = IdbKeyRange::upper_bound_with_open(&number(manifest.start), true)?;
+    log.delete(before.as_ref())?;
+    let base = manifest.base.number;
+    let of = |base: f64| Array::of1(&base.into());
+    let older = IdbKeyRange::bound_with_lower_open_and_upper_open(
+        &of(-1.0),
+        &of(base as f64),
+        false,
+        true,
+    )?;
+    meta.delete(older.as_ref())?;
+    if newest > base {
+        let newer = IdbKeyRange::bound(&of(base as f64 + 1.0), &of(newest as f64 + 1.0))?;
+        meta.delete(newer.as_ref())?;
+    }
+    Ok(())
+}
+
+/// Makes the claimant the owner; `value` is the manifest in the store, `last` the last record's offset.
+fn take_over(
+    log: &IdbObjectStore,
+    meta: &IdbObjectStore,
+    value: &JsValue,
+    last: Option<u64>,
+    claimant: Claimant,
+) -> Result<Claim, StoreError> {
+    let found = if value.is_undefined() { None } else { Some(to_bytes(value)?) };
+    let manifest = claimant.raise(found.as_deref(), last)?;
+    let written = put(meta, &MANIFEST.into(), &manifest.encode());
+    let trimmed = written.and_then(|_| trim(log, meta, &manifest, u64::MAX));
+    trimmed.map_err(|error| unusable(&error))?;
+    Ok(Claim { manifest, last })
+}
+
+/// Why IndexedDB cannot be used.
+fn unusable(error: &JsValue) -> StoreError {
+    let message = reason(error);
+    match error.dyn_ref::<DomException>().map(DomException::name).as_deref() {
+        Some("VersionError") => StoreError::too_new(message),
+        _ => StoreError::unavailable(message),
+    }
+}
+
 fn open_request(name: &str) -> Result<IdbOpenDbRequest, StoreError> {
-    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into())
-        .map_err(|error| StoreError::from_js(&error))?;
+    let factory =
+        Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(|error| unusable(&error))?;
     if factory.is_undefined() || factory.is_null() {
         return Err(StoreError::unavailable("this environment has no IndexedDB"));
     }
     let factory: IdbFactory = factory.unchecked_into();
     factory
         .open_with_u32(&format!("lodis:{name}"), DATABASE_VERSION)
-        .map_err(|error| StoreError::from_js(&error))
-}
-
-/// The manifest of a new owner.
-fn raise(
-    value: &JsValue,
-    last: Option<u64>,
-    append_only: bool,
-    now_ms: i64,
-) -> Result<Manifest, StoreError> {
-    let mut manifest = if value.is_undefined() {
-        if last.is_some() {
-            return Err(StoreError::corrupt("there are records, but no manifest"));
-        }
-        Manifest { created_ms: now_ms, ..Manifest::default() }
-    } else {
-        Manifest::decode(&to_bytes(value)?).map_err(|error| match error {
-            RecordError::TooNew(_) => StoreError::too_new(error.to_string()),
-            _ => StoreError::corrupt(format!("the manifest: {error}")),
-        })?
-    };
-    manifest.epoch = manifest.epoch.saturating_add(1);
-    manifest.recording |= append_only;
-    Ok(manifest)
+        .map_err(|error| unusable(&error))
 }
 
 fn key_of(cursor: &JsValue) -> Option<u64> {
@@ -463,22 +417,8 @@ fn key_of(cursor: &JsValue) -> Option<u64> {
     cursor.key().ok()?.as_f64().map(|key| key as u64)
 }
 
-fn put(store: &IdbObjectStore, key: JsValue, bytes: &[u8]) -> Result<IdbRequest, JsValue> {
-    store.put_with_key(&Uint8Array::from(bytes), &key)
-}
-
-fn to_bytes(value: &JsValue) -> Result<Vec<u8>, StoreError> {
-    let Some(array) = value.dyn_ref::<Uint8Array>() else {
-        return Err(StoreError::corrupt("a value in the store is not a Uint8Array"));
-    };
-    let mut bytes = Vec::new();
-    let len = array.length() as usize;
-    if bytes.try_reserve_exact(len).is_err() {
-        return Err(StoreError::unavailable("out of memory"));
-    }
-    bytes.resize(len, 0);
-    array.copy_to(&mut bytes);
-    Ok(bytes)
+fn put(store: &IdbObjectStore, key: &JsValue, bytes: &[u8]) -> Result<IdbRequest, JsValue> {
+    store.put_with_key(&Uint8Array::from(bytes), key)
 }
 
 /// A transaction that has ended by itself cannot be aborted, and need not be.
@@ -512,16 +452,4 @@ fn on_transaction_end(transaction: &IdbTransaction, done: Box<dyn FnOnce(Result<
     });
     transaction.set_oncomplete(Some(handler.unchecked_ref()));
     transaction.set_onabort(Some(handler.unchecked_ref()));
-}
-
-/// What JavaScript threw, as `Name: message`.
-pub(super) fn reason(value: &JsValue) -> String {
-    let text = |name: &str| Reflect::get(value, &name.into()).ok().and_then(|v| v.as_string());
-    let (name, message) = (text("name"), text("message").filter(|text| !text.is_empty()));
-    match (name, message) {
-        (Some(name), Some(message)) => format!("{name}: {message}"),
-        (Some(name), None) => name,
-        (None, Some(message)) => message,
-        (None, None) => value.as_string().unwrap_or_else(|| "unknown error".to_owned()),
-    }
 }

@@ -1,16 +1,19 @@
-//! `Log`: the persistence of one [`Lodis`] in IndexedDB, as JavaScript sees it.
+//! `Log`: the persistence of one [`Lodis`] in a store, as JavaScript sees it.
 //!
 //! Drives [`crate::persist::log`] and [`crate::persist::replay`]. While JavaScript runs (a call
 //! into the browser, an event handler), nothing here is borrowed.
 
 use super::facade::{Core, Lodis};
-use super::indexed_db::{AppendError, Claim, Store, StoreError};
+use super::indexed_db::IndexedDb;
 use super::reader::Reader;
-use super::timer::{LOAD_MS, Timer, after_this_task, elapsed_ms, now_ms};
-use crate::engine::config::AppendFsync;
+use super::store::{AppendError, Claim, Claimant, Part, Store, StoreError};
+use super::timer::{LOAD_MS, TICK_MS, Timer, after_this_task, elapsed_ms, now_ms};
+use crate::engine::config::{AppendFsync, Config};
+use crate::engine::rdb::file::Purpose;
+use crate::engine::status::Requests;
+use crate::persist::frame::{self, Frame, Kind};
 use crate::persist::log::{Action, Durability, Log as Manager, Settings, Transaction};
 use crate::persist::manifest::Manifest;
-use crate::persist::record::{self, Record};
 use crate::persist::replay::{Replay, ReplayError};
 use js_sys::{Function, Promise, Reflect};
 use serde::Deserialize;
@@ -20,6 +23,10 @@ use wasm_bindgen::prelude::*;
 
 /// What runs between two looks at the clock, in steps of [`Replay::step`].
 const SLICE_STEPS: usize = 64;
+/// What is written of a snapshot between two looks at the clock, in bytes.
+const SNAPSHOT_STEP: usize = 16 * 1024;
+/// A piece of a base has at least so many bytes, unless it is the last.
+const PIECE_LEN: usize = 128 * 1024;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -31,9 +38,11 @@ export interface LogOptions {
 /**
  * "durable": stored up to this offset; "failed": writes are refused, for this reason; "recovered";
  * "fenced": another context owns the store now; "progress": 0..1 while loading; "cut": the end of
- * the log was not whole and has been cut, for this reason.
+ * the log was not whole and has been cut, for this reason; "rewritten": the log has a new base;
+ * "rewriteFailed": it could not be written, for this reason.
  */
-export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut";
+export type LogEvent =
+  | "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut" | "rewritten" | "rewriteFailed";
 "#;
 
 #[derive(Deserialize)]
@@ -79,8 +88,8 @@ impl Log {
             Ok(driver) => settle(Ok(Log { driver }.into())),
             Err(error) => settle(Err(js_error(error.code, &error.message))),
         };
-        Store::open(&name, move |store| match store {
-            Ok(store) => Opening::claim(core, store, options, on_event, Box::new(settle)),
+        IndexedDb::open(&name, move |store| match store {
+            Ok(store) => Opening::claim(core, Rc::new(store), options, on_event, Box::new(settle)),
             Err(error) => settle(Err(error)),
         });
         Ok(promise)
@@ -158,7 +167,7 @@ type Settle = Box<dyn FnOnce(Result<Rc<Driver>, StoreError>)>;
 /// A store being loaded.
 struct Opening {
     core: Rc<RefCell<Core>>,
-    store: Store,
+    store: Rc<dyn Store>,
     claim: Claim,
     fsync: AppendFsync,
     on_event: Function,
@@ -170,7 +179,7 @@ struct Opening {
 impl Opening {
     fn claim(
         core: Rc<RefCell<Core>>,
-        store: Store,
+        store: Rc<dyn Store>,
         options: LogOptions,
         on_event: Function,
         settle: Settle,
@@ -180,18 +189,25 @@ impl Opening {
             Fsync::Everysec => AppendFsync::Everysec,
             Fsync::No => AppendFsync::No,
         };
-        store.clone().claim(options.append_only, now_ms(), move |claim| match claim {
+        let claimant = Claimant { append_only: options.append_only, now_ms: now_ms() };
+        let claiming = Rc::clone(&store);
+        let done = move |claim: Result<Claim, StoreError>| match claim {
             Err(error) => {
                 store.close();
                 settle(Err(error));
             }
             Ok(claim) => {
-                let base = claim.manifest.base;
-                let replay = Replay::begin(&mut core.borrow_mut().engine, base);
-                let reader = Reader::new(store.clone(), base);
+                let manifest = &claim.manifest;
+                let replay = Replay::begin(&mut core.borrow_mut().engine, manifest);
+                let (part, from) = match manifest.base.len {
+                    0 => (Part::Log, manifest.start),
+                    _ => (Part::Base(manifest.base.number), 0),
+                };
+                let reader = Reader::new(Rc::clone(&store), part, from);
                 Self { core, store, claim, fsync, on_event, replay, reader, settle }.run();
             }
-        });
+        };
+        claiming.claim(claimant, Box::new(done));
     }
 
     /// Replays for one slice of time.
@@ -204,8 +220,12 @@ impl Opening {
                 Ok(true) => continue,
                 Ok(false) => {}
             }
+            if self.reader.part() != Part::Log && !self.replay.wants_piece() {
+                let (store, from) = (Rc::clone(&self.store), self.replay.next_key());
+                self.reader = Reader::new(store, Part::Log, from);
+            }
             let reader = Rc::clone(&self.reader);
-            let Some(record) = reader.next(self.replay.next_key()) else {
+            let Some(frame) = reader.next(self.replay.next_key()) else {
                 // What reading takes is not to be added to this slice, nor this to that.
                 return reader.when_ready(move |ended| match ended {
                     Ok(true) => self.finish(),
@@ -214,7 +234,7 @@ impl Opening {
                 });
             };
             let pushed =
-                record.bytes().and_then(|bytes| self.replay.push(&bytes).map_err(replay_error));
+                frame.bytes().and_then(|bytes| self.replay.push(&bytes).map_err(replay_error));
             if let Err(error) = pushed {
                 return self.fail(error);
             }
@@ -224,10 +244,10 @@ impl Opening {
 
     /// Goes on in the next task.
     fn pause(self) {
-        let base = self.claim.manifest.base;
-        let total = self.claim.last.unwrap_or(base).saturating_sub(base).max(1);
-        let done = self.replay.applied().saturating_sub(base) as f64 / total as f64;
-        tell(&self.on_event, "progress", done.min(1.0).into());
+        let Manifest { base, start, .. } = self.claim.manifest;
+        let log = self.claim.last.unwrap_or(start).saturating_sub(start);
+        let total = base.len.saturating_add(log).max(1) as f64;
+        tell(&self.on_event, "progress", (self.replay.done() as f64 / total).min(1.0).into());
         after_this_task(Box::new(move || self.run()));
     }
 
@@ -240,40 +260,46 @@ impl Opening {
     /// The whole log has been read.
     fn finish(self) {
         let Self { core, store, claim, fsync, on_event, replay, settle, .. } = self;
-        let finished = replay.finish(&mut core.borrow_mut().engine);
+        let finished = match replay.finish(&mut core.borrow_mut().engine) {
+            Ok(finished) => finished,
+            Err(error) => {
+                store.close();
+                return settle(Err(replay_error(error)));
+            }
+        };
         tell(&on_event, "progress", 1.into());
         let manifest = claim.manifest;
-        let driver = Driver::new(core, store.clone(), fsync, on_event, manifest, finished.offset);
+        let driver =
+            Driver::new(core, Rc::clone(&store), fsync, on_event, manifest, finished.offset);
         let Some(repair) = finished.repair else {
             driver.start();
             return settle(Ok(driver));
         };
-        let record =
-            Record { epoch: manifest.epoch, offset: repair.delete_from, payload: &repair.payload };
-        let kept = if repair.payload.is_empty() { None } else { record::encode(&record) };
+        let frame = Frame {
+            kind: Kind::Record,
+            origin: manifest.epoch,
+            offset: repair.delete_from,
+            payload: &repair.payload,
+        };
+        let kept = if repair.payload.is_empty() { None } else { frame::encode(&frame) };
         let reason = repair.reason.clone();
-        store.clone().repair(
-            manifest.epoch,
-            &repair,
-            kept.as_deref(),
-            move |result| match result {
-                Ok(()) => {
-                    tell(&driver.on_event, "cut", reason.into());
-                    driver.start();
-                    settle(Ok(driver));
-                }
-                Err(error) => {
-                    store.close();
-                    let why = match error {
-                        AppendError::Fenced => {
-                            "another context has taken over the store".to_owned()
-                        }
-                        AppendError::Failed(why) => why,
-                    };
-                    settle(Err(StoreError::unavailable(why)));
-                }
-            },
-        );
+        let closing = Rc::clone(&store);
+        let done = move |result| match result {
+            Ok(()) => {
+                tell(&driver.on_event, "cut", reason.into());
+                driver.start();
+                settle(Ok(driver));
+            }
+            Err(error) => {
+                closing.close();
+                let why = match error {
+                    AppendError::Fenced => "another context has taken over the store".to_owned(),
+                    AppendError::Failed(why) => why,
+                };
+                settle(Err(StoreError::unavailable(why)));
+            }
+        };
+        store.repair(manifest.epoch, &repair, kept.as_deref(), Box::new(done));
     }
 }
 
@@ -283,7 +309,7 @@ type Waiter = Box<dyn FnOnce(Result<u64, String>)>;
 /// An open store with its log manager.
 struct Driver {
     core: Rc<RefCell<Core>>,
-    store: Store,
+    store: Rc<dyn Store>,
     manager: RefCell<Manager>,
     on_event: Function,
     timer: OnceCell<Timer>,
@@ -295,20 +321,26 @@ struct Driver {
     leaving: Cell<bool>,
     /// A transaction that the next task begins.
     deferred: RefCell<Option<Rc<Transaction>>>,
+    /// A task is to come that goes on with the rewrite.
+    is_rewriting: Cell<bool>,
 }
 
 impl Driver {
     fn new(
         core: Rc<RefCell<Core>>,
-        store: Store,
+        store: Rc<dyn Store>,
         append_fsync: AppendFsync,
         on_event: Function,
         manifest: Manifest,
         offset: u64,
     ) -> Rc<Self> {
-        let settings = Settings { append_only: manifest.recording, append_fsync };
+        let (settings, generation) = {
+            let config = &mut core.borrow_mut().engine.config;
+            config.append_only = manifest.recording;
+            config.append_fsync = append_fsync;
+            (settings(config), config.generation)
+        };
         let manager = RefCell::new(Manager::new(settings, manifest, offset, now_ms()));
-        let generation = core.borrow().engine.config.generation;
         Rc::new(Self {
             core,
             store,
@@ -320,6 +352,7 @@ impl Driver {
             closed: Cell::new(false),
             leaving: Cell::new(false),
             deferred: RefCell::default(),
+            is_rewriting: Cell::new(false),
         })
     }
 
@@ -334,15 +367,12 @@ impl Driver {
                 }
             })
         });
-        let settings = self.manager.borrow().settings();
         let engine = &mut self.core.borrow_mut().engine;
-        engine.config.append_only = settings.append_only;
-        engine.config.append_fsync = settings.append_fsync;
-        engine.effects.set_enabled(settings.append_only);
+        engine.effects.set_enabled(engine.config.append_only);
         self.manager.borrow().report(&mut engine.persistence);
     }
 
-    /// Takes what the engine has recorded, and obeys changed settings.
+    /// Takes what the engine has recorded, and obeys changed settings and requests.
     fn collect(&self, now: i64) {
         if self.closed.get() {
             return;
@@ -350,21 +380,25 @@ impl Driver {
         let engine = &mut self.core.borrow_mut().engine;
         let manager = &mut *self.manager.borrow_mut();
         manager.append(engine.effects.drain(), now);
+        let Requests { rewrite, durable_offset } = std::mem::take(&mut engine.persistence.requests);
+        if rewrite {
+            manager.want_rewrite(now);
+        }
+        manager.want_strict(durable_offset, now);
         if self.generation.replace(engine.config.generation) == engine.config.generation {
             return;
         }
-        manager.set_append_fsync(engine.config.append_fsync, now);
+        manager.set_settings(settings(&engine.config), now);
         match (manager.settings().append_only, engine.config.append_only) {
             (true, false) => {
                 engine.effects.set_enabled(false);
                 manager.stop_recording(now);
+                engine.effects.resume_at(manager.end());
             }
             (false, true) => {
-                let mut snapshot = Vec::new();
-                engine.write_snapshot(&mut snapshot);
-                let end = manager.start_recording(snapshot, now);
-                engine.effects.resume_at(end);
+                engine.effects.resume_at(manager.end());
                 engine.effects.set_enabled(true);
+                manager.start_recording(now);
             }
             _ => {}
         }
@@ -386,6 +420,7 @@ impl Driver {
             let Some(action) = action else { break };
             self.perform(action);
         }
+        self.go_on_rewriting();
         let wake_at = if self.closed.get() { None } else { self.manager.borrow().wake_at() };
         if let Some(timer) = self.timer.get() {
             timer.set(wake_at);
@@ -393,6 +428,10 @@ impl Driver {
     }
 
     fn perform(self: &Rc<Self>, action: Action) {
+        let is_answer = matches!(action, Action::Flushed(_) | Action::FlushFailed(_));
+        if self.closed.get() && !is_answer {
+            return;
+        }
         match action {
             Action::Store(transaction, Durability::Relaxed) if !self.leaving.get() => {
                 // Nobody waits for it: what this task has done already may have taken its time.
@@ -407,11 +446,73 @@ impl Driver {
             Action::Fenced => tell(&self.on_event, "fenced", "".into()),
             Action::Flushed(offset) => self.answer_waiters(|to| to <= offset, &Ok(offset)),
             Action::FlushFailed(why) => self.answer_waiters(|_| true, &Err(why)),
+            Action::Rewrite => self.begin_rewrite(),
+            Action::Rewritten => self.end_rewrite(None),
+            Action::RewriteFailed(why) => self.end_rewrite(Some(why)),
+        }
+    }
+
+    /// The base is the keyspace as it is now: after everything that the manager has been given.
+    fn begin_rewrite(self: &Rc<Self>) {
+        let now = now_ms();
+        self.collect(now);
+        {
+            let engine = &mut self.core.borrow_mut().engine;
+            if !engine.begin_snapshot(Purpose::Keep, &[]) {
+                return self.manager.borrow_mut().put_rewrite_off(now);
+            }
+            engine.persistence.rewrite_began_ms = now;
+            self.manager.borrow_mut().begin_rewrite(now);
+        }
+        self.go_on_rewriting();
+    }
+
+    /// Has the next task write more of the base, if the store can take it.
+    fn go_on_rewriting(self: &Rc<Self>) {
+        if self.closed.get()
+            || !self.manager.borrow().wants_pieces()
+            || self.is_rewriting.replace(true)
+        {
+            return;
+        }
+        let driver = Rc::clone(self);
+        after_this_task(Box::new(move || {
+            driver.is_rewriting.set(false);
+            driver.write_base();
+            driver.pump();
+        }));
+    }
+
+    /// Writes some of the base, for one slice of time.
+    fn write_base(&self) {
+        let started = elapsed_ms();
+        let engine = &mut self.core.borrow_mut().engine;
+        let manager = &mut *self.manager.borrow_mut();
+        while manager.wants_pieces() && elapsed_ms() - started < TICK_MS {
+            let is_complete = engine.step_snapshot(SNAPSHOT_STEP);
+            if is_complete || engine.snapshot_len() >= PIECE_LEN {
+                manager.add_piece(engine.take_snapshot(), now_ms());
+            }
+            if is_complete {
+                manager.finish_rewrite(now_ms());
+            }
+        }
+    }
+
+    fn end_rewrite(&self, error: Option<String>) {
+        {
+            let engine = &mut self.core.borrow_mut().engine;
+            engine.end_snapshot();
+            engine.persistence.saved(error.clone(), now_ms());
+        }
+        match error {
+            None => tell(&self.on_event, "rewritten", "".into()),
+            Some(why) => tell(&self.on_event, "rewriteFailed", why.into()),
         }
     }
 
     fn store_deferred(self: &Rc<Self>) {
-        let deferred = self.deferred.take();
+        let deferred = self.deferred.take().filter(|_| !self.closed.get());
         if let Some(transaction) = deferred {
             self.append(transaction, Durability::Relaxed);
         }
@@ -419,7 +520,7 @@ impl Driver {
 
     fn append(self: &Rc<Self>, transaction: Rc<Transaction>, durability: Durability) {
         let driver = Rc::clone(self);
-        self.store.append(transaction, durability, self.leaving.get(), move |result| {
+        let done = move |result| {
             let now = now_ms();
             {
                 let mut manager = driver.manager.borrow_mut();
@@ -430,7 +531,8 @@ impl Driver {
                 }
             }
             driver.pump();
-        });
+        };
+        self.store.append(transaction, durability, self.leaving.get(), Box::new(done));
     }
 
     fn answer_waiters(&self, of: impl Fn(u64) -> bool, result: &Result<u64, String>) {
@@ -465,7 +567,18 @@ impl Driver {
         self.store.close();
         let engine = &mut self.core.borrow_mut().engine;
         engine.effects.set_enabled(false);
+        engine.end_snapshot();
         engine.persistence.attached = false;
+    }
+}
+
+/// What of the settings the manager obeys.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        append_only: config.append_only,
+        append_fsync: config.append_fsync,
+        rewrite_percentage: config.rewrite_percentage,
+        rewrite_min_size: config.rewrite_min_size,
     }
 }
 

@@ -11,6 +11,7 @@ mod indexed_db;
 mod locks;
 mod log;
 mod reader;
+mod store;
 mod tabs;
 mod timer;
 

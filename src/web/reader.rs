@@ -1,28 +1,29 @@
-//! The records of a store, read ahead of their replay.
+//! The frames of a store, read ahead of their replay.
 
-use super::indexed_db::{Store, StoreError, StoredRecord};
-use crate::persist::record::HEADER_LEN;
+use super::store::{Part, Store, StoreError, Stored};
+use crate::persist::frame::HEADER_LEN;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How many bytes one request is to bring: the browser makes them into objects in one task.
 const READ_LEN: usize = 1024 * 1024;
-/// How many records the first request brings, and any other at most.
-const FIRST_RECORDS: u32 = 4;
-const MOST_RECORDS: u32 = 1024;
+/// How many frames the first request brings, and any other at most.
+const FIRST_FRAMES: u32 = 4;
+const MOST_FRAMES: u32 = 1024;
 
-/// Waits for records: told whether the end was reached instead.
+/// Waits for frames: told whether the end was reached instead.
 type Waiter = Box<dyn FnOnce(Result<bool, StoreError>)>;
 
-/// Reads a log from one end to the other.
+/// Reads a part of a store from one end to the other.
 pub(super) struct Reader {
-    store: Store,
+    store: Rc<dyn Store>,
+    part: Part,
     /// The key from which the next request reads on.
     from: Cell<u64>,
-    /// How many records it is to bring.
+    /// How many frames it is to bring.
     most: Cell<u32>,
-    ready: RefCell<VecDeque<StoredRecord>>,
+    ready: RefCell<VecDeque<Stored>>,
     /// How many bytes are in `ready`: to ask each record would take a call of JavaScript.
     unread: Cell<usize>,
     is_reading: Cell<bool>,
@@ -33,12 +34,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Begins to read at offset `base`.
-    pub(super) fn new(store: Store, base: u64) -> Rc<Self> {
+    /// Begins to read at offset `from`.
+    pub(super) fn new(store: Rc<dyn Store>, part: Part, from: u64) -> Rc<Self> {
         let reader = Rc::new(Self {
             store,
-            from: Cell::new(base),
-            most: Cell::new(FIRST_RECORDS),
+            part,
+            from: Cell::new(from),
+            most: Cell::new(FIRST_FRAMES),
             ready: RefCell::default(),
             unread: Cell::new(0),
             is_reading: Cell::new(false),
@@ -50,21 +52,26 @@ impl Reader {
         reader
     }
 
-    /// The next record, if it has been read. `key` is where it is to be looked for: records are read
-    /// ahead by their lengths, which are not those of records that are damaged.
-    pub(super) fn next(self: &Rc<Self>, key: u64) -> Option<StoredRecord> {
-        let record = self.ready.borrow_mut().pop_front();
-        let len = record.as_ref().map_or(0, StoredRecord::len);
+    /// What it reads.
+    pub(super) fn part(&self) -> Part {
+        self.part
+    }
+
+    /// The next frame, if it has been read. `key` is where it is to be looked for: frames are read
+    /// ahead by their lengths, which are not those of frames that are damaged.
+    pub(super) fn next(self: &Rc<Self>, key: u64) -> Option<Stored> {
+        let frame = self.ready.borrow_mut().pop_front();
+        let len = frame.as_ref().map_or(0, Stored::len);
         self.unread.set(self.unread.get().saturating_sub(len));
-        if record.is_none() && self.ended_at.get().is_some_and(|end| end != key) {
+        if frame.is_none() && self.ended_at.get().is_some_and(|end| end != key) {
             self.ended_at.set(None);
             self.from.set(key);
         }
         self.read();
-        record
+        frame
     }
 
-    /// Calls `waiter` when there is a record, or none any more (`true`), or an error.
+    /// Calls `waiter` when there is a frame, or none any more (`true`), or an error.
     pub(super) fn when_ready(&self, waiter: impl FnOnce(Result<bool, StoreError>) + 'static) {
         *self.waiter.borrow_mut() = Some(Box::new(waiter));
         self.tell();
@@ -92,29 +99,30 @@ impl Reader {
         }
         self.is_reading.set(true);
         let reader = Rc::clone(self);
-        self.store.read(self.from.get(), self.most.get(), move |records| {
+        let done = move |frames: Result<Vec<Stored>, StoreError>| {
             reader.is_reading.set(false);
-            match records {
+            match frames {
                 Err(error) => *reader.error.borrow_mut() = Some(error),
-                Ok(records) => reader.take(records),
+                Ok(frames) => reader.take(frames),
             }
             reader.tell();
-        });
+        };
+        self.store.read(self.part, self.from.get(), self.most.get(), Box::new(done));
     }
 
-    fn take(&self, records: Vec<StoredRecord>) {
-        if records.is_empty() {
+    fn take(&self, frames: Vec<Stored>) {
+        if frames.is_empty() {
             return self.ended_at.set(Some(self.from.get()));
         }
         let (mut bytes, mut payloads) = (0, 0);
-        for len in records.iter().map(StoredRecord::len) {
+        for len in frames.iter().map(Stored::len) {
             bytes += len;
             payloads += len.saturating_sub(HEADER_LEN).max(1);
         }
         self.unread.set(self.unread.get() + bytes);
         self.from.set(self.from.get().saturating_add(payloads as u64));
-        let most = records.len().saturating_mul(READ_LEN) / bytes.max(1);
-        self.most.set(u32::try_from(most).unwrap_or(MOST_RECORDS).clamp(1, MOST_RECORDS));
-        self.ready.borrow_mut().extend(records);
+        let most = frames.len().saturating_mul(READ_LEN) / bytes.max(1);
+        self.most.set(u32::try_from(most).unwrap_or(MOST_FRAMES).clamp(1, MOST_FRAMES));
+        self.ready.borrow_mut().extend(frames);
     }
 }

@@ -37,6 +37,19 @@ export interface Commands<W> {
   /** `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk. */
   bgrewriteaof: Commands<W>["bgRewriteAof"];
   /**
+   * `BGSAVE`: Asynchronously saves the database(s) to disk.
+   *
+   * `BGSAVE [SCHEDULE]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  bgSave(options?: { SCHEDULE?: boolean | null }): Result<W, string>;
+  bgSave(...rest: Repeated[]): Result<W, string>;
+  /** `BGSAVE`: Asynchronously saves the database(s) to disk. */
+  bgsave: Commands<W>["bgSave"];
+  /**
    * `BITCOUNT`: Counts the number of set bits (population counting) in a string.
    *
    * `BITCOUNT key [start end [BYTE | BIT]]`
@@ -2010,6 +2023,16 @@ export interface Commands<W> {
   /** `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist. */
   sadd: Commands<W>["sAdd"];
   /**
+   * `SAVE`: Synchronously saves the database(s) to disk.
+   *
+   * `SAVE`
+   *
+   * Cost: O(N) where N is the total number of keys in all databases
+   *
+   * Since Redis 1.0.0.
+   */
+  save(options?: Waiting): Result<W, "OK">;
+  /**
    * `SCAN`: Iterates over the key names in the database.
    *
    * `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`
@@ -3192,6 +3215,7 @@ export const TABLE: readonly Row[] = [
   ["append", "append", "w"],
   ["auth", "auth", ""],
   ["bgrewriteaof", "bgRewriteAof", ""],
+  ["bgsave", "bgSave", ""],
   ["bitcount", "bitCount", "r"],
   ["bitfield", "bitField", "w"],
   ["bitfield_ro", "bitFieldRo", "rd"],
@@ -3357,6 +3381,7 @@ export const TABLE: readonly Row[] = [
   ["rpush", "rPush", "w"],
   ["rpushx", "rPushX", "w"],
   ["sadd", "sAdd", "w"],
+  ["save", "save", "b"],
   ["scan", "scan", "r"],
   ["scard", "sCard", "r"],
   ["sdiff", "sDiff", "r"],

@@ -288,8 +288,7 @@ fn copy(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         return Ok(());
     };
     // In Redis the key that is replaced goes first, so that the copy counts as new.
-    let old = c.engine.keyspace.db_mut(db).remove(to);
-    c.engine.free(old, c.engine.config.lazyfree.server_del);
+    c.engine.remove_key(db, to, c.engine.config.lazyfree.server_del);
     let expires_at = object.expires_at();
     c.set_in(db, to, object.value, expires_at);
     c.notify_in(class::GENERIC, "copy_to", db, to);

@@ -22,6 +22,7 @@ mod list;
 mod list_move;
 mod memory;
 mod object;
+mod persistence;
 mod pubsub;
 mod scan;
 mod server;
@@ -85,6 +86,7 @@ pub static FAMILIES: &[&[Command]] = &[
     transactions::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    persistence::COMMANDS,
     config::COMMANDS,
     memory::COMMANDS,
     command::COMMANDS,

@@ -1,4 +1,4 @@
-//! Group *server*: databases as a whole, time, persistence.
+//! Group *server*: databases as a whole, time.
 
 use super::connection::database;
 use crate::engine::Engine;
@@ -24,16 +24,6 @@ const FLUSH: Command = Command {
 
 /// The family's declarations.
 pub static COMMANDS: &[Command] = &[
-    Command {
-        name: "bgrewriteaof",
-        handler: Some(bgrewriteaof),
-        arity: 1,
-        flags: flag::ADMIN | flag::NOSCRIPT | flag::NO_ASYNC_LOADING,
-        complexity: "O(1)",
-        summary: "Asynchronously rewrites the append-only file to disk.",
-        reply: ts("string"),
-        ..SERVER
-    },
     Command {
         name: "dbsize",
         handler: Some(dbsize),
@@ -71,18 +61,6 @@ pub static COMMANDS: &[Command] = &[
         syntax: "[section...]",
         reply: ts("string"),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-        ..SERVER
-    },
-    Command {
-        name: "lastsave",
-        handler: Some(lastsave),
-        arity: 1,
-        flags: flag::LOADING | flag::STALE | flag::FAST,
-        acl: acl::ADMIN | acl::DANGEROUS,
-        complexity: "O(1)",
-        summary: "Returns the Unix timestamp of the last successful save to disk.",
-        reply: ts("number"),
-        tips: &["nondeterministic_output"],
         ..SERVER
     },
     Command {
@@ -169,18 +147,6 @@ fn time(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     out.bulk_integer(now_us.div_euclid(1_000_000));
     out.bulk_integer(now_us.rem_euclid(1_000_000));
     Ok(())
-}
-
-fn lastsave(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    out.integer(c.engine.persistence.last_save_s);
-    Ok(())
-}
-
-/// The log is one run of effects without a base, which leaves nothing to rewrite it into.
-fn bgrewriteaof(_: &mut Ctx<'_>, _: &mut Args<'_>, _: &mut Writer<'_>) -> Result<(), Error> {
-    Err(Error::fixed(
-        "ERR Background append only file rewriting is not supported: the log has no base yet",
-    ))
 }
 
 fn info(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {

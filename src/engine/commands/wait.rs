@@ -76,6 +76,7 @@ fn waitaof(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
         out.integer(0);
         return Ok(());
     }
+    c.engine.persistence.want_durable(offset);
     let on = if replicas == 0 { BlockOn::Durable(offset) } else { BlockOn::Timeout };
     c.block(&[], on, timeout, Nothing::Stored(offset), out)
 }

@@ -245,6 +245,8 @@ fn with_signal(parameters: &str) -> String {
         format!("{start}(Repeated | Waiting)[]")
     } else if parameters.contains("options?: {") {
         format!("{parameters} & Waiting")
+    } else if parameters.is_empty() {
+        "options?: Waiting".to_owned()
     } else {
         format!("{parameters}, options?: Waiting")
     }

@@ -1,19 +1,23 @@
-//! Makes the keyspace again from the records of a store.
+//! Makes the keyspace again from the base and the records of a store.
 //!
-//! The driver pushes records in the order of their offsets and calls [`Replay::step`] as long as
-//! there is something to do, giving the page its turn in between; then [`Replay::finish`].
-//! Nothing else may use the engine meanwhile.
+//! The driver pushes the pieces of the base, then the records, in the order of their offsets, and
+//! calls [`Replay::step`] as long as there is something to do, giving the page its turn in between;
+//! then [`Replay::finish`]. Nothing else may use the engine meanwhile.
 //!
 //! SELECT, MULTI and EXEC frame the stream and are understood here; everything else must be a
 //! write command of the table. A transaction runs only once its EXEC has been read.
 
-use super::record::{self, RecordError};
+mod base;
+
+use super::frame::{self, FrameError, Kind};
+use super::manifest::Manifest;
 use crate::engine::Engine;
 use crate::engine::registry::subcommand;
 use crate::engine::session::SessionId;
 use crate::engine::stats::Stats;
 use crate::engine::table::flag;
 use crate::resp::{Limits, Request, RequestParser};
+use base::{BaseReplay, Loading};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -55,10 +59,19 @@ type Words = Vec<Range<usize>>;
 /// Bytes of a command that count as a step.
 const STEP_LEN: usize = 4096;
 
+/// Bytes of the base that count as a step.
+const BASE_STEP_LEN: usize = 256;
+
 /// A replay under way.
 pub struct Replay {
     session: SessionId,
     stats: Stats,
+    /// What comes before the records, until all of it is loaded.
+    base: Option<BaseReplay>,
+    /// The length of the base.
+    base_len: u64,
+    /// Where the records begin.
+    start: u64,
     parser: RequestParser,
     /// Payloads from the record on that holds `applied`.
     buffer: Vec<u8>,
@@ -73,55 +86,75 @@ pub struct Replay {
     /// Commands to run, and the offset after them once they have.
     ready: VecDeque<Words>,
     ready_end: u64,
-    cut: Option<(u64, RecordError)>,
+    cut: Option<(u64, FrameError)>,
     /// The last reply's room.
     reply: Cell<Vec<u8>>,
 }
 
 impl Replay {
-    /// Begins with a log whose first record is at `base`. The engine is loading until
-    /// [`Replay::finish`] or [`Replay::abandon`].
-    pub fn begin(engine: &mut Engine, base: u64) -> Self {
+    /// Begins with a store that has this manifest. The engine is loading until [`Replay::finish`] or
+    /// [`Replay::abandon`].
+    pub fn begin(engine: &mut Engine, manifest: &Manifest) -> Self {
         engine.set_loading(true);
         let limits = Limits { bulk_len: i32::MAX as usize, ..Limits::default() };
         Self {
             stats: engine.stats.clone(),
             session: engine.connect(),
+            base: BaseReplay::begin(engine, manifest.base),
+            base_len: manifest.base.len,
+            start: manifest.start,
             parser: RequestParser::new(limits),
             buffer: Vec::new(),
             starts: VecDeque::new(),
-            end: base,
-            applied: base,
+            end: manifest.start,
+            applied: manifest.start,
             unit: None,
             ready: VecDeque::new(),
-            ready_end: base,
+            ready_end: manifest.start,
             cut: None,
             reply: Cell::default(),
         }
     }
 
-    /// The offset after the last whole unit that was run.
-    pub fn applied(&self) -> u64 {
-        self.applied
+    /// How many bytes of the base and the records are done.
+    pub fn done(&self) -> u64 {
+        let base = self.base.as_ref().map_or(self.base_len, BaseReplay::pushed);
+        base.saturating_add(self.applied.saturating_sub(self.start))
     }
 
-    /// The offset from which the next record is to be looked for.
+    /// Whether the next frame to be pushed is a piece of the base, and not a record.
+    pub fn wants_piece(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| !base.has_all())
+    }
+
+    /// The offset from which the next frame is to be looked for: in the base if it is a piece, or else
+    /// in the effect stream.
     pub fn next_key(&self) -> u64 {
-        self.end.saturating_add(u64::from(self.cut.is_some()))
+        match &self.base {
+            Some(base) if !base.has_all() => base.pushed(),
+            _ => self.end.saturating_add(u64::from(self.cut.is_some())),
+        }
     }
 
-    /// Adds the next record. All [`Replay::step`]s of the one before it must be done.
+    /// Adds the next frame. All [`Replay::step`]s of the one before it must be done.
     ///
     /// # Errors
-    /// [`ReplayError`]: it is of a newer version, it does not follow the record before it, or that
-    /// one was not whole: only the last may be torn.
+    /// [`ReplayError`]: it is of a newer version, it does not follow the frame before it, or that
+    /// one was not whole: only the last record may be torn.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ReplayError> {
+        match &mut self.base {
+            Some(base) if !base.has_all() => base.push(bytes),
+            _ => self.push_record(bytes),
+        }
+    }
+
+    fn push_record(&mut self, bytes: &[u8]) -> Result<(), ReplayError> {
         if let Some((offset, error)) = self.cut {
             return Err(ReplayError::Corrupt(format!("record at offset {offset}: {error}")));
         }
-        let record = match record::decode(bytes) {
+        let record = match frame::decode(Kind::Record, bytes) {
             Ok(record) => record,
-            Err(RecordError::TooNew(version)) => return Err(ReplayError::TooNew(version)),
+            Err(FrameError::TooNew { version, .. }) => return Err(ReplayError::TooNew(version)),
             Err(error) => {
                 self.cut = Some((self.end, error));
                 return Ok(());
@@ -147,12 +180,23 @@ impl Replay {
         Ok(())
     }
 
-    /// Runs commands of up to `steps` steps: each is one, and another for every [`STEP_LEN`] bytes;
-    /// whether there is more to do before the next record.
+    /// Runs commands of up to `steps` steps: each is one, and another for every [`STEP_LEN`] bytes; or as
+    /// many times [`BASE_STEP_LEN`] bytes of the base. Whether there is more to do before the next frame.
     ///
     /// # Errors
-    /// [`ReplayError::Corrupt`]: not RESP, not a write command, or one that answers an error.
+    /// [`ReplayError::Corrupt`]: not RDB, not RESP, not a write command, or one that answers an error.
     pub fn step(&mut self, engine: &mut Engine, steps: usize) -> Result<bool, ReplayError> {
+        let Some(base) = &mut self.base else { return self.step_records(engine, steps) };
+        match base.step(steps.saturating_mul(BASE_STEP_LEN))? {
+            Loading::Working => return Ok(true),
+            Loading::Starving => return Ok(false),
+            Loading::Complete => {}
+        }
+        self.base.take().map_or(Ok(()), |base| base.finish(engine))?;
+        Ok(true)
+    }
+
+    fn step_records(&mut self, engine: &mut Engine, steps: usize) -> Result<bool, ReplayError> {
         let mut left = steps;
         while left > 0 {
             if let Some(words) = self.ready.pop_front() {
@@ -177,7 +221,15 @@ impl Replay {
     }
 
     /// Ends the replay; the engine's stream goes on where the log ends.
-    pub fn finish(mut self, engine: &mut Engine) -> Finished {
+    ///
+    /// # Errors
+    /// [`ReplayError::Corrupt`]: the end of the base is missing.
+    pub fn finish(mut self, engine: &mut Engine) -> Result<Finished, ReplayError> {
+        if let Some(base) = &self.base {
+            let error = ReplayError::Corrupt(base.missing());
+            self.abandon(engine);
+            return Err(error);
+        }
         let reason = match self.cut {
             Some((offset, error)) => Some(format!("record at offset {offset}: {error}")),
             None if self.applied < self.end => {
@@ -195,11 +247,14 @@ impl Replay {
         let offset = self.applied;
         self.abandon(engine);
         engine.effects.resume_at(offset);
-        Finished { offset, repair }
+        Ok(Finished { offset, repair })
     }
 
     /// Ends a replay that failed. What was replayed so far is in the keyspace.
     pub fn abandon(self, engine: &mut Engine) {
+        if let Some(base) = self.base {
+            base.discard(engine);
+        }
         engine.disconnect(self.session);
         engine.stats = self.stats;
         engine.set_loading(false);

@@ -1,0 +1,176 @@
+//! The keyspace as it is at one moment, written as an RDB file bit by bit while it changes.
+//!
+//! [`Engine::begin_snapshot`] chooses the moment. Each [`Engine::step_snapshot`] writes some more; in
+//! between, commands run. Every change of a key goes through [`super::keyspace::Db`], which lets the
+//! [`Walk`] keep what it has still to save.
+
+mod walk;
+
+pub use walk::Walk;
+
+use super::Engine;
+use super::dict::Dict;
+use super::key::Key;
+use super::keyspace::{Db, Object};
+use super::rdb::file::{Purpose, Usage, ValueCursor, Writer};
+use walk::Next;
+
+/// What it costs to save a key, or to pass over some, besides the bytes.
+const KEY_COST: usize = 16;
+
+/// A snapshot that is being written.
+pub struct Snapshot {
+    writer: Writer,
+    now_s: u32,
+    /// The database that is being saved, by the number that it had in the beginning.
+    number: usize,
+    /// Whether the file says so.
+    is_selected: bool,
+    /// How far the key that is paused is saved.
+    cursor: ValueCursor,
+    /// Values that nobody but the walk had, and that are saved.
+    garbage: Vec<Object>,
+    /// What this step may still cost, about as bytes.
+    left: usize,
+    is_complete: bool,
+}
+
+impl Engine {
+    /// Begins a snapshot of the keyspace as it is now; whether none was under way. `aux` goes to the
+    /// beginning of the file.
+    pub fn begin_snapshot(&mut self, purpose: Purpose, aux: &[(&str, &str)]) -> bool {
+        if self.snapshot.is_some() {
+            return false;
+        }
+        let fields_expire = self.keyspace.fields_expire();
+        for number in 0..self.keyspace.databases() {
+            self.keyspace.db_mut(number).begin_walk(number);
+        }
+        self.snapshot = Some(Box::new(Snapshot {
+            writer: Writer::new(purpose, fields_expire, aux),
+            now_s: self.now_s(),
+            number: 0,
+            is_selected: false,
+            cursor: ValueCursor::default(),
+            garbage: Vec::new(),
+            left: 0,
+            is_complete: false,
+        }));
+        true
+    }
+
+    /// Goes on, for about as long as `budget` bytes take; whether the snapshot is complete.
+    pub fn step_snapshot(&mut self, budget: usize) -> bool {
+        let Some(mut snapshot) = self.snapshot.take() else { return true };
+        snapshot.left = budget.max(1);
+        while !snapshot.is_complete && snapshot.left > 0 {
+            self.save_some(&mut snapshot);
+        }
+        for object in snapshot.garbage.drain(..) {
+            self.lazyfree.add(object.value);
+        }
+        let is_complete = snapshot.is_complete;
+        self.snapshot = Some(snapshot);
+        is_complete
+    }
+
+    /// How many bytes there are to [`Engine::take_snapshot`].
+    pub fn snapshot_len(&self) -> usize {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.writer.len())
+    }
+
+    /// Takes what has been written since.
+    pub fn take_snapshot(&mut self) -> Vec<u8> {
+        self.snapshot.as_mut().map(|snapshot| snapshot.writer.take()).unwrap_or_default()
+    }
+
+    /// Ends a snapshot, complete or not.
+    pub fn end_snapshot(&mut self) {
+        if self.snapshot.take().is_none() {
+            return;
+        }
+        for index in 0..self.keyspace.databases() {
+            self.end_walk(index);
+        }
+    }
+
+    /// Saves some of one database, or its end.
+    fn save_some(&mut self, snapshot: &mut Snapshot) {
+        let databases = self.keyspace.databases();
+        let here = |index: &usize| self.keyspace.db(*index).walk_number() == Some(snapshot.number);
+        if let Some(index) = (0..databases).find(here) {
+            if !snapshot.save(self.keyspace.db_mut(index)) {
+                return;
+            }
+            self.end_walk(index);
+        }
+        snapshot.number += 1;
+        snapshot.is_selected = false;
+        if snapshot.number >= databases {
+            snapshot.writer.finish();
+            snapshot.is_complete = true;
+        }
+    }
+
+    fn end_walk(&mut self, index: usize) {
+        if let Some(walk) = self.keyspace.db_mut(index).end_walk() {
+            walk.free(&mut self.lazyfree);
+        }
+    }
+}
+
+impl Snapshot {
+    /// Saves keys of `db` until that is done, or enough; whether it is done.
+    fn save(&mut self, db: &mut Db) -> bool {
+        let (Some(walk), keys) = db.walk() else { return true };
+        if !self.is_selected && walk.sizes.0 > 0 {
+            self.is_selected = true;
+            self.writer.select(self.number, walk.sizes.0, walk.sizes.1);
+        }
+        while self.left > 0 {
+            let before = self.writer.spent();
+            if self.save_one(walk, keys) {
+                return true;
+            }
+            let spent = usize::try_from(self.writer.spent() - before).unwrap_or(usize::MAX);
+            self.left = self.left.saturating_sub(spent.max(KEY_COST));
+        }
+        false
+    }
+
+    /// Saves a key, or some of one; whether none is left.
+    fn save_one(&mut self, walk: &mut Walk, keys: &Dict<Object>) -> bool {
+        if walk.is_paused() {
+            let cursor = &mut self.cursor;
+            let mut save = |object: &Object| self.writer.value(&object.value, cursor, self.left);
+            if walk.paused(keys).is_none_or(&mut save) {
+                self.garbage.extend(walk.resume());
+            }
+            return false;
+        }
+        let rest = match walk.next(keys) {
+            Next::End => return true,
+            Next::Skipped => return false,
+            Next::Early(key, object) => {
+                if self.begin(&key, &object) {
+                    self.garbage.push(object);
+                    return false;
+                }
+                Some((key, Some(object)))
+            }
+            Next::Here(key, object) => (!self.begin(key, object)).then(|| (Key::from(key), None)),
+        };
+        if let Some((key, object)) = rest {
+            walk.pause(key, object);
+        }
+        false
+    }
+
+    /// Saves a key, and some of its value; whether that was all of it.
+    fn begin(&mut self, key: &[u8], object: &Object) -> bool {
+        let usage = Usage::Idle(object.idle_s(self.now_s).into());
+        self.cursor = ValueCursor::default();
+        self.writer.begin_key(key, &object.value, object.expires_at(), usage);
+        self.writer.value(&object.value, &mut self.cursor, self.left)
+    }
+}

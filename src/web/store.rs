@@ -1,0 +1,176 @@
+//! What the log needs of a store, whatever keeps the bytes.
+
+use crate::persist::frame::FrameError;
+use crate::persist::log::{Durability, Transaction};
+use crate::persist::manifest::Manifest;
+use crate::persist::replay::Repair;
+use js_sys::{Reflect, Uint8Array};
+use std::rc::Rc;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+/// Is called once, when something has ended.
+pub(super) type Done<T> = Box<dyn FnOnce(T)>;
+
+/// A store with one manifest, records by their offsets, and pieces by the numbers of their bases and
+/// their offsets. Nothing waits: what takes time tells its end to a callback.
+pub(super) trait Store {
+    /// Makes this context the owner: raises the epoch, and deletes what the manifest has no use for.
+    /// A store that cannot be understood is left as it is.
+    fn claim(&self, claimant: Claimant, done: Done<Result<Claim, StoreError>>);
+
+    /// Reads up to `most` frames from offset `from` on; none means the end.
+    fn read(&self, part: Part, from: u64, most: u32, done: Done<Result<Vec<Stored>, StoreError>>);
+
+    /// Performs a transaction of the log manager, a large one in several tasks.
+    ///
+    /// `leaving` does all of it at once, and commits without waiting for the check of the epoch, which
+    /// a page that ends would not live to see; the Web Lock that it still holds keeps other owners
+    /// out.
+    fn append(
+        &self,
+        work: Rc<Transaction>,
+        durability: Durability,
+        leaving: bool,
+        done: Done<Result<(), AppendError>>,
+    );
+
+    /// Makes the log end where the replay did; `record` is what stays of the last record.
+    fn repair(
+        &self,
+        epoch: u64,
+        repair: &Repair,
+        record: Option<&[u8]>,
+        done: Done<Result<(), AppendError>>,
+    );
+
+    /// Closes the connection. What is under way still ends.
+    fn close(&self);
+}
+
+/// What a reader reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Pieces of the base with this number.
+    Base(u64),
+    /// Records.
+    Log,
+}
+
+/// Why a store cannot be used.
+#[derive(Clone, Debug)]
+pub(super) struct StoreError {
+    /// `STORE_UNAVAILABLE`, `STORE_TOO_NEW` or `STORE_CORRUPT`.
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) message: String,
+}
+
+impl StoreError {
+    /// The store is missing or has refused.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self { code: "STORE_UNAVAILABLE", message: message.into() }
+    }
+
+    /// What is stored cannot be understood.
+    pub(super) fn corrupt(message: impl Into<String>) -> Self {
+        Self { code: "STORE_CORRUPT", message: message.into() }
+    }
+
+    /// A newer program has written it.
+    pub(super) fn too_new(message: impl Into<String>) -> Self {
+        Self { code: "STORE_TOO_NEW", message: message.into() }
+    }
+}
+
+/// How an append ended without being stored.
+#[derive(Clone, Debug)]
+pub(super) enum AppendError {
+    /// Another epoch is in the manifest.
+    Fenced,
+    /// The transaction was aborted, for this reason.
+    Failed(String),
+}
+
+/// Who wants to own the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimant {
+    /// Whether effects are to be recorded from now on.
+    pub(super) append_only: bool,
+    /// Unix milliseconds.
+    pub(super) now_ms: i64,
+}
+
+impl Claimant {
+    /// The manifest of the new owner: `found` is the one in the store, `last` the offset of the last
+    /// record.
+    pub(super) fn raise(
+        self,
+        found: Option<&[u8]>,
+        last: Option<u64>,
+    ) -> Result<Manifest, StoreError> {
+        let mut manifest = match found {
+            Some(bytes) => Manifest::decode(bytes).map_err(|error| match error {
+                FrameError::TooNew { .. } => StoreError::too_new(error.to_string()),
+                _ => StoreError::corrupt(format!("the manifest: {error}")),
+            })?,
+            None if last.is_some() => {
+                return Err(StoreError::corrupt("there are records, but no manifest"));
+            }
+            None => Manifest { created_ms: self.now_ms, ..Manifest::default() },
+        };
+        manifest.epoch = manifest.epoch.saturating_add(1);
+        manifest.recording |= self.append_only;
+        Ok(manifest)
+    }
+}
+
+/// What a new owner finds.
+pub(super) struct Claim {
+    /// The manifest with the epoch raised, as it now is in the store.
+    pub(super) manifest: Manifest,
+    /// The offset of the last record.
+    pub(super) last: Option<u64>,
+}
+
+/// A frame that is not in the module's memory yet.
+pub(super) struct Stored(pub(super) JsValue);
+
+impl Stored {
+    /// Its length in bytes, if it is one.
+    pub(super) fn len(&self) -> usize {
+        self.0.dyn_ref::<Uint8Array>().map_or(0, |bytes| bytes.length() as usize)
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
+        to_bytes(&self.0)
+    }
+}
+
+/// Copies a `Uint8Array`.
+pub(super) fn to_bytes(value: &JsValue) -> Result<Vec<u8>, StoreError> {
+    let Some(array) = value.dyn_ref::<Uint8Array>() else {
+        return Err(StoreError::corrupt("a value in the store is not a Uint8Array"));
+    };
+    let mut bytes = Vec::new();
+    let len = array.length() as usize;
+    if bytes.try_reserve_exact(len).is_err() {
+        return Err(StoreError::unavailable("out of memory"));
+    }
+    bytes.resize(len, 0);
+    array.copy_to(&mut bytes);
+    Ok(bytes)
+}
+
+/// What JavaScript threw, as `Name: message`.
+pub(super) fn reason(value: &JsValue) -> String {
+    let text = |name: &str| Reflect::get(value, &name.into()).ok().and_then(|v| v.as_string());
+    let (name, message) = (text("name"), text("message").filter(|text| !text.is_empty()));
+    match (name, message) {
+        (Some(name), Some(message)) => format!("{name}: {message}"),
+        (Some(name), None) => name,
+        (None, Some(message)) => message,
+        (None, None) => value.as_string().unwrap_or_else(|| "unknown error".to_owned()),
+    }
+}
