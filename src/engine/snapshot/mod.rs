@@ -13,10 +13,10 @@ use super::dict::Dict;
 use super::key::Key;
 use super::keyspace::{Db, Object};
 use super::rdb::file::{Purpose, Usage, ValueCursor, Writer};
-use walk::Next;
+use walk::{Next, SKIP};
 
-/// What it costs to save a key, or to pass over some, besides the bytes.
-const KEY_COST: usize = 16;
+/// What it costs at least to look at a key, in what bytes cost.
+const KEY_COST: usize = 32;
 
 /// A snapshot that is being written.
 pub struct Snapshot {
@@ -129,32 +129,31 @@ impl Snapshot {
         }
         while self.left > 0 {
             let before = self.writer.spent();
-            if self.save_one(walk, keys) {
-                return true;
-            }
+            let Some(passed) = self.save_one(walk, keys) else { return true };
             let spent = usize::try_from(self.writer.spent() - before).unwrap_or(usize::MAX);
-            self.left = self.left.saturating_sub(spent.max(KEY_COST));
+            self.left = self.left.saturating_sub(spent.max(passed * KEY_COST));
         }
         false
     }
 
-    /// Saves a key, or some of one; whether none is left.
-    fn save_one(&mut self, walk: &mut Walk, keys: &Dict<Object>) -> bool {
+    /// Saves a key, or some of one, or passes over some that are saved already; answers how many it
+    /// looked at, `None` if none is left.
+    fn save_one(&mut self, walk: &mut Walk, keys: &Dict<Object>) -> Option<usize> {
         if walk.is_paused() {
             let cursor = &mut self.cursor;
             let mut save = |object: &Object| self.writer.value(&object.value, cursor, self.left);
             if walk.paused(keys).is_none_or(&mut save) {
                 self.garbage.extend(walk.resume());
             }
-            return false;
+            return Some(1);
         }
         let rest = match walk.next(keys) {
-            Next::End => return true,
-            Next::Skipped => return false,
+            Next::End => return None,
+            Next::Skipped => return Some(SKIP),
             Next::Early(key, object) => {
                 if self.begin(&key, &object) {
                     self.garbage.push(object);
-                    return false;
+                    return Some(1);
                 }
                 Some((key, Some(object)))
             }
@@ -163,7 +162,7 @@ impl Snapshot {
         if let Some((key, object)) = rest {
             walk.pause(key, object);
         }
-        false
+        Some(1)
     }
 
     /// Saves a key, and some of its value; whether that was all of it.
