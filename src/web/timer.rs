@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{MessageChannel, Performance};
 
 /// How long loading may hold the thread at a time.
-pub(super) const LOAD_MS: f64 = 3.0;
+pub(super) const LOAD_MS: f64 = 2.5;
 /// How long a tick, and writing a base, may; what they did may be stored right after it.
 pub(super) const TICK_MS: f64 = 2.0;
 

@@ -60,7 +60,7 @@ type Words = Vec<Range<usize>>;
 const STEP_LEN: usize = 4096;
 
 /// Bytes of the base that count as a step.
-const BASE_STEP_LEN: usize = 256;
+const BASE_STEP_LEN: usize = 128;
 
 /// A replay under way.
 pub struct Replay {
