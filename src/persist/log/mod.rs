@@ -262,7 +262,7 @@ impl Log {
 
     /// A rewrite begins: everything that was appended so far will be in the base, whose pieces follow.
     pub fn begin_rewrite(&mut self, now_ms: i64) {
-        let starts_recording = self.settings.append_only && !self.is_recording();
+        let starts_recording = self.is_held();
         if starts_recording {
             self.forget_held();
         }
@@ -363,10 +363,7 @@ impl Log {
         self.last_stored_ms = now_ms;
         self.recover();
         self.actions.push_back(Action::Durable(self.durable));
-        // One that was given up may have come to its end all the same.
-        if let Some(Change::Base { base, .. }) = plan.change
-            && self.rewrites.current.is_some_and(|rewrite| rewrite.base.number == base.number)
-        {
+        if matches!(plan.change, Some(Change::Base { .. })) {
             self.rewrites.current = None;
             self.rewrites.succeed();
             self.actions.push_back(Action::Rewritten);
@@ -383,7 +380,6 @@ impl Log {
         let Some((_, _, transaction)) = self.under_way.take() else { return };
         if transaction.kind == Kind::Piece {
             let is_held = self.is_held();
-            self.base.clear();
             self.abandon_rewrite(reason, now_ms);
             if is_held {
                 self.rewrites.put_off(now_ms.saturating_add(RETRY_MS));
@@ -499,13 +495,8 @@ impl Log {
 
     /// Gives the rewrite up; what has been stored of it is deleted.
     fn abandon_rewrite(&mut self, reason: &str, now_ms: i64) {
-        self.rewrites.is_asked = false;
-        if self.rewrites.current.take().is_none() {
-            return;
-        }
-        // The end of what is under way is told later, and is not to be taken for another's.
-        let under_way = self.under_way.as_ref().is_some_and(|(line, ..)| *line == Line::Base);
-        self.base.truncate(usize::from(under_way));
+        self.base.clear();
+        self.rewrites.current = None;
         self.rewrites.rest(now_ms);
         if !self.settings.append_only {
             self.end = self.held_from;
