@@ -1,5 +1,6 @@
 //! `maxmemory`: which keys go, how many at once, and what is said about it.
 
+mod allocator;
 mod real_redis;
 
 use lodis::engine::meter::Meter;
@@ -11,41 +12,9 @@ use lodis::persist::manifest::Manifest;
 use lodis::persist::replay::{Replay, ReplayError};
 use lodis::resp::{RequestParser, split_words, write_command};
 use real_redis::Redis;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-/// The system's allocator, which counts what each thread has of it.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(change: impl FnOnce(usize) -> usize) {
-    // A thread that is ending has no counter any more.
-    let _ = ALLOCATED.try_with(|allocated| allocated.set(change(allocated.get())));
-}
-
-// SAFETY: every call is handed to `System` as it is; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(|allocated| allocated.wrapping_add(layout.size()));
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(|allocated| allocated.wrapping_sub(layout.size()));
-        // SAFETY: the caller keeps `dealloc`'s contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn allocated() -> usize {
-    ALLOCATED.with(Cell::get)
+    allocator::allocated() as usize
 }
 
 const POLICIES: [&str; 7] = [

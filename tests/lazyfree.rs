@@ -1,45 +1,10 @@
 //! Large values that are gone are freed bit by bit, and wholly.
 
+mod allocator;
+
+use allocator::{allocated, frees};
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-/// The system's allocator, which counts what each thread has of it.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<isize> = const { Cell::new(0) };
-    static FREES: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // A thread that is ending has no counters any more.
-    let _ = ALLOCATED.try_with(|allocated| allocated.set(allocated.get() + bytes));
-}
-
-// SAFETY: every call is handed to `System` as it is; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        let _ = FREES.try_with(|frees| frees.set(frees.get() + 1));
-        // SAFETY: the caller keeps `dealloc`'s contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocated() -> isize {
-    ALLOCATED.with(Cell::get)
-}
 
 const ELEMENTS: usize = 20_000;
 /// How many frees there may be in one command or tick: far fewer than elements.
@@ -67,19 +32,19 @@ impl Host {
     fn run(&mut self, line: &str) -> (String, usize) {
         self.reply.clear();
         let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let before = FREES.with(Cell::get);
+        let before = frees();
         self.engine.call(self.session, &argv, &mut self.reply);
-        let frees = FREES.with(Cell::get) - before;
-        (String::from_utf8_lossy(&self.reply).into_owned(), frees)
+        let freed = frees() - before;
+        (String::from_utf8_lossy(&self.reply).into_owned(), freed)
     }
 
     /// Ticks until nothing is due; the most frees that there were in one.
     fn end(&mut self) -> usize {
         let mut most = 0;
         loop {
-            let before = FREES.with(Cell::get);
+            let before = frees();
             let next = self.engine.tick();
-            most = most.max(FREES.with(Cell::get) - before);
+            most = most.max(frees() - before);
             if next.is_none_or(|at| at > self.engine.now_ms()) {
                 return most;
             }

@@ -12,7 +12,6 @@ use lodis::engine::rdb::file::{
 use lodis::engine::types::{Item, Listpack, StringValue};
 use proptest::prelude::*;
 
-#[path = "rdb/allocator.rs"]
 mod allocator;
 #[path = "rdb/files.rs"]
 mod files;

@@ -1,4 +1,7 @@
-//! The most memory that something takes.
+//! An allocator that counts, for tests of what memory is taken and given back.
+
+// Every test binary that includes this uses its own part of it.
+#![allow(dead_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,6 +12,7 @@ struct Counting;
 thread_local! {
     static ALLOCATED: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static FREES: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(bytes: isize) {
@@ -29,6 +33,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
+        let _ = FREES.try_with(|frees| frees.set(frees.get() + 1));
         // SAFETY: the caller keeps `dealloc`'s contract.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -37,9 +42,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Bytes that this thread has.
+pub fn allocated() -> isize {
+    ALLOCATED.with(Cell::get)
+}
+
+/// How often this thread has freed something.
+pub fn frees() -> usize {
+    FREES.with(Cell::get)
+}
+
 /// Runs `f`; answers how many bytes more this thread had at a time than before.
 pub fn peak<R>(f: impl FnOnce() -> R) -> (R, usize) {
-    let before = ALLOCATED.with(Cell::get);
+    let before = allocated();
     PEAK.with(|peak| peak.set(before));
     let result = f();
     (result, usize::try_from(PEAK.with(Cell::get) - before).expect("it is no less"))
