@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
 
 export const WWW = fileURLToPath(new URL("../../www/dist", import.meta.url));
 export const PKG = fileURLToPath(new URL("../../pkg/dist", import.meta.url));
@@ -43,6 +44,48 @@ export async function launch(folder?: string, options = {}): Promise<Profile> {
     if (protocol.startsWith("http") && hostname !== "127.0.0.1") problems.push(`request to ${hostname}`);
   });
   return { folder: place, context, problems };
+}
+
+/** The processes of a browser of one type: `browser`, `renderer`, `storage.mojom.StorageService`, … */
+async function processes({ context }: Profile, type: string): Promise<number[]> {
+  const session = await context.browser()!.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.filter((process) => process.type === type).map(({ id }) => id);
+}
+
+/** Kills the processes of all pages of a browser, as a crash would: the pages see no event, and are gone. */
+export async function killPages(profile: Profile): Promise<void> {
+  const { context } = profile;
+  const pages = context.pages();
+  // A blank page of Chromium's own shares a process with others, or has none.
+  const crashed = pages.filter((page) => page.url() !== "about:blank").map((page) => page.waitForEvent("crash"));
+  for (const pid of await processes(profile, "renderer")) signal(pid, "SIGKILL");
+  await Promise.all(crashed);
+  await Promise.all(pages.map((page) => page.close()));
+}
+
+/** Kills a browser, as a crash would, and starts another one with its profile. */
+export async function killBrowser(profile: Profile): Promise<Profile> {
+  const { context, folder, problems } = profile;
+  const pids = await processes(profile, "browser");
+  const closed = new Promise((resolve) => context.once("close", resolve));
+  for (const pid of pids) signal(pid, "SIGKILL");
+  await closed;
+  // The next browser must not find this one's lock held by a process that is about to end.
+  await expect.poll(() => pids.some((pid) => signal(pid, 0)), { timeout: 10_000 }).toBe(false);
+  const next = await launch(folder);
+  next.problems.push(...problems);
+  return next;
+}
+
+/** Sends a signal; answers whether the process is there. */
+function signal(pid: number, name: "SIGKILL" | 0): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
 }
 
 /** Ends the browser and removes its profile. */

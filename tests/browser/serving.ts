@@ -15,7 +15,8 @@ export async function serveFolder(folder: string, pages: Record<string, string> 
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     const page = pages[path];
-    if (page !== undefined) return void response.setHeader("content-type", TYPES[".html"]!).end(page);
+    const type = TYPES[extname(path)];
+    if (page !== undefined) return void response.setHeader("content-type", type ?? TYPES[".html"]!).end(page);
     const file = normalize(join(folder, decodeURIComponent(path), path.endsWith("/") ? "index.html" : ""));
     if (!file.startsWith(folder + sep)) return void response.writeHead(403).end();
     try {

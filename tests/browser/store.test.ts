@@ -1,8 +1,6 @@
 // The playground over IndexedDB: reloads, tabs, crashes, stores that cannot be used.
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readlink } from "node:fs/promises";
-import { join } from "node:path";
-import { end, launch, Playground, type Profile, WWW } from "./browser.js";
+import { end, killBrowser, launch, Playground, type Profile, WWW } from "./browser.js";
 import { serveFolder } from "./serving.js";
 
 let server: Awaited<ReturnType<typeof serveFolder>>;
@@ -79,10 +77,7 @@ for (const fsync of ["always", "everysec"] as const) {
         input.form!.requestSubmit();
       }
     });
-    await kill(profile);
-    const { problems } = profile;
-    profile = await launch(profile.folder);
-    profile.problems.push(...problems);
+    profile = await killBrowser(profile);
     play = await open();
     const [a, b] = [await play.type("GET a"), await play.type("GET b")];
     expect(a).toBe(b);
@@ -130,23 +125,4 @@ async function changeVersion(version: number | undefined): Promise<number[]> {
   }
   database.close();
   return [...manifest];
-}
-
-/** Kills the browser process of a profile, which Chromium's own lock names, as a crash would. */
-async function kill({ folder, context }: Profile): Promise<void> {
-  const lock = await readlink(join(folder, "SingletonLock"));
-  const pid = Number(lock.slice(lock.lastIndexOf("-") + 1));
-  const ended = new Promise((resolve) => context.once("close", resolve));
-  process.kill(pid, "SIGKILL");
-  await ended;
-  // The next browser must not find this one's lock held by a process that is about to end.
-  await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
