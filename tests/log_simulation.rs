@@ -5,7 +5,8 @@
 
 use generator::Dice;
 use lodis::engine::config::AppendFsync;
-use lodis::engine::rdb::file::Purpose;
+use lodis::engine::import::Import;
+use lodis::engine::rdb::file::{Progress, Purpose};
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
 use lodis::persist::log::{Action, Durability, Log, Settings, Transaction};
@@ -115,6 +116,23 @@ impl Owner {
         }
     }
 
+    /// Everything is replaced by what is in a file.
+    fn replace(&mut self, now: i64, dice: &mut Dice) {
+        self.engine.set_time(now * 1000);
+        let file = file(now, dice);
+        let mut import = Import::begin(&mut self.engine);
+        import.push(&mut self.engine, &file).unwrap();
+        while import.step(&mut self.engine, 1 + dice.below(400)).unwrap() != Progress::Done {}
+        import.finish(&mut self.engine).unwrap();
+        let replaced_at = std::mem::take(&mut self.engine.persistence.requests).replaced_at;
+        assert!(replaced_at.is_some());
+        self.log.take(&mut self.engine.effects, replaced_at, now);
+        if self.log.settings().append_only {
+            let digest = self.engine.digest();
+            self.history.entry(self.log.end()).or_default().push(digest);
+        }
+    }
+
     fn toggle(&mut self, now: i64) {
         if self.log.settings().append_only {
             self.engine.effects.set_enabled(false);
@@ -211,6 +229,7 @@ impl Owner {
             }
             11 if dice.one_in(3) => self.log.want_rewrite(now),
             11 if dice.one_in(3) => self.log.want_strict(self.log.end(), now),
+            14 if dice.one_in(6) => self.replace(now, dice),
             12..14 => self.write_base(now, dice),
             _ => self.log.wake(now),
         }
@@ -223,6 +242,22 @@ impl Owner {
             self.under_way.is_some() || self.log.wants_pieces() || self.log.wake_at().is_some();
         assert!(self.flush_to.is_none() || is_flushing, "a flush was forgotten");
     }
+}
+
+/// An RDB file with some keys.
+fn file(now: i64, dice: &mut Dice) -> Vec<u8> {
+    let options = Options { now_us: now * 1000, databases: 2, ..Options::default() };
+    let mut engine = Engine::new(&options);
+    let session = engine.connect();
+    for _ in 0..dice.below(10) {
+        for words in writes::some(dice) {
+            let argv: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            engine.call(session, &argv, &mut Vec::new());
+        }
+    }
+    engine.begin_snapshot(Purpose::Travel, &[]);
+    while !engine.step_snapshot(usize::MAX) {}
+    engine.take_snapshot()
 }
 
 /// One life of the store: several owners, one after the other.

@@ -80,6 +80,14 @@ impl Effects {
         std::iter::from_fn(|| Some(self.take()).filter(|stretch| !stretch.is_empty()))
     }
 
+    /// What follows is no part of a stretch with what there is.
+    pub(super) fn cut(&mut self) {
+        if !self.buffer.is_empty() {
+            let stretch = self.end_stretch();
+            self.full.push_back(stretch);
+        }
+    }
+
     fn end_stretch(&mut self) -> Vec<u8> {
         let stretch = std::mem::take(&mut self.buffer);
         self.start += stretch.len() as u64;
@@ -120,8 +128,7 @@ impl Effects {
             self.wrap_unit();
         }
         if self.buffer.len() >= STRETCH_LEN {
-            let stretch = self.end_stretch();
-            self.full.push_back(stretch);
+            self.cut();
         }
     }
 

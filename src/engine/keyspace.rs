@@ -375,6 +375,16 @@ impl Db {
         other.generations.advance_all();
     }
 
+    /// As [`Db::exchange`], but what a snapshot has still to save is kept here for it.
+    fn replace(&mut self, other: &mut Self) {
+        self.exchange(other);
+        std::mem::swap(&mut self.walk, &mut other.walk);
+        if let Some(walk) = &mut self.walk {
+            let empty = Dict::new(other.dict.seed());
+            other.dict = walk.detach(std::mem::replace(&mut other.dict, empty));
+        }
+    }
+
     /// Takes note of a change of the expiry times of a hash's fields.
     pub fn note_field_expiry(&mut self, key: &[u8]) {
         let Some(Object { value: Value::Hash(hash), .. }) = self.dict.get_mut(key) else { return };
@@ -639,10 +649,11 @@ impl Keyspace {
         left[low].exchange(&mut right[0]);
     }
 
-    /// Exchanges all databases with those of `other`, which has as many.
+    /// Exchanges all databases with those of `other`, which has as many. A snapshot under way goes on
+    /// with what there was.
     pub fn exchange(&mut self, other: &mut Self) {
         let pairs = self.dbs.iter_mut().zip(&mut other.dbs);
-        pairs.for_each(|(one, other)| one.exchange(other));
+        pairs.for_each(|(one, other)| one.replace(other));
     }
 }
 

@@ -25,6 +25,7 @@ pub mod error;
 pub mod eviction;
 pub mod generations;
 pub mod glob;
+pub mod import;
 mod info;
 pub mod key;
 mod keys;
@@ -129,6 +130,8 @@ pub struct Engine {
     loading: bool,
     copied: Option<(usize, dict::Slot)>,
     snapshot: Option<Box<Snapshot>>,
+    /// Bytes of what is being loaded beside the keyspace.
+    beside: usize,
 }
 
 /// One moment in three units: divisions are not cheap enough to be repeated at every command.
@@ -177,6 +180,7 @@ impl Engine {
             loading: false,
             copied: None,
             snapshot: None,
+            beside: 0,
         };
         engine.startup_bytes = (engine.meter.used)();
         engine

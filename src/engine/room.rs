@@ -18,7 +18,7 @@ const SAMPLES: usize = 16;
 ///
 /// # Errors
 /// [`Error::OUT_OF_MEMORY`].
-pub(super) fn ask(bytes: usize) -> Result<(), Error> {
+pub(in crate::engine) fn ask(bytes: usize) -> Result<(), Error> {
     if bytes <= UNASKED || Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
         return Ok(());
     }

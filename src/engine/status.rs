@@ -38,6 +38,9 @@ pub struct Requests {
     pub rewrite: bool,
     /// Everything up to this offset is to be on the disk.
     pub durable_offset: u64,
+    /// At this offset everything was replaced: no effects make of what was before what came then, and
+    /// those that follow are worth nothing before there is a new base.
+    pub replaced_at: Option<u64>,
 }
 
 impl PersistenceStatus {
@@ -45,6 +48,11 @@ impl PersistenceStatus {
     pub fn want_rewrite(&mut self) {
         self.rewriting = true;
         self.requests.rewrite = true;
+    }
+
+    /// Tells the host that everything was replaced at `offset`.
+    pub fn replaced(&mut self, offset: u64) {
+        self.requests.replaced_at = Some(offset);
     }
 
     /// Asks the host to have everything up to `offset` on the disk.

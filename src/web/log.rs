@@ -379,8 +379,9 @@ impl Driver {
         }
         let engine = &mut self.core.borrow_mut().engine;
         let manager = &mut *self.manager.borrow_mut();
-        manager.append(engine.effects.drain(), now);
-        let Requests { rewrite, durable_offset } = std::mem::take(&mut engine.persistence.requests);
+        let Requests { rewrite, durable_offset, replaced_at } =
+            std::mem::take(&mut engine.persistence.requests);
+        manager.take(&mut engine.effects, replaced_at, now);
         if rewrite {
             manager.want_rewrite(now);
         }

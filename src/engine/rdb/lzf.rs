@@ -6,7 +6,7 @@
 
 const HASH_BITS: u32 = 14;
 const DISTANCE_MAX: usize = 1 << 13;
-const LENGTH_MAX: usize = (1 << 8) + (1 << 3);
+pub(super) const LENGTH_MAX: usize = (1 << 8) + (1 << 3);
 const LITERALS_MAX: usize = 1 << 5;
 
 /// Where bytes were seen before. One is enough for many strings, one after the other.

@@ -23,9 +23,11 @@ pub use transaction::{Durability, Place, Transaction};
 use super::frame::Kind;
 use super::manifest::{Base, Manifest};
 use crate::engine::config::AppendFsync;
+use crate::engine::effects::Effects;
 use crate::engine::status::PersistenceStatus;
 use rewrite::{Rewrite, Rewrites};
 use std::collections::VecDeque;
+use std::iter;
 use std::rc::Rc;
 use transaction::Stretches;
 
@@ -144,6 +146,8 @@ pub struct Log {
     /// Where the recorded stream ended when `appendonly` was turned off, or on.
     held_from: u64,
     durable: u64,
+    /// Everything was replaced; a base with a higher number has what there was then.
+    replaced_after: Option<u64>,
     /// Everything before this offset has been stored strictly.
     strict: u64,
     /// Plans made for the stream, and those that are done.
@@ -180,6 +184,7 @@ impl Log {
             end,
             planned: end,
             held_from: end,
+            replaced_after: None,
             durable: end,
             strict: end,
             plans_made: 0,
@@ -214,6 +219,18 @@ impl Log {
         self.start_if_due(now_ms);
     }
 
+    /// Takes everything that was recorded; at `replaced_at`, if there is such a place, everything was
+    /// replaced ([`Log::replaced`]).
+    pub fn take(&mut self, effects: &mut Effects, replaced_at: Option<u64>, now_ms: i64) {
+        if let Some(at) = replaced_at {
+            while self.end < at && !effects.is_empty() {
+                self.append(iter::once(effects.take()), now_ms);
+            }
+            self.replaced(now_ms);
+        }
+        self.append(effects.drain(), now_ms);
+    }
+
     /// Settings other than `appendonly` were changed.
     pub fn set_settings(&mut self, settings: Settings, now_ms: i64) {
         self.settings = Settings { append_only: self.settings.append_only, ..settings };
@@ -230,6 +247,7 @@ impl Log {
             // Whoever waits for what was held back is not to wait for ever.
             self.fail("appendonly was turned off before the log had begun");
             self.recover();
+            self.replaced_after = None;
             self.forget_held();
             self.end = self.held_from.max(self.rewrites.save_only().unwrap_or(0));
             self.planned = self.held_from;
@@ -257,6 +275,20 @@ impl Log {
     /// Somebody wants the log to be written anew.
     pub fn want_rewrite(&mut self, now_ms: i64) {
         self.rewrites.is_wanted = true;
+        self.start_if_due(now_ms);
+    }
+
+    /// Everything was replaced by something else, after what was appended so far: what follows is held
+    /// back until there is a base that begins with it. Until then the store is as it was.
+    pub fn replaced(&mut self, now_ms: i64) {
+        if self.settings.append_only {
+            if !self.is_held() {
+                self.seal();
+                self.held_from = self.end;
+            }
+            self.replaced_after = Some(self.rewrites.last_number);
+            self.rewrites.is_wanted = true;
+        }
         self.start_if_due(now_ms);
     }
 
@@ -363,7 +395,8 @@ impl Log {
         self.last_stored_ms = now_ms;
         self.recover();
         self.actions.push_back(Action::Durable(self.durable));
-        if matches!(plan.change, Some(Change::Base { .. })) {
+        if let Some(Change::Base { base, .. }) = plan.change {
+            self.replaced_after = self.replaced_after.filter(|number| *number >= base.number);
             self.rewrites.current = None;
             self.rewrites.succeed();
             self.actions.push_back(Action::Rewritten);
@@ -472,9 +505,9 @@ impl Log {
         planned.unwrap_or(self.manifest.recording)
     }
 
-    /// Whether effects wait for the first base of a log that begins.
+    /// Whether effects wait for the first base of a log that begins, or begins anew.
     fn is_held(&self) -> bool {
-        self.settings.append_only && !self.is_recording()
+        self.settings.append_only && (self.replaced_after.is_some() || !self.is_recording())
     }
 
     fn fail(&mut self, reason: &str) {

@@ -2,7 +2,7 @@
 
 use super::ReplayError;
 use crate::engine::Engine;
-use crate::engine::rdb::file::{Expired, LoadError, Loader, Progress};
+use crate::engine::rdb::file::{Cause, Expired, LoadError, Loader, Progress};
 use crate::persist::frame::{self, FrameError, Kind};
 use crate::persist::manifest::Base;
 
@@ -88,5 +88,8 @@ impl BaseReplay {
 }
 
 fn corrupt(error: LoadError) -> ReplayError {
-    ReplayError::Corrupt(format!("the base: {error}"))
+    match error.cause {
+        Cause::NoMemory => ReplayError::OutOfMemory,
+        _ => ReplayError::Corrupt(format!("the base: {error}")),
+    }
 }

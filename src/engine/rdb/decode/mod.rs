@@ -28,7 +28,7 @@ pub(super) fn value(body: &[u8], limits: Limits) -> Option<Value> {
 
 /// A value of the kind [`kind::STRING`].
 pub(super) fn string(reader: &mut Reader<'_>) -> Read<Value> {
-    StringValue::encode(&reader.string()?).map(Value::from).map_err(|_| Stop::Bad)
+    StringValue::encode(&reader.string()?).map(Value::from).map_err(|_| Stop::NoMemory)
 }
 
 /// A collection that is being read, as much of it at a time as there is, or as may be.

@@ -1,6 +1,7 @@
 //! Reading lengths and strings.
 
 use crate::engine::rdb::lzf;
+use crate::engine::room::ask;
 use std::borrow::Cow;
 
 /// Why something is not read.
@@ -10,6 +11,8 @@ pub(in crate::engine::rdb) enum Stop {
     Short,
     /// The bytes are something else.
     Bad,
+    /// There is no memory for it.
+    NoMemory,
 }
 
 pub(in crate::engine::rdb) type Read<T> = Result<T, Stop>;
@@ -89,6 +92,9 @@ impl<'a> Reader<'a> {
             Length::Encoded(3) => {
                 let (compressed, len) = (self.count()?, self.count()?);
                 let compressed = self.bytes(compressed)?;
+                // What is made of it is there twice for a moment.
+                let most = len.min(compressed.len().saturating_mul(lzf::LENGTH_MAX));
+                ask(most.saturating_mul(2)).map_err(|_| Stop::NoMemory)?;
                 lzf::decompress(compressed, len).map(Cow::Owned).ok_or(Stop::Bad)
             }
             Length::Encoded(_) => Err(Stop::Bad),

@@ -36,6 +36,10 @@ pub enum Cause {
     Functions,
     /// The checksum at its end is another one: it is damaged somewhere.
     Checksum,
+    /// Something follows its end.
+    Rest,
+    /// Nothing is wrong with it, but there is no memory for it, or not as much as `maxmemory` allows.
+    NoMemory,
 }
 
 impl fmt::Display for LoadError {
@@ -53,6 +57,8 @@ impl fmt::Display for LoadError {
             Cause::Module => write!(f, "it has data of a module")?,
             Cause::Functions => write!(f, "it has functions of a pre-release of Redis 7.0")?,
             Cause::Checksum => write!(f, "its checksum is wrong")?,
+            Cause::Rest => write!(f, "it goes on after its end")?,
+            Cause::NoMemory => write!(f, "there is not enough memory for it")?,
         }
         write!(f, " (offset {})", self.offset)
     }
@@ -72,6 +78,7 @@ impl From<Stop> for Halt {
         match stop {
             Stop::Short => Self::Short,
             Stop::Bad => Self::Refused(Cause::Data),
+            Stop::NoMemory => Self::Refused(Cause::NoMemory),
         }
     }
 }

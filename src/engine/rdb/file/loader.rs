@@ -138,6 +138,16 @@ impl Loader {
         self.loaded.bytes
     }
 
+    /// Whether the file has come to its end.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// How many bytes wait to be read.
+    pub fn unread(&self) -> usize {
+        self.buffer.len() - self.used
+    }
+
     /// How many keys have been read so far.
     pub fn keys(&self) -> u64 {
         self.loaded.keys
@@ -168,7 +178,7 @@ impl Loader {
         }
     }
 
-    fn error(&self, cause: Cause) -> LoadError {
+    pub(in crate::engine) fn error(&self, cause: Cause) -> LoadError {
         LoadError { offset: self.loaded.bytes, cause }
     }
 
