@@ -19,7 +19,8 @@ const HTML = `<!doctype html><title>bench</title><link rel="icon" href="data:,">
 const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-async function bundle(entry) {
+/** A script with all that it imports, but for the package. */
+export async function bundle(entry) {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
     bundle: true,
@@ -58,10 +59,13 @@ export async function launch(entry) {
   const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: FLAGS });
   return {
     version: context.browser()?.version() ?? "",
-    async newPage(name) {
+    newBrowserSession: () => context.browser().newBrowserCDPSession(),
+    /** A page of the only origin, or of one of its own. */
+    async newPage(name, origin) {
       const page = await context.newPage();
       page.on("pageerror", (error) => console.error(`${name}: ${error}`));
-      await page.goto(`http://127.0.0.1:${server.address().port}/`);
+      const host = origin === undefined ? "127.0.0.1" : `${origin}.localhost`;
+      await page.goto(`http://${host}:${server.address().port}/`);
       await page.waitForFunction(() => globalThis.bench !== undefined);
       return page;
     },
