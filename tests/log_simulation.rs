@@ -10,6 +10,7 @@ use lodis::engine::rdb::file::{Progress, Purpose};
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
 use lodis::persist::log::{Action, Durability, Log, Settings, Transaction};
+use lodis::persist::manifest::Manifest;
 use lodis::persist::replay::{Replay, ReplayError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -34,6 +35,14 @@ struct Owner {
     session: SessionId,
     log: Log,
     under_way: Option<(Rc<Transaction>, Durability)>,
+    /// An emptied store is being claimed.
+    claiming: Option<Manifest>,
+    /// Until when the connection is lost.
+    lost_until: i64,
+    /// Nothing fails any more.
+    is_calm: bool,
+    /// What was stored is gone, as the log says.
+    is_lost: bool,
     history: History,
     /// The highest offset that was told to be in the store, and to be on the disk.
     told: [u64; 2],
@@ -63,6 +72,7 @@ fn load(disk: &Disk, now: i64) -> Result<(Engine, Replay), ReplayError> {
 impl Owner {
     fn open(disk: &mut Disk, now: i64, dice: &mut Dice) -> Self {
         disk.manifest.epoch += 1;
+        disk.lost = false;
         disk.trim(u64::MAX);
         let (mut engine, replay) = load(disk, now).unwrap();
         let finished = replay.finish(&mut engine).unwrap();
@@ -88,6 +98,10 @@ impl Owner {
             session,
             log,
             under_way: None,
+            claiming: None,
+            lost_until: 0,
+            is_calm: false,
+            is_lost: false,
             history: History::from([(finished.offset, vec![digest])]),
             told: [finished.offset; 2],
             failing: false,
@@ -178,12 +192,24 @@ impl Owner {
                     assert!(self.under_way.is_none(), "two transactions at once");
                     self.under_way = Some((transaction, durability));
                 }
+                Action::Claim(manifest) => {
+                    assert!(self.under_way.is_none() && self.claiming.is_none());
+                    self.claiming = Some(manifest);
+                }
+                Action::Lost(_) => {
+                    self.is_lost = true;
+                    self.told = [0, 0];
+                    self.last_base += 1;
+                }
                 Action::Durable(offset) => {
                     assert!(offset >= self.told[0]);
                     self.told[0] = offset;
                 }
                 Action::Failed(_) => self.failing = true,
-                Action::Recovered => self.failing = false,
+                Action::Recovered => {
+                    self.failing = false;
+                    self.is_lost = false;
+                }
                 Action::Flushed(offset) => {
                     assert!(self.flush_to.is_some_and(|to| offset >= to));
                     self.told[1] = self.told[1].max(offset);
@@ -201,18 +227,49 @@ impl Owner {
 
     /// The transaction under way ends.
     fn finish(&mut self, disk: &mut Disk, now: i64, dice: &mut Dice) {
+        let is_cut_off = now < self.lost_until;
+        if let Some(manifest) = self.claiming.take() {
+            let is_failing = is_cut_off || self.fails(dice);
+            if !is_failing || dice.one_in(2) {
+                assert!(manifest.epoch >= disk.manifest.epoch);
+                disk.claim(manifest);
+            }
+            return match is_failing {
+                true => self.log.failed("InvalidStateError", now),
+                false => self.log.claimed(now),
+            };
+        }
         let Some((transaction, durability)) = self.under_way.take() else { return };
-        assert_eq!(transaction.manifest.epoch, disk.manifest.epoch);
-        if dice.one_in(4) {
+        if is_cut_off {
+            // It may have been stored all the same, which the owner did not live to hear.
+            if transaction.manifest.epoch == disk.manifest.epoch && dice.one_in(2) {
+                self.apply(disk, &transaction, durability);
+            }
+            self.log.failed("InvalidStateError", now);
+        } else if transaction.manifest.epoch != disk.manifest.epoch {
+            assert!(disk.lost, "nobody else is there");
+            self.log.lost("the store was emptied", now);
+        } else if self.fails(dice) {
             self.log.failed(dice.pick(&["QuotaExceededError", "AbortError"]), now);
         } else {
-            disk.apply(&transaction, durability);
-            if let Some((offset, digest)) = self.bases.remove(&disk.manifest.base.number) {
-                self.history.retain(|at, _| *at >= offset);
-                self.history.entry(offset).or_default().retain(|known| *known == digest);
-                self.told = self.told.map(|told| told.max(offset));
+            self.apply(disk, &transaction, durability);
+            if transaction.manifest_changed && !self.is_lost {
+                self.told = self.told.map(|told| told.max(transaction.manifest.start));
             }
             self.log.stored(now);
+        }
+    }
+
+    fn fails(&self, dice: &mut Dice) -> bool {
+        !self.is_calm && dice.one_in(4)
+    }
+
+    fn apply(&mut self, disk: &mut Disk, transaction: &Transaction, durability: Durability) {
+        disk.apply(transaction, durability);
+        if let Some((offset, digest)) = self.bases.remove(&disk.manifest.base.number) {
+            disk.lost = false;
+            self.history.retain(|at, _| *at >= offset);
+            self.history.entry(offset).or_default().retain(|known| *known == digest);
         }
     }
 
@@ -231,16 +288,44 @@ impl Owner {
             11 if dice.one_in(3) => self.log.want_strict(self.log.end(), now),
             14 if dice.one_in(6) => self.replace(now, dice),
             12..14 => self.write_base(now, dice),
+            14 if dice.one_in(8) => disk.lose(dice),
+            14 if dice.one_in(8) => self.lose_connection(now, dice),
             _ => self.log.wake(now),
         }
         self.pump(now, dice);
         let waits = self.engine.persistence.buffered > 0;
-        let planned =
-            self.under_way.is_some() || self.log.wake_at().is_some() || self.log.wants_pieces();
+        let is_busy = self.under_way.is_some() || self.claiming.is_some();
+        let planned = is_busy || self.log.wake_at().is_some() || self.log.wants_pieces();
         assert!(planned || !waits, "bytes wait, and nobody will store them");
-        let is_flushing =
-            self.under_way.is_some() || self.log.wants_pieces() || self.log.wake_at().is_some();
-        assert!(self.flush_to.is_none() || is_flushing, "a flush was forgotten");
+        assert!(self.flush_to.is_none() || planned, "a flush was forgotten");
+    }
+
+    fn lose_connection(&mut self, now: i64, dice: &mut Dice) {
+        self.lost_until = now + dice.below(8000) as i64;
+        self.log.disturbed(dice.pick(&[None, Some("the database was closed")]), now);
+    }
+
+    /// All goes well from now on: soon everything is stored.
+    fn settle(&mut self, disk: &mut Disk, mut now: i64, dice: &mut Dice) {
+        (self.lost_until, self.is_calm) = (0, true);
+        for _ in 0..400 {
+            now += 100;
+            if self.under_way.is_some() || self.claiming.is_some() {
+                self.finish(disk, now, dice);
+            }
+            self.write_base(now, dice);
+            self.log.wake(now);
+            self.pump(now, dice);
+            let is_busy = self.under_way.is_some() || self.claiming.is_some();
+            if !is_busy && self.log.wake_at().is_none() && !self.log.wants_pieces() {
+                break;
+            }
+        }
+        assert!(!self.failing && !self.is_lost, "no recovery");
+        if self.log.settings().append_only {
+            assert!(!disk.lost, "the store stays empty");
+            assert_eq!(self.log.durable(), self.log.end());
+        }
     }
 }
 
@@ -271,6 +356,12 @@ fn run(seed: u64) {
             now += dice.below(700) as i64;
             owner.step(&mut disk, now, &mut dice);
         }
+        if dice.one_in(4) {
+            // Somebody looks at the store: what is gone shows.
+            owner.log.disturbed(None, now);
+            owner.pump(now, &mut dice);
+            owner.settle(&mut disk, now, &mut dice);
+        }
         let damage = disk.crash(owner.under_way.take(), &mut dice);
         check(&owner, &disk, damage, now);
     }
@@ -280,12 +371,16 @@ fn run(seed: u64) {
 fn check(owner: &Owner, disk: &Disk, damage: Damage, now: i64) {
     let (mut engine, replay) = load(disk, now).unwrap();
     let finished = replay.finish(&mut engine).unwrap();
+    let found = engine.digest();
+    if disk.lost && !owner.bases.contains_key(&disk.manifest.base.number) {
+        let empty = Engine::new(&Options { databases: 2, ..Options::default() });
+        return assert_eq!(found, empty.digest(), "what was there before the store was emptied");
+    }
     let told = match damage {
         Damage::Crash => owner.told[0],
         Damage::PowerCut => owner.told[1],
     };
     assert!(finished.offset >= told, "{} < {told}", finished.offset);
-    let found = engine.digest();
     let known = owner.history.get(&finished.offset);
     assert!(known.is_some_and(|known| known.contains(&found)), "at {}", finished.offset);
 }

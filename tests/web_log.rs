@@ -64,6 +64,63 @@ export function watch_durability() {
 }
 export const seen_by = (watch) => watch.seen;
 export const stop_watch = (watch) => watch.stop();
+/** Notes connections that are opened from now on. */
+const connections = [];
+const { open, deleteDatabase } = IDBFactory.prototype;
+IDBFactory.prototype.open = function (...args) {
+    const request = open.apply(this, args);
+    request.addEventListener("success", () => connections.push(request.result));
+    return request;
+};
+/** Breaks the connection that was opened last, as Safari does: it refuses transactions, or says so. */
+export function break_connection(kind) {
+    const connection = connections.at(-1);
+    if (kind === "onclose") {
+        // What a browser does that closes a connection.
+        connection.close();
+        connection.dispatchEvent(new Event("close"));
+    } else if (kind === "state") {
+        connection.close();
+    } else {
+        connection.transaction = () => {
+            throw new DOMException("Connection to Indexed Database server lost. Refresh the page to try again", kind);
+        };
+    }
+}
+/** Lets every attempt to open a database wait until `resume` is called. */
+export function hold_opening() {
+    const counted = IDBFactory.prototype.open;
+    let go;
+    const gate = new Promise((resolve) => (go = resolve));
+    IDBFactory.prototype.open = function () { return blockedRequest(gate, () => counted.apply(this, arguments)); };
+    return () => { IDBFactory.prototype.open = counted; go(); };
+}
+function blockedRequest(gate, begin) {
+    const request = new EventTarget();
+    gate.then(() => {
+        const real = begin();
+        for (const type of ["upgradeneeded", "success", "error"]) {
+            real.addEventListener(type, (event) => {
+                Object.defineProperty(request, "result", { configurable: true, get: () => real.result });
+                request[`on${type}`]?.(event);
+            });
+        }
+    });
+    setTimeout(() => request.onblocked?.(new Event("blocked")));
+    return request;
+}
+export const delete_database = (name) => new Promise((resolve, reject) => {
+    const request = deleteDatabase.call(indexedDB, `lodis:${name}`);
+    request.onsuccess = () => resolve();
+    request.onerror = () => reject(request.error);
+});
+export const upgrade_database = (name, version) => new Promise((resolve, reject) => {
+    const request = open.call(indexedDB, `lodis:${name}`, version);
+    request.onsuccess = () => { request.result.close(); resolve(); };
+    request.onerror = () => reject(request.error);
+});
+export const empty_database = (name) => raw(name, undefined, (log, meta) => { log.clear(); return meta.clear(); });
+export const delete_record = (name, key) => raw(name, undefined, (log) => log.delete(key));
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 "#)]
 extern "C" {
@@ -82,6 +139,12 @@ extern "C" {
     fn seen_by(watch: &JsValue) -> Array;
     fn stop_watch(watch: &JsValue);
     fn sleep(ms: f64) -> Promise;
+    fn break_connection(kind: &str);
+    fn hold_opening() -> Function;
+    fn delete_database(name: &str) -> Promise;
+    fn upgrade_database(name: &str, version: u32) -> Promise;
+    fn empty_database(name: &str) -> Promise;
+    fn delete_record(name: &str, key: f64) -> Promise;
 }
 
 /// An engine with its log, and the events it has told.
@@ -542,4 +605,161 @@ async fn what_is_not_recorded_can_be_saved() {
     assert_eq!(page.get("a").as_deref(), Some("1"));
     assert!(keys(&name).await.is_empty());
     page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_lost_connection_is_opened_anew_and_nobody_notices() {
+    for kind in ["onclose", "state", "InvalidStateError", "UnknownError"] {
+        let name = fresh_name();
+        let page = Page::open(&name, true, "always").await.unwrap();
+        page.call("SET before 1");
+        page.flush().await;
+        break_connection(kind);
+        page.call("SET after 2");
+        page.flush().await;
+        assert_eq!(page.log.durable_offset(), page.lodis.offset());
+        assert!(page.told("failed").is_empty(), "{kind}: {:?}", page.told("failed"));
+        // A transaction that is under way when the connection breaks.
+        page.call("SET under way");
+        break_connection("onclose");
+        page.call("SET last 3");
+        page.flush().await;
+        assert!(page.told("failed").is_empty() && page.told("lost").is_empty(), "{kind}");
+        page.close().await;
+        let page = Page::open(&name, true, "always").await.unwrap();
+        for (key, value) in [("before", "1"), ("after", "2"), ("under", "way"), ("last", "3")] {
+            assert_eq!(page.get(key).as_deref(), Some(value), "{kind}");
+        }
+        page.close().await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_connection_that_cannot_be_opened_anew_refuses_writes_until_it_can() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    page.call("SET before 1");
+    page.flush().await;
+    let resume = hold_opening();
+    break_connection("onclose");
+    page.call("SET during 2");
+    let why = page.until("failed").await.as_string().unwrap();
+    assert!(why.contains("another context has it open"), "{why}");
+    assert!(page.log.durable_offset() < page.lodis.offset());
+    assert_eq!(
+        page.call("SET no 1"),
+        format!("-MISCONF Errors writing to the AOF file: {why}\r\n")
+    );
+    assert_eq!(page.get("during").as_deref(), Some("2"));
+    resume.call0(&JsValue::UNDEFINED).unwrap();
+    page.until("recovered").await;
+    page.flush().await;
+    page.close().await;
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.get("during").as_deref(), Some("2"));
+    assert_eq!(page.call("EXISTS no"), ":0\r\n");
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn opening_that_is_blocked_is_told_and_goes_on() {
+    let name = fresh_name();
+    let resume = hold_opening();
+    let events = Array::new();
+    let noted = events.clone();
+    let handler = Closure::<dyn FnMut(JsValue, JsValue)>::new(move |kind, value| {
+        noted.push(&Array::of2(&kind, &value));
+        resume.call0(&JsValue::UNDEFINED).unwrap();
+    });
+    let lodis = Lodis::new(object(&[("nowMs", now().into())])).map_err(JsValue::from).unwrap();
+    let options = object(&[("appendOnly", true.into()), ("appendFsync", "always".into())]);
+    let on_event: Function = handler.as_ref().clone().unchecked_into();
+    let opening =
+        Log::open(&lodis, name.to_owned(), options, on_event).map_err(JsValue::from).unwrap();
+    let log = wait(opening).await.unwrap();
+    assert_eq!(Array::from(&events.get(0)).get(0).as_string().as_deref(), Some("blocked"));
+    wait(<Log as TryFromJsValue>::try_from_js_value(log).unwrap().close()).await.unwrap();
+}
+
+/// Everything that a page has is written anew into a database that was deleted or emptied.
+async fn is_written_anew(name: &str, page: Page, value: &str) {
+    page.until("recovered").await;
+    assert!(!page.told("lost").is_empty());
+    page.call("SET after 4");
+    page.flush().await;
+    assert_eq!(page.log.durable_offset(), page.lodis.offset());
+    page.close().await;
+    let page = Page::open(name, true, "always").await.unwrap();
+    assert_eq!(page.call("DBSIZE"), ":502\r\n");
+    assert_eq!(page.get("key:499").as_deref(), Some(value));
+    assert_eq!(page.get("after").as_deref(), Some("4"));
+    page.close().await;
+}
+
+async fn page_with_data(name: &str) -> Page {
+    let page = Page::open(name, true, "always").await.unwrap();
+    for number in 0..500 {
+        page.call(&format!("SET key:{number} {number}"));
+    }
+    page.call("BGREWRITEAOF");
+    page.until("rewritten").await;
+    page.call("SET recorded 1");
+    page.flush().await;
+    page
+}
+
+#[wasm_bindgen_test]
+async fn a_database_that_another_context_deletes_is_written_anew() {
+    let name = fresh_name();
+    let page = page_with_data(&name).await;
+    let deleting = delete_database(&name);
+    let why = page.until("failed").await.as_string().unwrap();
+    assert_eq!(why, "another context deletes the database");
+    assert!(page.call("SET no 1").starts_with("-MISCONF"));
+    wait(deleting).await.unwrap();
+    is_written_anew(&name, page, "499").await;
+}
+
+#[wasm_bindgen_test]
+async fn a_store_that_was_emptied_is_written_anew() {
+    let name = fresh_name();
+    let page = page_with_data(&name).await;
+    wait(empty_database(&name)).await.unwrap();
+    assert_eq!(page.call("SET key:499 new"), "+OK\r\n");
+    let before = page.log.durable_offset();
+    page.until("lost").await;
+    assert!(page.log.durable_offset() < before, "what is gone is not durable");
+    is_written_anew(&name, page, "new").await;
+}
+
+#[wasm_bindgen_test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let name = fresh_name();
+    let page = page_with_data(&name).await;
+    let upgrading = upgrade_database(&name, 7);
+    let why = page.until("failed").await.as_string().unwrap();
+    assert_eq!(why, "another context makes the database one of version 7");
+    wait(upgrading).await.unwrap();
+    for _ in 0..300 {
+        if page.log.error().is_some_and(|why| why.contains("VersionError")) {
+            break;
+        }
+        wait(sleep(10.0)).await.unwrap();
+    }
+    assert!(page.call("SET no 1").contains("VersionError"));
+    assert_eq!(page.get("key:499").as_deref(), Some("499"));
+    assert!(wait(page.log.close()).await.is_err());
+}
+
+#[wasm_bindgen_test]
+async fn a_record_that_is_missing_is_refused() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "always").await.unwrap();
+    for number in 1..=3 {
+        page.call(&format!("SET a {number}"));
+        page.flush().await;
+    }
+    page.close().await;
+    wait(delete_record(&name, keys(&name).await[1])).await.unwrap();
+    assert_eq!(refused(&name).await, "STORE_CORRUPT");
 }

@@ -4,9 +4,13 @@
 //! value: a record as `Uint8Array`) and `meta` (key `manifest`, value: the manifest; key `[number,
 //! offset]`, value: a piece of that base). Each transaction is built synchronously; its end is told
 //! to a callback, once.
+//!
+//! A transaction that fails for any reason but room is tried once more over a new connection: one that
+//! is broken shows in many ways. A second failure is told.
 
+use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
-    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, reason, to_bytes,
+    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, reason, to_bytes,
 };
 use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;
@@ -17,17 +21,19 @@ use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    DomException, Event, IdbCursor, IdbCursorDirection, IdbDatabase, IdbFactory, IdbKeyRange,
-    IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransaction, IdbTransactionMode,
+    DomException, Event, IdbCursor, IdbCursorDirection, IdbDatabase, IdbKeyRange, IdbObjectStore,
+    IdbRequest, IdbTransaction, IdbTransactionMode,
 };
 
 /// The version of the database's layout. A browser refuses to open a database of a higher one.
-const DATABASE_VERSION: u32 = 1;
+const LAYOUT: Layout = Layout { version: 1, stores: &[LOG, META] };
 const LOG: &str = "log";
 const META: &str = "meta";
 const MANIFEST: &str = "manifest";
 /// Bytes of frames that are written in one task: a millisecond or two.
 const WRITE_LEN: usize = 128 * 1024;
+/// What the reason begins with when there is no room.
+const NO_ROOM: &str = "QuotaExceededError";
 
 #[wasm_bindgen]
 extern "C" {
@@ -51,218 +57,63 @@ extern "C" {
     fn commit(this: &CommittedTransaction) -> Result<(), JsValue>;
 }
 
-/// An open database. A clone is the same connection.
+/// A database. A clone is the same connection.
 #[derive(Clone)]
 pub(super) struct IndexedDb {
-    database: IdbDatabase,
-    closed: Rc<Cell<bool>>,
-    _on_version_change: Rc<Closure<dyn FnMut(Event)>>,
+    connection: Rc<Connection>,
 }
 
 impl IndexedDb {
-    /// Opens, or makes, the database of `name`.
-    pub(super) fn open(name: &str, done: impl FnOnce(Result<Self, StoreError>) + 'static) {
-        let request = match open_request(name) {
-            Ok(request) => request,
-            Err(error) => return done(Err(error)),
-        };
-        let upgrading = request.clone();
-        let upgrade = Closure::<dyn FnMut(Event)>::new(move |_| {
-            let Ok(database) = upgrading.result() else { return };
-            let database: IdbDatabase = database.unchecked_into();
-            // A failure here aborts the upgrade, and the request ends in an error.
-            for store in [LOG, META] {
-                if database.create_object_store(store).is_err() {
-                    database.close();
-                }
-            }
-        });
-        request.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
-        on_end(
-            request.clone().unchecked_ref(),
-            Box::new(move |result| {
-                request.set_onupgradeneeded(None);
-                drop(upgrade);
-                done(match result {
-                    Ok(database) => Ok(Self::new(database.unchecked_into())),
-                    Err(error) => Err(unusable(&error)),
-                });
-            }),
-        );
-    }
-
-    fn new(database: IdbDatabase) -> Self {
-        let closed = Rc::new(Cell::new(false));
-        let (closing, flag) = (database.clone(), Rc::clone(&closed));
-        let on_version_change = Closure::<dyn FnMut(Event)>::new(move |_| {
-            flag.set(true);
-            closing.close();
-        });
-        let handler: &js_sys::Function = on_version_change.as_ref().unchecked_ref();
-        database.set_onversionchange(Some(handler));
-        database.set_onclose(Some(handler));
-        Self { database, closed, _on_version_change: Rc::new(on_version_change) }
-    }
-
-    /// One transaction that does `work` if the manifest's epoch is `epoch`. Requests run in order, so
-    /// that the check comes first and takes the rest back. What goes wrong in tasks to come is told
-    /// to the third argument of `work`.
-    fn guarded(
-        &self,
-        epoch: u64,
-        durability: Durability,
-        leaving: bool,
-        done: Done<Result<(), AppendError>>,
-        work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
+    /// Opens, or makes, the database of `name`. `on_stall` is told why that takes long.
+    pub(super) fn open(
+        name: &str,
+        on_stall: OnStall,
+        done: impl FnOnce(Result<Self, StoreError>) + 'static,
     ) {
-        if self.closed.get() {
-            let reason = "the database was closed because another context changes or deletes it";
-            return done(Err(AppendError::Failed(reason.to_owned())));
-        }
-        let transaction = match self.begin(durability) {
-            Ok(transaction) => transaction,
-            Err(error) => return done(Err(AppendError::Failed(reason(&error)))),
-        };
-        let failure = Failure { transaction: transaction.clone(), error: Rc::default() };
-        let (fencing, found) = (failure.clone(), Rc::clone(&failure.error));
-        let begun = (|| {
-            let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
-            on_end(
-                &meta.get(&MANIFEST.into())?,
-                Box::new(move |result| {
-                    let Ok(value) = result else { return };
-                    let found = to_bytes(&value).ok().and_then(|b| Manifest::decode(&b).ok());
-                    if found.is_none_or(|manifest| manifest.epoch != epoch) {
-                        fencing.fail(AppendError::Fenced);
-                    }
-                }),
-            );
-            work(&log, &meta, failure)?;
-            if leaving {
-                let ending: &CommittedTransaction = transaction.unchecked_ref();
-                ending.commit()?;
-            }
-            Ok(())
-        })();
-        if let Err(error) = begun {
-            abort(&transaction);
-            return done(Err(AppendError::Failed(reason(&error))));
-        }
-        on_transaction_end(
-            &transaction,
-            Box::new(move |result| {
-                done(match (found.take(), result) {
-                    (Some(error), _) => Err(error),
-                    (None, Ok(())) => Ok(()),
-                    (None, Err(reason)) => Err(AppendError::Failed(reason)),
-                });
-            }),
-        );
+        let connection = Connection::new(format!("lodis:{name}"), LAYOUT, on_stall);
+        let store = Self { connection: Rc::clone(&connection) };
+        connection.with(move |opened| done(opened.map(|_| store)));
     }
 
-    fn begin(&self, durability: Durability) -> Result<IdbTransaction, JsValue> {
-        let durability = match durability {
-            Durability::Strict => "strict",
-            Durability::Relaxed => "relaxed",
-        };
-        let options = js_sys::Object::new();
-        Reflect::set(&options, &"durability".into(), &durability.into())?;
-        let stores = Array::of2(&LOG.into(), &META.into());
-        let database: &DurableDatabase = self.database.unchecked_ref();
-        database.transaction(&stores, "readwrite", &options)
+    /// Does `work` in a transaction, the first time or once more.
+    fn attempt(self, work: Appending, is_first: bool, done: Done<Result<(), AppendError>>) {
+        let connection = Rc::clone(&self.connection);
+        connection.with(move |database| {
+            let database = match database {
+                Ok(database) => database,
+                Err(error) => return done(Err(AppendError::Failed(error.message))),
+            };
+            let (broken, again) = (database.clone(), work.clone());
+            let ended = move |result| match result {
+                Err(AppendError::Failed(why)) if !why.starts_with(NO_ROOM) => {
+                    self.connection.give_up(&broken);
+                    if is_first {
+                        self.attempt(again, false, done);
+                    } else {
+                        done(Err(AppendError::Failed(why)));
+                    }
+                }
+                result => done(result),
+            };
+            work.perform(&database, Box::new(ended));
+        });
     }
 }
 
-impl Store for IndexedDb {
-    fn close(&self) {
-        self.closed.set(true);
-        self.database.set_onversionchange(None);
-        self.database.set_onclose(None);
-        self.database.close();
-    }
+/// A transaction of the log manager.
+#[derive(Clone)]
+struct Appending {
+    work: Rc<Transaction>,
+    durability: Durability,
+    leaving: bool,
+}
 
-    fn claim(&self, claimant: Claimant, done: Done<Result<Claim, StoreError>>) {
-        let transaction = match self.begin(Durability::Strict) {
-            Ok(transaction) => transaction,
-            Err(error) => return done(Err(unusable(&error))),
-        };
-        let found: Rc<RefCell<Option<Result<Claim, StoreError>>>> = Rc::default();
-        let last: Rc<Cell<Option<u64>>> = Rc::default();
-        let begun = (|| {
-            let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
-            let direction = IdbCursorDirection::Prev;
-            let everything = JsValue::UNDEFINED;
-            let cursor = log.open_key_cursor_with_range_and_direction(&everything, direction)?;
-            let seen = Rc::clone(&last);
-            on_end(&cursor, Box::new(move |result| seen.set(result.ok().and_then(|c| key_of(&c)))));
-            let manifest = meta.get(&MANIFEST.into())?;
-            let (found, last) = (Rc::clone(&found), Rc::clone(&last));
-            let aborting = transaction.clone();
-            on_end(
-                &manifest,
-                Box::new(move |result| {
-                    let Ok(value) = result else { return };
-                    let claim = take_over(&log, &meta, &value, last.get(), claimant);
-                    if claim.is_err() {
-                        abort(&aborting);
-                    }
-                    *found.borrow_mut() = Some(claim);
-                }),
-            );
-            Ok::<(), JsValue>(())
-        })();
-        if let Err(error) = begun {
-            abort(&transaction);
-            return done(Err(unusable(&error)));
-        }
-        on_transaction_end(
-            &transaction,
-            Box::new(move |result| {
-                let found = found.borrow_mut().take();
-                done(match (found, result) {
-                    (Some(Err(error)), _) => Err(error),
-                    (Some(Ok(claim)), Ok(())) => Ok(claim),
-                    (_, Err(reason)) => Err(StoreError::unavailable(reason)),
-                    (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
-                });
-            }),
-        );
-    }
-
-    fn read(&self, part: Part, from: u64, most: u32, done: Done<Result<Vec<Stored>, StoreError>>) {
-        let request = (|| {
-            let mode = IdbTransactionMode::Readonly;
-            let (store, range) = match part {
-                Part::Log => (LOG, IdbKeyRange::lower_bound(&number(from))?),
-                Part::Base(base) => (META, pieces(base, from)?),
-            };
-            let transaction = self.database.transaction_with_str_and_mode(store, mode)?;
-            transaction.object_store(store)?.get_all_with_key_and_limit(&range, most)
-        })();
-        match request {
-            Err(error) => done(Err(unusable(&error))),
-            Ok(request) => on_end(
-                &request,
-                Box::new(move |result| {
-                    done(match result {
-                        Err(error) => Err(unusable(&error)),
-                        Ok(values) => Ok(Array::from(&values).iter().map(Stored).collect()),
-                    });
-                }),
-            ),
-        }
-    }
-
-    fn append(
-        &self,
-        work: Rc<Transaction>,
-        durability: Durability,
-        leaving: bool,
-        done: Done<Result<(), AppendError>>,
-    ) {
+impl Appending {
+    fn perform(self, database: &IdbDatabase, done: Done<Result<(), AppendError>>) {
+        let Self { work, durability, leaving } = self;
         let most = if leaving { usize::MAX } else { WRITE_LEN };
-        let epoch = work.manifest.epoch;
-        self.guarded(epoch, durability, leaving, done, |log, meta, failure| {
+        let owner = work.manifest;
+        guarded(database, owner, durability, leaving, done, |log, meta, failure| {
             if work.manifest_changed {
                 put(meta, &MANIFEST.into(), &work.manifest.encode())?;
             }
@@ -272,20 +123,202 @@ impl Store for IndexedDb {
             put_frames([log.clone(), meta.clone()], work, 0, most, failure)
         });
     }
+}
+
+/// One transaction that does `work` if the manifest is that of its owner. Requests run in order, so
+/// that the check comes first and takes the rest back. What goes wrong in tasks to come is told
+/// to the third argument of `work`.
+fn guarded(
+    database: &IdbDatabase,
+    owner: Manifest,
+    durability: Durability,
+    leaving: bool,
+    done: Done<Result<(), AppendError>>,
+    work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
+) {
+    let transaction = match begin(database, durability) {
+        Ok(transaction) => transaction,
+        Err(error) => return done(Err(AppendError::Failed(reason(&error)))),
+    };
+    let failure = Failure { transaction: transaction.clone(), error: Rc::default() };
+    let (fencing, found) = (failure.clone(), Rc::clone(&failure.error));
+    let begun = (|| {
+        let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
+        on_end(
+            &meta.get(&MANIFEST.into())?,
+            Box::new(move |result| {
+                let Ok(value) = result else { return };
+                if let Err(error) = admit(owner, &value) {
+                    fencing.fail(error);
+                }
+            }),
+        );
+        work(&log, &meta, failure)?;
+        if leaving {
+            let ending: &CommittedTransaction = transaction.unchecked_ref();
+            ending.commit()?;
+        }
+        Ok(())
+    })();
+    if let Err(error) = begun {
+        abort(&transaction);
+        return done(Err(AppendError::Failed(reason(&error))));
+    }
+    on_transaction_end(
+        &transaction,
+        Box::new(move |result| {
+            done(match (found.take(), result) {
+                (Some(error), _) => Err(error),
+                (None, Ok(())) => Ok(()),
+                (None, Err(reason)) => Err(AppendError::Failed(reason)),
+            });
+        }),
+    );
+}
+
+fn begin(database: &IdbDatabase, durability: Durability) -> Result<IdbTransaction, JsValue> {
+    let durability = match durability {
+        Durability::Strict => "strict",
+        Durability::Relaxed => "relaxed",
+    };
+    let options = js_sys::Object::new();
+    Reflect::set(&options, &"durability".into(), &durability.into())?;
+    let stores = Array::of2(&LOG.into(), &META.into());
+    let database: &DurableDatabase = database.unchecked_ref();
+    database.transaction(&stores, "readwrite", &options)
+}
+
+impl Store for IndexedDb {
+    fn close(&self) {
+        self.connection.close();
+    }
+
+    fn watch(&self, disturbed: Disturbed) {
+        self.connection.watch(disturbed);
+    }
+
+    fn claim(&self, claimant: Claimant, done: Done<Result<Claim, StoreError>>) {
+        self.connection.with(move |database| match database {
+            Ok(database) => claim(&database, claimant, done),
+            Err(error) => done(Err(error)),
+        });
+    }
+
+    fn read(&self, part: Part, from: u64, most: u32, done: Done<Result<Vec<Stored>, StoreError>>) {
+        self.connection.with(move |database| match database {
+            Ok(database) => read(&database, part, from, most, done),
+            Err(error) => done(Err(error)),
+        });
+    }
+
+    fn append(
+        &self,
+        work: Rc<Transaction>,
+        durability: Durability,
+        leaving: bool,
+        done: Done<Result<(), AppendError>>,
+    ) {
+        self.clone().attempt(Appending { work, durability, leaving }, true, done);
+    }
 
     fn repair(
         &self,
-        epoch: u64,
+        owner: &Manifest,
         repair: &Repair,
         record: Option<&[u8]>,
         done: Done<Result<(), AppendError>>,
     ) {
-        self.guarded(epoch, Durability::Strict, false, done, |log, _, _| {
-            let from = number(repair.delete_from);
-            let range = IdbKeyRange::lower_bound(&from)?;
-            log.delete(range.as_ref())?;
-            record.map_or(Ok(()), |record| put(log, &from, record).map(|_| ()))
+        let (owner, from) = (*owner, number(repair.delete_from));
+        let record = record.map(<[u8]>::to_vec);
+        self.connection.with(move |database| {
+            let database = match database {
+                Ok(database) => database,
+                Err(error) => return done(Err(AppendError::Failed(error.message))),
+            };
+            guarded(&database, owner, Durability::Strict, false, done, |log, _, _| {
+                let range = IdbKeyRange::lower_bound(&from)?;
+                log.delete(range.as_ref())?;
+                record.map_or(Ok(()), |record| put(log, &from, &record).map(|_| ()))
+            });
         });
+    }
+}
+
+fn claim(database: &IdbDatabase, claimant: Claimant, done: Done<Result<Claim, StoreError>>) {
+    let transaction = match begin(database, Durability::Strict) {
+        Ok(transaction) => transaction,
+        Err(error) => return done(Err(unusable(&error))),
+    };
+    let found: Rc<RefCell<Option<Result<Claim, StoreError>>>> = Rc::default();
+    let last: Rc<Cell<Option<u64>>> = Rc::default();
+    let begun = (|| {
+        let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
+        let direction = IdbCursorDirection::Prev;
+        let everything = JsValue::UNDEFINED;
+        let cursor = log.open_key_cursor_with_range_and_direction(&everything, direction)?;
+        let seen = Rc::clone(&last);
+        on_end(&cursor, Box::new(move |result| seen.set(result.ok().and_then(|c| key_of(&c)))));
+        let manifest = meta.get(&MANIFEST.into())?;
+        let (found, last) = (Rc::clone(&found), Rc::clone(&last));
+        let aborting = transaction.clone();
+        on_end(
+            &manifest,
+            Box::new(move |result| {
+                let Ok(value) = result else { return };
+                let claim = take_over(&log, &meta, &value, last.get(), claimant);
+                if claim.is_err() {
+                    abort(&aborting);
+                }
+                *found.borrow_mut() = Some(claim);
+            }),
+        );
+        Ok::<(), JsValue>(())
+    })();
+    if let Err(error) = begun {
+        abort(&transaction);
+        return done(Err(unusable(&error)));
+    }
+    on_transaction_end(
+        &transaction,
+        Box::new(move |result| {
+            let found = found.borrow_mut().take();
+            done(match (found, result) {
+                (Some(Err(error)), _) => Err(error),
+                (Some(Ok(claim)), Ok(())) => Ok(claim),
+                (_, Err(reason)) => Err(StoreError::unavailable(reason)),
+                (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
+            });
+        }),
+    );
+}
+
+fn read(
+    database: &IdbDatabase,
+    part: Part,
+    from: u64,
+    most: u32,
+    done: Done<Result<Vec<Stored>, StoreError>>,
+) {
+    let request = (|| {
+        let mode = IdbTransactionMode::Readonly;
+        let (store, range) = match part {
+            Part::Log => (LOG, IdbKeyRange::lower_bound(&number(from))?),
+            Part::Base(base) => (META, pieces(base, from)?),
+        };
+        let transaction = database.transaction_with_str_and_mode(store, mode)?;
+        transaction.object_store(store)?.get_all_with_key_and_limit(&range, most)
+    })();
+    match request {
+        Err(error) => done(Err(unusable(&error))),
+        Ok(request) => on_end(
+            &request,
+            Box::new(move |result| {
+                done(match result {
+                    Err(error) => Err(unusable(&error)),
+                    Ok(values) => Ok(Array::from(&values).iter().map(Stored).collect()),
+                });
+            }),
+        ),
     }
 }
 
@@ -391,27 +424,6 @@ fn take_over(
     Ok(Claim { manifest, last })
 }
 
-/// Why IndexedDB cannot be used.
-fn unusable(error: &JsValue) -> StoreError {
-    let message = reason(error);
-    match error.dyn_ref::<DomException>().map(DomException::name).as_deref() {
-        Some("VersionError") => StoreError::too_new(message),
-        _ => StoreError::unavailable(message),
-    }
-}
-
-fn open_request(name: &str) -> Result<IdbOpenDbRequest, StoreError> {
-    let factory =
-        Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(|error| unusable(&error))?;
-    if factory.is_undefined() || factory.is_null() {
-        return Err(StoreError::unavailable("this environment has no IndexedDB"));
-    }
-    let factory: IdbFactory = factory.unchecked_into();
-    factory
-        .open_with_u32(&format!("lodis:{name}"), DATABASE_VERSION)
-        .map_err(|error| unusable(&error))
-}
-
 fn key_of(cursor: &JsValue) -> Option<u64> {
     let cursor: &IdbCursor = cursor.dyn_ref()?;
     cursor.key().ok()?.as_f64().map(|key| key as u64)
@@ -426,20 +438,6 @@ fn abort(transaction: &IdbTransaction) {
     let _ = transaction.abort();
 }
 
-/// Tells the end of a request: exactly one of the two events comes, once.
-fn on_end(request: &IdbRequest, done: Box<dyn FnOnce(Result<JsValue, JsValue>)>) {
-    let ended = request.clone();
-    let handler = Closure::once_into_js(move |_: Event| {
-        let error = ended.error().ok().flatten();
-        done(match error {
-            Some(error) => Err(error.into()),
-            None => ended.result(),
-        });
-    });
-    request.set_onsuccess(Some(handler.unchecked_ref()));
-    request.set_onerror(Some(handler.unchecked_ref()));
-}
-
 /// Tells the end of a transaction, with the reason of an abort. An `error` is followed by `abort`.
 fn on_transaction_end(transaction: &IdbTransaction, done: Box<dyn FnOnce(Result<(), String>)>) {
     let ended = transaction.clone();
@@ -447,9 +445,18 @@ fn on_transaction_end(transaction: &IdbTransaction, done: Box<dyn FnOnce(Result<
         if event.type_() == "complete" {
             return done(Ok(()));
         }
-        let error = ended.error().map(JsValue::from);
-        done(Err(error.map_or_else(|| "the transaction was aborted".to_owned(), |e| reason(&e))));
+        done(Err(why_aborted(ended.error())));
     });
     transaction.set_oncomplete(Some(handler.unchecked_ref()));
     transaction.set_onabort(Some(handler.unchecked_ref()));
+}
+
+/// Some browsers tell that there is no room by an `AbortError`, or by no error at all.
+fn why_aborted(error: Option<DomException>) -> String {
+    match error {
+        Some(error) if error.name() != "AbortError" => reason(&error),
+        _ => "AbortError: the browser has aborted the transaction without a reason; \
+              its storage may be full"
+            .to_owned(),
+    }
 }

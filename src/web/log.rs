@@ -6,7 +6,7 @@
 use super::facade::{Core, Lodis};
 use super::indexed_db::IndexedDb;
 use super::reader::Reader;
-use super::store::{AppendError, Claim, Claimant, Part, Store, StoreError};
+use super::store::{AppendError, Claim, Claimant, FENCED, Part, Store, StoreError};
 use super::timer::{LOAD_MS, TICK_MS, Timer, after_this_task, elapsed_ms, now_ms};
 use crate::engine::config::{AppendFsync, Config};
 use crate::engine::rdb::file::Purpose;
@@ -37,12 +37,15 @@ export interface LogOptions {
 }
 /**
  * "durable": stored up to this offset; "failed": writes are refused, for this reason; "recovered";
- * "fenced": another context owns the store now; "progress": 0..1 while loading; "cut": the end of
- * the log was not whole and has been cut, for this reason; "rewritten": the log has a new base;
- * "rewriteFailed": it could not be written, for this reason.
+ * "fenced": another context owns the store now; "lost": what was stored is gone, for this reason, and
+ * is written anew, after which "recovered" comes; "blocked": opening waits for other contexts;
+ * "progress": 0..1 while loading; "cut": the end of the log was not whole and has been cut, for this
+ * reason; "rewritten": the log has a new base; "rewriteFailed": it could not be written, for this
+ * reason.
  */
 export type LogEvent =
-  | "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut" | "rewritten" | "rewriteFailed";
+  | "durable" | "failed" | "recovered" | "fenced" | "lost" | "blocked" | "progress" | "cut"
+  | "rewritten" | "rewriteFailed";
 "#;
 
 #[derive(Deserialize)]
@@ -88,7 +91,9 @@ impl Log {
             Ok(driver) => settle(Ok(Log { driver }.into())),
             Err(error) => settle(Err(js_error(error.code, &error.message))),
         };
-        IndexedDb::open(&name, move |store| match store {
+        let told = on_event.clone();
+        let on_stall = Rc::new(move |why: String| tell(&told, "blocked", why.into()));
+        IndexedDb::open(&name, on_stall, move |store| match store {
             Ok(store) => Opening::claim(core, Rc::new(store), options, on_event, Box::new(settle)),
             Err(error) => settle(Err(error)),
         });
@@ -189,7 +194,7 @@ impl Opening {
             Fsync::Everysec => AppendFsync::Everysec,
             Fsync::No => AppendFsync::No,
         };
-        let claimant = Claimant { append_only: options.append_only, now_ms: now_ms() };
+        let claimant = Claimant { append_only: options.append_only, now_ms: now_ms(), anew: None };
         let claiming = Rc::clone(&store);
         let done = move |claim: Result<Claim, StoreError>| match claim {
             Err(error) => {
@@ -293,13 +298,13 @@ impl Opening {
             Err(error) => {
                 closing.close();
                 let why = match error {
-                    AppendError::Fenced => "another context has taken over the store".to_owned(),
-                    AppendError::Failed(why) => why,
+                    AppendError::Fenced => return settle(Err(StoreError::fenced())),
+                    AppendError::Lost(why) | AppendError::Failed(why) => why,
                 };
                 settle(Err(StoreError::unavailable(why)));
             }
         };
-        store.repair(manifest.epoch, &repair, kept.as_deref(), Box::new(done));
+        store.repair(&manifest, &repair, kept.as_deref(), Box::new(done));
     }
 }
 
@@ -367,6 +372,13 @@ impl Driver {
                 }
             })
         });
+        let driver = Rc::downgrade(self);
+        self.store.watch(Box::new(move |reason| {
+            if let Some(driver) = driver.upgrade() {
+                driver.manager.borrow_mut().disturbed(reason.as_deref(), now_ms());
+                driver.pump();
+            }
+        }));
         let engine = &mut self.core.borrow_mut().engine;
         engine.effects.set_enabled(engine.config.append_only);
         self.manager.borrow().report(&mut engine.persistence);
@@ -441,6 +453,8 @@ impl Driver {
                 after_this_task(Box::new(move || driver.store_deferred()));
             }
             Action::Store(transaction, durability) => self.append(transaction, durability),
+            Action::Claim(manifest) => self.claim(manifest),
+            Action::Lost(why) => tell(&self.on_event, "lost", why.into()),
             Action::Durable(offset) => tell(&self.on_event, "durable", (offset as f64).into()),
             Action::Failed(why) => tell(&self.on_event, "failed", why.into()),
             Action::Recovered => tell(&self.on_event, "recovered", "".into()),
@@ -528,12 +542,31 @@ impl Driver {
                 match result {
                     Ok(()) => manager.stored(now),
                     Err(AppendError::Failed(why)) => manager.failed(&why, now),
+                    Err(AppendError::Lost(why)) => manager.lost(&why, now),
                     Err(AppendError::Fenced) => manager.fenced(),
                 }
             }
             driver.pump();
         };
         self.store.append(transaction, durability, self.leaving.get(), Box::new(done));
+    }
+
+    /// Begins anew in a store that was emptied.
+    fn claim(self: &Rc<Self>, manifest: Manifest) {
+        let driver = Rc::clone(self);
+        let claimant = Claimant { append_only: false, now_ms: now_ms(), anew: Some(manifest) };
+        let done = move |claimed: Result<Claim, StoreError>| {
+            {
+                let mut manager = driver.manager.borrow_mut();
+                match claimed {
+                    Ok(_) => manager.claimed(now_ms()),
+                    Err(error) if error.code == FENCED => manager.fenced(),
+                    Err(error) => manager.failed(&error.message, now_ms()),
+                }
+            }
+            driver.pump();
+        };
+        self.store.claim(claimant, Box::new(done));
     }
 
     fn answer_waiters(&self, of: impl Fn(u64) -> bool, result: &Result<u64, String>) {

@@ -5,6 +5,7 @@
 
 mod allocator;
 mod channel;
+mod connection;
 mod facade;
 mod frame;
 mod indexed_db;

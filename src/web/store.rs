@@ -1,5 +1,6 @@
 //! What the log needs of a store, whatever keeps the bytes.
 
+use super::connection::Disturbed;
 use crate::persist::frame::FrameError;
 use crate::persist::log::{Durability, Transaction};
 use crate::persist::manifest::Manifest;
@@ -38,11 +39,14 @@ pub(super) trait Store {
     /// Makes the log end where the replay did; `record` is what stays of the last record.
     fn repair(
         &self,
-        epoch: u64,
+        owner: &Manifest,
         repair: &Repair,
         record: Option<&[u8]>,
         done: Done<Result<(), AppendError>>,
     );
+
+    /// Tells `disturbed` from now on when the store was out of reach, and may have changed.
+    fn watch(&self, _disturbed: Disturbed) {}
 
     /// Closes the connection. What is under way still ends.
     fn close(&self);
@@ -60,7 +64,7 @@ pub(super) enum Part {
 /// Why a store cannot be used.
 #[derive(Clone, Debug)]
 pub(super) struct StoreError {
-    /// `STORE_UNAVAILABLE`, `STORE_TOO_NEW` or `STORE_CORRUPT`.
+    /// `STORE_UNAVAILABLE`, `STORE_TOO_NEW`, `STORE_CORRUPT` or `FENCED`.
     pub(super) code: &'static str,
     /// For people.
     pub(super) message: String,
@@ -77,17 +81,27 @@ impl StoreError {
         Self { code: "STORE_CORRUPT", message: message.into() }
     }
 
+    /// Somebody else owns it.
+    pub(super) fn fenced() -> Self {
+        Self { code: FENCED, message: "another context has taken over the store".to_owned() }
+    }
+
     /// A newer program has written it.
     pub(super) fn too_new(message: impl Into<String>) -> Self {
         Self { code: "STORE_TOO_NEW", message: message.into() }
     }
 }
 
+/// The code of [`StoreError::fenced`].
+pub(super) const FENCED: &str = "FENCED";
+
 /// How an append ended without being stored.
 #[derive(Clone, Debug)]
 pub(super) enum AppendError {
-    /// Another epoch is in the manifest.
+    /// Another owner has put its manifest there.
     Fenced,
+    /// What was stored is gone, for this reason.
+    Lost(String),
     /// The transaction was aborted, for this reason.
     Failed(String),
 }
@@ -99,6 +113,24 @@ pub(super) struct Claimant {
     pub(super) append_only: bool,
     /// Unix milliseconds.
     pub(super) now_ms: i64,
+    /// The store was emptied under its owner, who begins anew with this manifest.
+    pub(super) anew: Option<Manifest>,
+}
+
+/// Whether the owner whose manifest this is may write, who finds `value` in the place of it.
+pub(super) fn admit(owner: Manifest, value: &JsValue) -> Result<(), AppendError> {
+    let lost = |why: &str| Err(AppendError::Lost(why.to_owned()));
+    if value.is_undefined() {
+        return lost("the store was emptied");
+    }
+    let bytes = to_bytes(value).unwrap_or_default();
+    match Manifest::decode(&bytes) {
+        Ok(found) if found.created_ms != owner.created_ms => Err(AppendError::Fenced),
+        Ok(found) if found.epoch < owner.epoch => lost("the store is one of an earlier time"),
+        Ok(found) if found.epoch == owner.epoch => Ok(()),
+        Ok(_) | Err(FrameError::TooNew { .. }) => Err(AppendError::Fenced),
+        Err(_) => lost("the manifest in the store is damaged"),
+    }
 }
 
 impl Claimant {
@@ -109,6 +141,19 @@ impl Claimant {
         found: Option<&[u8]>,
         last: Option<u64>,
     ) -> Result<Manifest, StoreError> {
+        if let Some(manifest) = self.anew {
+            return match found.map(Manifest::decode) {
+                Some(Ok(found))
+                    if found.created_ms != manifest.created_ms || found.epoch > manifest.epoch =>
+                {
+                    Err(StoreError::fenced())
+                }
+                Some(Err(error @ FrameError::TooNew { .. })) => {
+                    Err(StoreError::too_new(error.to_string()))
+                }
+                _ => Ok(manifest),
+            };
+        }
         let mut manifest = match found {
             Some(bytes) => Manifest::decode(bytes).map_err(|error| match error {
                 FrameError::TooNew { .. } => StoreError::too_new(error.to_string()),

@@ -21,6 +21,8 @@ pub struct Disk {
     pub manifest: Manifest,
     pub records: BTreeMap<u64, Vec<u8>>,
     pub pieces: BTreeMap<(u64, u64), Vec<u8>>,
+    /// Emptied, and no base was stored since.
+    pub lost: bool,
     /// What it was before each transaction since the last strict one.
     before: Vec<Disk>,
 }
@@ -59,6 +61,22 @@ impl Disk {
         }
     }
 
+    /// Somebody empties the store, or forgets some of it.
+    pub fn lose(&mut self, dice: &mut Dice) {
+        self.manifest = Manifest::default();
+        self.records.retain(|_, _| dice.one_in(4));
+        self.pieces.retain(|_, _| dice.one_in(4));
+        self.lost = true;
+        self.before.clear();
+    }
+
+    /// The owner begins anew.
+    pub fn claim(&mut self, manifest: Manifest) {
+        self.manifest = manifest;
+        self.trim(u64::MAX);
+        self.before.clear();
+    }
+
     /// Deletes what the manifest has no use for.
     pub fn trim(&mut self, newest: u64) {
         let Manifest { start, base, .. } = self.manifest;
@@ -72,6 +90,12 @@ impl Disk {
         under_way: Option<(Rc<Transaction>, Durability)>,
         dice: &mut Dice,
     ) -> Damage {
+        if self.manifest == Manifest::default() {
+            // Records without a manifest would not be opened, but deleted.
+            self.records.clear();
+            self.pieces.clear();
+            return Damage::Crash;
+        }
         if let Some((transaction, durability)) = under_way {
             match dice.below(3) {
                 0 => {}

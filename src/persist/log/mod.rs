@@ -14,9 +14,11 @@
 //! that does, and deletes what was before. A rewrite that fails is given up, and the log is as it
 //! was.
 
+mod loss;
 mod rewrite;
 mod transaction;
 
+pub use loss::{RETRY_MAX_MS, RETRY_MS};
 pub use rewrite::{REST_MAX_MS, REST_MS};
 pub use transaction::{Durability, Place, Transaction};
 
@@ -25,6 +27,7 @@ use super::manifest::{Base, Manifest};
 use crate::engine::config::AppendFsync;
 use crate::engine::effects::Effects;
 use crate::engine::status::PersistenceStatus;
+use loss::Loss;
 use rewrite::{Rewrite, Rewrites};
 use std::collections::VecDeque;
 use std::iter;
@@ -39,8 +42,6 @@ pub const EVERYSEC_MS: i64 = 900;
 pub const NO_MS: i64 = 5000;
 /// See [`NO_MS`].
 pub const NO_BYTES: usize = 64 * 1024;
-/// How long a failed transaction rests before it is tried again.
-pub const RETRY_MS: i64 = 1000;
 /// So many pieces of a base wait for the store, at most.
 const PIECES_MAX: usize = 2;
 
@@ -60,8 +61,15 @@ pub struct Settings {
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Perform the transaction, then report [`Log::stored`], [`Log::failed`] or [`Log::fenced`].
+    /// Perform the transaction, then report [`Log::stored`], [`Log::failed`], [`Log::fenced`] or
+    /// [`Log::lost`].
     Store(Rc<Transaction>, Durability),
+    /// Put this manifest into the store, which has none, or one of an earlier time, and delete
+    /// everything else; then report [`Log::claimed`], [`Log::failed`] or [`Log::fenced`].
+    Claim(Manifest),
+    /// What was in the store is gone, for this reason, and will be written anew. [`Action::Recovered`]
+    /// follows once all of it is there.
+    Lost(String),
     /// Every effect before the offset is in the store.
     Durable(u64),
     /// The store failed, with this reason: writes must be refused.
@@ -135,8 +143,14 @@ pub struct Log {
     under_way: Option<(Line, Durability, Rc<Transaction>)>,
     /// Whose turn it was.
     last_line: Line,
+    /// The transaction at the front of this line has failed, or so it seemed: a connection may break
+    /// after it was stored. No other may begin, with a manifest that knows nothing of that.
+    uncertain: Option<Line>,
     rewrites: Rewrites,
+    loss: Loss,
     retry_at: Option<i64>,
+    /// How many transactions have failed, one after the other.
+    tries: u32,
     failure: Option<String>,
     fenced: bool,
     /// The offset after everything that was appended.
@@ -177,8 +191,11 @@ impl Log {
             base: VecDeque::new(),
             under_way: None,
             last_line: Line::Base,
+            uncertain: None,
             rewrites: Rewrites::after(manifest.base.number),
+            loss: Loss::None,
             retry_at: None,
+            tries: 0,
             failure: None,
             fenced: false,
             end,
@@ -246,7 +263,7 @@ impl Log {
         if is_held {
             // Whoever waits for what was held back is not to wait for ever.
             self.fail("appendonly was turned off before the log had begun");
-            self.recover();
+            self.clear_failure();
             self.replaced_after = None;
             self.forget_held();
             self.end = self.held_from.max(self.rewrites.save_only().unwrap_or(0));
@@ -393,6 +410,10 @@ impl Log {
             self.strict = self.durable;
         }
         self.last_stored_ms = now_ms;
+        self.tries = 0;
+        if matches!(plan.change, Some(Change::Base { .. })) && self.loss == Loss::Claimed {
+            self.loss = Loss::MadeGood;
+        }
         self.recover();
         self.actions.push_back(Action::Durable(self.durable));
         if let Some(Change::Base { base, .. }) = plan.change {
@@ -408,19 +429,25 @@ impl Log {
         }
     }
 
-    /// The transaction under way has failed and left nothing behind.
+    /// The transaction under way has failed. It may be in the store all the same, but only whole.
     pub fn failed(&mut self, reason: &str, now_ms: i64) {
-        let Some((_, _, transaction)) = self.under_way.take() else { return };
-        if transaction.kind == Kind::Piece {
-            let is_held = self.is_held();
-            self.abandon_rewrite(reason, now_ms);
-            if is_held {
-                self.rewrites.put_off(now_ms.saturating_add(RETRY_MS));
-                self.fail(reason);
+        if self.loss == Loss::Claiming {
+            self.loss = Loss::Unclaimed;
+        } else {
+            let Some((line, _, transaction)) = self.under_way.take() else { return };
+            if transaction.kind == Kind::Piece {
+                let is_needed = self.is_held() || self.loss.is_open();
+                self.abandon_rewrite(reason, now_ms);
+                if is_needed {
+                    let until = self.rest_until(now_ms);
+                    self.rewrites.put_off(until);
+                    self.fail(reason);
+                }
+                return self.start_if_due(now_ms);
             }
-            return self.start_if_due(now_ms);
+            self.uncertain = Some(line);
         }
-        self.retry_at = Some(now_ms.saturating_add(RETRY_MS));
+        self.retry_at = Some(self.rest_until(now_ms));
         self.fail(reason);
     }
 
@@ -442,7 +469,7 @@ impl Log {
 
     /// When to call [`Log::wake`]: Unix milliseconds, `None` when nothing waits for a time.
     pub fn wake_at(&self) -> Option<i64> {
-        if self.under_way.is_some() || self.fenced {
+        if self.under_way.is_some() || self.fenced || self.loss == Loss::Claiming {
             return None;
         }
         let due = self.retry_at.or_else(|| self.due_at());
@@ -520,12 +547,6 @@ impl Log {
         }
     }
 
-    fn recover(&mut self) {
-        if self.failure.take().is_some() {
-            self.actions.push_back(Action::Recovered);
-        }
-    }
-
     /// Gives the rewrite up; what has been stored of it is deleted.
     fn abandon_rewrite(&mut self, reason: &str, now_ms: i64) {
         self.base.clear();
@@ -564,6 +585,10 @@ impl Log {
         if self.fenced || self.retry_at.is_some_and(|at| at > now_ms) {
             return;
         }
+        self.retry_at = None;
+        if self.claims_first() {
+            return;
+        }
         let (size, base) = (self.size(), self.manifest.base.len);
         if self.rewrites.is_due(&self.settings, size, base, now_ms) {
             self.rewrites.is_asked = true;
@@ -590,11 +615,12 @@ impl Log {
     fn start(&mut self, wants_strict: bool) {
         let base_next = self.last_line == Line::Stream && self.failure.is_none();
         let base_ready = self.base.front().is_some_and(|plan| plan.after <= self.plans_done);
-        let line = match (self.stream.is_empty(), base_ready) {
-            (true, false) => return,
-            (true, true) => Line::Base,
-            (false, true) if base_next => Line::Base,
-            (false, _) => Line::Stream,
+        let line = match (self.uncertain.take(), self.stream.is_empty(), base_ready) {
+            (Some(line), ..) => line,
+            (_, true, false) => return,
+            (_, true, true) => Line::Base,
+            (_, false, true) if base_next => Line::Base,
+            (_, false, _) => Line::Stream,
         };
         let before = self.manifest;
         let Some(plan) = self.line(line).front() else { return };
@@ -611,7 +637,6 @@ impl Log {
         let always = self.settings.append_fsync == AppendFsync::Always;
         let strict = is_change || (!is_piece && (wants_strict || always));
         let durability = if strict { Durability::Strict } else { Durability::Relaxed };
-        self.retry_at = None;
         self.last_line = line;
         self.under_way = Some((line, durability, Rc::clone(&transaction)));
         self.actions.push_back(Action::Store(transaction, durability));
@@ -650,6 +675,7 @@ impl Log {
             && self.strict >= to
             && self.plans_done >= plans
             && !self.is_held()
+            && !self.loss.is_open()
         {
             self.flush_to = None;
             self.actions.push_back(Action::Flushed(self.strict));
