@@ -16,21 +16,31 @@ async function freePort() {
 
 /** A redis-server, if it is installed. */
 export async function redisServer() {
-  const port = await freePort();
-  const server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", ""], { stdio: "ignore" });
-  const failed = once(server, "error").then(() => true);
-  for (let turn = 0; turn < 100; turn++) {
-    const socket = connect(port, "127.0.0.1");
-    const answers = await Promise.race([
-      failed.then(() => "missing"),
-      once(socket, "connect").then(() => "there", () => new Promise((resolve) => setTimeout(resolve, 50))),
-    ]);
-    socket.destroy();
-    if (answers === "missing") return undefined;
-    if (answers === "there") return { port, pid: server.pid, close: () => server.kill() };
+  // A port that is free now may be taken by the time the server asks for it.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const port = await freePort();
+    const server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", ""], { stdio: "ignore" });
+    const isMissing = await once(server, "spawn").then(() => false, () => true);
+    if (isMissing) return undefined;
+    while (server.exitCode === null) {
+      if ((await processAt(port)) === server.pid) return { port, pid: server.pid, close: () => server.kill() };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
-  server.kill();
-  return undefined;
+  throw new Error("redis-server does not start");
+}
+
+/** The number of the redis-server's process that listens on a port. */
+async function processAt(port) {
+  const socket = connect(port, "127.0.0.1").setEncoding("latin1").setTimeout(1000, () => socket.destroy());
+  let info = "";
+  socket.end("INFO server\r\nQUIT\r\n");
+  try {
+    for await (const text of socket) info += text;
+  } catch {
+    // Nobody listens yet.
+  }
+  return Number(/^process_id:(\d+)\r$/m.exec(info)?.[1]);
 }
 
 /** The built package's `lodis serve`. */

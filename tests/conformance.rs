@@ -150,7 +150,7 @@ impl Target for Real {
         let before = blocked(&self.redis.call(&[b"INFO", b"clients"]));
         self.send(client, argv);
         // What other clients do next must come after it.
-        for _ in 0..200 {
+        for _ in 0..6000 {
             if blocked(&self.redis.call(&[b"INFO", b"clients"])) > before {
                 return Ok(());
             }

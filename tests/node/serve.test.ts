@@ -55,14 +55,20 @@ test("a port in use and an address of somebody else are clear errors", async () 
 });
 
 test("only this machine can connect unless told otherwise", async () => {
-  const child = spawn(process.execPath, [cli, "serve", "--port", "0", "--host", "::1"]);
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const port = Number(/^lodis is listening on \[::1\]:(\d+)\n$/.exec(line.toString())?.[1]);
-  const socket = connect(port, "127.0.0.1");
-  const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
-  expect(error.code).toBe("ECONNREFUSED");
-  child.kill("SIGTERM");
-  await once(child, "exit");
+  const outcomes: string[] = [];
+  // Somebody else may listen on the same port of the other address.
+  while (outcomes.length < 5 && outcomes.at(-1) !== "ECONNREFUSED") {
+    const child = spawn(process.execPath, [cli, "serve", "--port", "0", "--host", "::1"]);
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    const port = Number(/^lodis is listening on \[::1\]:(\d+)\n$/.exec(line.toString())?.[1]);
+    const socket = connect(port, "127.0.0.1");
+    const connected = once(socket, "connect").then(() => "connected");
+    outcomes.push(await connected.catch((error: NodeJS.ErrnoException) => error.code!));
+    socket.destroy();
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  }
+  expect(outcomes.at(-1)).toBe("ECONNREFUSED");
 });
 
 test("maxmemory and its policy are those of the server", async () => {

@@ -37,33 +37,25 @@ impl Redis {
     }
 
     fn start_with(options: &[&str]) -> Option<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
-        let started = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--enable-debug-command", "local"])
-            .args(options)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut process) = started else {
-            let variable = |name| std::env::var(name).ok();
-            let (ci, require) = (variable("CI"), variable("LODIS_REQUIRE_REDIS"));
-            assert!(
-                !is_required(ci.as_deref(), require.as_deref()),
-                "redis-server is not installed, and CI or LODIS_REQUIRE_REDIS asks for it"
-            );
-            // The test harness captures what eprintln! writes, and this is to be seen.
-            let _ = writeln!(std::io::stderr(), "skipped: redis-server is not installed");
-            return None;
-        };
-        for _ in 0..200 {
-            if let Some(client) = Client::connect(port) {
+        // A port that is free now may be taken by the time the server asks for it.
+        for _ in 0..20 {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
+            let Ok(mut process) = spawn(port, options) else {
+                let variable = |name| std::env::var(name).ok();
+                let (ci, require) = (variable("CI"), variable("LODIS_REQUIRE_REDIS"));
+                assert!(
+                    !is_required(ci.as_deref(), require.as_deref()),
+                    "redis-server is not installed, and CI or LODIS_REQUIRE_REDIS asks for it"
+                );
+                // The test harness captures what eprintln! writes, and this is to be seen.
+                let _ = writeln!(std::io::stderr(), "skipped: redis-server is not installed");
+                return None;
+            };
+            if let Some(client) = connect_to(&mut process, port) {
                 return Some(Self { process, port, client });
             }
-            std::thread::sleep(Duration::from_millis(25));
         }
-        let _ = process.kill();
-        panic!("redis-server does not answer on port {port}");
+        panic!("redis-server does not start");
     }
 
     /// Runs a command; answers the bytes of the reply.
@@ -112,6 +104,33 @@ impl Redis {
     }
 }
 
+fn spawn(port: u16, options: &[&str]) -> std::io::Result<Child> {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .args(["--enable-debug-command", "local"])
+        .args(options)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// A connection to this process; `None` if it has ended.
+fn connect_to(process: &mut Child, port: u16) -> Option<Client> {
+    for _ in 0..2400 {
+        if let Some(mut client) = Client::connect(port)
+            && client.process_id() == Some(process.id())
+        {
+            return Some(client);
+        }
+        if process.try_wait().is_ok_and(|status| status.is_some()) {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    let _ = process.kill();
+    panic!("redis-server does not answer on port {port}");
+}
+
 /// Whether tests fail without a redis-server, given the variables `CI` and `LODIS_REQUIRE_REDIS`.
 pub fn is_required(ci: Option<&str>, require: Option<&str>) -> bool {
     ci == Some("true") || require.is_some()
@@ -125,8 +144,20 @@ pub struct Client {
 impl Client {
     fn connect(port: u16) -> Option<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         Some(Self { stream: BufReader::new(stream) })
+    }
+
+    /// The number of the server's process; `None` if it is no redis-server.
+    fn process_id(&mut self) -> Option<u32> {
+        self.stream.get_mut().write_all(b"INFO server\r\n").ok()?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok()?;
+        let len: usize = line.strip_prefix('$')?.trim_end().parse().ok()?;
+        let mut info = vec![0; len.checked_add(2)?];
+        self.stream.read_exact(&mut info).ok()?;
+        let info = String::from_utf8(info).ok()?;
+        info.lines().find_map(|line| line.strip_prefix("process_id:"))?.parse().ok()
     }
 
     /// Sends a command.
@@ -164,7 +195,7 @@ impl Client {
         let mut line = String::new();
         while !line.starts_with("$EOF:") {
             line.clear();
-            self.stream.read_line(&mut line).expect("a snapshot within ten seconds");
+            self.stream.read_line(&mut line).expect("a snapshot within a minute");
         }
         let mark = &line.trim_end().as_bytes()["$EOF:".len()..];
         let mut snapshot = Vec::new();
@@ -177,7 +208,7 @@ impl Client {
 
     fn read_reply(&mut self, reply: &mut Vec<u8>) {
         let start = reply.len();
-        self.stream.read_until(b'\n', reply).expect("a reply within ten seconds");
+        self.stream.read_until(b'\n', reply).expect("a reply within a minute");
         let line = String::from_utf8_lossy(&reply[start..]).into_owned();
         let len = line[1..].trim_end().parse::<usize>().ok();
         match (line.as_bytes()[0], len) {
