@@ -37,11 +37,26 @@ export class Durability {
     if (!this.log.waitsForStore()) return undefined;
     const offset = this.lodis.offset();
     if (this.log.durableOffset() >= offset) return undefined;
-    const reason = this.log.error();
-    if (reason !== undefined) return Promise.reject(misconf(reason));
+    const refusal = this.refusal();
+    if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.waiters.push({ offset, resolve, reject });
     });
+  }
+
+  /** Why writes are refused, while they are. */
+  refusal(): ReplyError | undefined {
+    const reason = this.log.error();
+    return reason === undefined ? undefined : misconf(reason);
+  }
+
+  /** Resolves once everything up to now is on the disk. */
+  async flushed(): Promise<void> {
+    try {
+      await this.log.flush();
+    } catch (error) {
+      throw this.refusal() ?? error;
+    }
   }
 
   /** The log has stored more. */

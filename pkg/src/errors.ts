@@ -38,3 +38,25 @@ export class LostError extends Error {
     return "LostError";
   }
 }
+
+/** Why a file is not loaded. */
+export type FileErrorCode = "RDB_CORRUPT" | "RDB_TOO_NEW" | "RDB_UNSUPPORTED" | "OUT_OF_MEMORY";
+
+/** A file could not be loaded, and nothing has changed. */
+export class FileError extends Error {
+  /**
+   * `RDB_CORRUPT`: it is no RDB file, or damaged, or not whole; `RDB_TOO_NEW`: it is of a version that
+   * is not known; `RDB_UNSUPPORTED`: it has data of a module, or more databases than there are;
+   * `OUT_OF_MEMORY`: there is not enough memory for it, or `maxmemory` does not allow it.
+   */
+  readonly code: FileErrorCode;
+
+  constructor(code: FileErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+
+  override get name(): string {
+    return "FileError";
+  }
+}

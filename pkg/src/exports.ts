@@ -1,7 +1,9 @@
 export type { Hint } from "./boundary/wasm.js";
 export { Multi, Pipeline } from "./batch.js";
 export type { Persistence } from "./durability.js";
-export { ClosedError, LostError, ReplyError } from "./errors.js";
+export { ClosedError, FileError, LostError, ReplyError } from "./errors.js";
+export type { FileErrorCode } from "./errors.js";
+export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 export type { InstanceEvents, Role } from "./host.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { BytesRedis, Redis, Stop, SyncBytesRedis, SyncRedis } from "./redis.js";

@@ -6,6 +6,7 @@ import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError } from "./errors.js";
 import { Events, report } from "./events.js";
+import { Files } from "./files.js";
 import { Guests } from "./guests.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
@@ -47,6 +48,7 @@ export class Host {
   readonly engine: Engine;
   readonly events = new Events<InstanceEvents>();
   readonly subscriptions = new Subscriptions();
+  readonly files: Files;
   role: Role = "alone";
   private state: State = "opening";
   private session = 0;
@@ -71,6 +73,12 @@ export class Host {
     this.engine = new Engine(loaded, settings);
     this.engine.onWrite = () => this.durability?.written();
     this.blocking = new Blocking(this.engine);
+    this.files = new Files({
+      engine: this.engine,
+      mustHaveData: () => this.mustBeLocal("call it there"),
+      storeError: () => this.durability?.refusal(),
+      stored: async () => this.durability?.flushed(),
+    });
   }
 
   /** Opens the store, or finds the tab that has it. */
@@ -181,6 +189,7 @@ export class Host {
     this.opened?.reject(this.closedError());
     for (const request of this.requests.values()) request.reject(this.closedError());
     this.blocking.close(this.closedError());
+    this.files.close(this.closedError());
     this.requests.clear();
     this.subscriptions.clear();
     this.listen("removeEventListener");
@@ -197,11 +206,11 @@ export class Host {
     }
   }
 
-  private mustBeLocal(): void {
+  private mustBeLocal(instead = "use the promise API"): void {
     if (this.state === "local") return;
     if (this.state === "closed") throw this.closedError();
     throw new ReplyError(
-      "READONLY Another tab owns the data, and this one holds no copy: use the promise API.",
+      `READONLY Another tab owns the data, and this one holds no copy: ${instead}.`,
     );
   }
 
@@ -399,11 +408,20 @@ export class Host {
   }
 
   private onLog(type: LogEvent, value: number | string): void {
-    if (type === "failed") this.durability?.failed(String(value));
+    if (type === "progress") this.progress(Number(value));
+    else if (type === "failed") this.durability?.failed(String(value));
     else if (type === "fenced") this.fail(new Error("Another tab has taken over the data."));
-    else if (type !== "progress") {
+    else {
       this.durability?.durable();
       this.engine.drain();
+    }
+  }
+
+  private progress(done: number): void {
+    try {
+      this.settings.onProgress?.(done);
+    } catch (error) {
+      report(error);
     }
   }
 

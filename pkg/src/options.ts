@@ -30,6 +30,8 @@ export interface OpenOptions {
   maxmemory?: number | string;
   /** Which keys go when more would be used. Default: `noeviction`, writes are refused. */
   maxmemoryPolicy?: MaxmemoryPolicy;
+  /** Called while the store is being loaded with how much is done, from 0 to 1. */
+  onProgress?: (done: number) => void;
   /** The module, where the default (the file beside the package) cannot be loaded from. */
   wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
 }
@@ -43,6 +45,7 @@ export interface Settings {
   readonly databases: number;
   readonly maxmemory: string;
   readonly maxmemoryPolicy: MaxmemoryPolicy;
+  readonly onProgress: ((done: number) => void) | undefined;
 }
 
 /** Every policy. */
@@ -64,6 +67,7 @@ const KNOWN = [
   "databases",
   "maxmemory",
   "maxmemoryPolicy",
+  "onProgress",
   "wasm",
 ];
 
@@ -98,7 +102,11 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
   const maxmemory = memorySize("maxmemory", options.maxmemory ?? 0);
   const policy = options.maxmemoryPolicy ?? "noeviction";
   const maxmemoryPolicy = oneOf("maxmemoryPolicy", policy, POLICIES);
-  return { name, store, appendOnly, appendFsync, databases, maxmemory, maxmemoryPolicy };
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new TypeError("open: onProgress is a function");
+  }
+  return { name, store, appendOnly, appendFsync, databases, maxmemory, maxmemoryPolicy, onProgress };
 }
 
 /** A size as `CONFIG SET` takes it. */

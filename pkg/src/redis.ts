@@ -2,6 +2,7 @@ import type { Hint } from "./boundary/wasm.js";
 import { Multi, Pipeline } from "./batch.js";
 import { find, flatten, install, mayBlock, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
+import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 import type { Commands } from "./generated/commands.js";
 import { GET, type Host, type InstanceEvents, type Role } from "./host.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
@@ -213,6 +214,37 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
       mayBlock(command, args),
       signal,
     );
+  }
+
+  /**
+   * Everything there is at this moment, as an RDB file that a redis-server loads (7.0 or later; 7.4 if
+   * fields of hashes expire). It is written bit by bit while commands run; what they change meanwhile
+   * is not in it. If the log is being rewritten, that is waited for.
+   *
+   * @throws ReplyError `READONLY` in a tab that does not own the data.
+   */
+  exportRdb(options?: FileOptions): Promise<Blob> {
+    return this.host.files.export(false, options);
+  }
+
+  /**
+   * The same as {@link exportRdb}, as an append-only file: `appendonly.aof` for a redis-server with
+   * `appendonly yes`. As those that Redis writes, it begins with an RDB file, and no commands follow.
+   */
+  exportAof(options?: FileOptions): Promise<Blob> {
+    return this.host.files.export(true, options);
+  }
+
+  /**
+   * Replaces everything there is, in all databases, by what is in an RDB file of any Redis up to 8. It is
+   * read bit by bit while commands run, and takes the place of what there was in one step; what was
+   * written until then is gone with it. With a log, the promise resolves once all of it is stored.
+   *
+   * @throws FileError if it cannot be loaded, ReplyError `READONLY` in a tab that does not own the
+   * data, or `MISCONF` if the store fails. Nothing has changed then, unless the store failed last.
+   */
+  importRdb(file: ImportSource, options?: ImportOptions): Promise<Imported> {
+    return this.host.files.import(file, options);
   }
 
   /** Stores what is pending and lets go of every timer, lock, channel and connection. */

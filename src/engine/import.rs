@@ -66,6 +66,11 @@ impl Import {
         let loaded = self.loader.finish(engine)?;
         engine.effects.cut();
         engine.persistence.replaced(engine.effects.offset());
+        // What was there is gone, and that is as far as the stream can tell. From here on it is worth
+        // nothing without the base to come, but whoever waits for this offset waits for that.
+        engine.effects.begin_unit();
+        engine.effects.append(0, &[b"FLUSHALL"]);
+        engine.effects.end_unit();
         engine.copied = None;
         engine.serve_blocked();
         Ok(loaded)

@@ -11,6 +11,7 @@ use crate::collections::Sorted;
 use crate::engine::blocking::Unblock;
 use crate::engine::error::Error;
 use crate::engine::generations::Generations;
+use crate::engine::import::Import;
 use crate::engine::registry::commands;
 use crate::engine::session::SessionId;
 use crate::engine::status::Requests;
@@ -57,7 +58,9 @@ pub(crate) struct Core {
     connections: Vec<Option<Connection>>,
     /// Commands after one that blocks, by session.
     unfinished: Sorted<u32, Vec<u8>>,
-    request: Vec<u8>,
+    pub(super) request: Vec<u8>,
+    /// A file that is being loaded.
+    pub(super) import: Option<Import>,
     /// Set by `reserve` for one request that is too large for `request`.
     large_request: Option<Vec<u8>>,
     reply: Vec<u8>,
@@ -84,7 +87,7 @@ struct Head {
 /// One engine.
 #[wasm_bindgen]
 pub struct Lodis {
-    core: Rc<RefCell<Core>>,
+    pub(super) core: Rc<RefCell<Core>>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +128,7 @@ impl Lodis {
             connections: Vec::new(),
             unfinished: Sorted::new(),
             request: vec![0; REQUEST_LEN],
+            import: None,
             large_request: None,
             reply: Vec::new(),
             head: Box::default(),
@@ -492,6 +496,6 @@ fn digits_value(digits: &[u8]) -> Option<u32> {
 }
 
 /// Milliseconds of JavaScript to microseconds; what is no time counts as 0.
-fn micros(ms: f64) -> i64 {
+pub(super) fn micros(ms: f64) -> i64 {
     (ms * 1000.0) as i64
 }

@@ -24,9 +24,9 @@ use wasm_bindgen::prelude::*;
 /// What runs between two looks at the clock, in steps of [`Replay::step`].
 const SLICE_STEPS: usize = 64;
 /// What is written of a snapshot between two looks at the clock, in bytes.
-const SNAPSHOT_STEP: usize = 16 * 1024;
+pub(super) const SNAPSHOT_STEP: usize = 16 * 1024;
 /// A piece of a base has at least so many bytes, unless it is the last.
-const PIECE_LEN: usize = 128 * 1024;
+pub(super) const PIECE_LEN: usize = 128 * 1024;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -601,7 +601,10 @@ impl Driver {
         self.store.close();
         let engine = &mut self.core.borrow_mut().engine;
         engine.effects.set_enabled(false);
-        engine.end_snapshot();
+        // One that is made for a file goes on.
+        if engine.snapshot_purpose() == Some(Purpose::Keep) {
+            engine.end_snapshot();
+        }
         engine.persistence.attached = false;
     }
 }
@@ -634,7 +637,7 @@ fn tell(on_event: &Function, kind: &str, value: JsValue) {
 }
 
 /// An `Error` with a `code`.
-fn js_error(code: &str, message: &str) -> JsValue {
+pub(super) fn js_error(code: &str, message: &str) -> JsValue {
     let error = js_sys::Error::new(&format!("{code}: {message}"));
     // An ordinary object takes a property.
     let _ = Reflect::set(&error, &"code".into(), &code.into());

@@ -7,6 +7,7 @@ mod allocator;
 mod channel;
 mod connection;
 mod facade;
+mod files;
 mod frame;
 mod indexed_db;
 mod locks;

@@ -17,6 +17,15 @@ export interface Lodis {
   commandNames(): string;
   offset(): number;
   hints(): Hint[];
+  beginExport(aof: boolean, nowMs: number): boolean;
+  stepExport(): number;
+  takeExport(): Uint8Array<ArrayBuffer>;
+  endExport(): void;
+  beginImport(nowMs: number): void;
+  pushImport(bytes: number): void;
+  stepImport(): boolean;
+  finishImport(nowMs: number): Float64Array;
+  endImport(): void;
   free(): void;
 }
 

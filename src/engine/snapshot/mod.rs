@@ -21,6 +21,11 @@ const KEY_COST: usize = 32;
 /// A snapshot that is being written.
 pub struct Snapshot {
     writer: Writer,
+    purpose: Purpose,
+    /// How many keys there are to save.
+    keys: usize,
+    /// How many of them are saved, or begun.
+    saved: usize,
     now_s: u32,
     /// The database that is being saved, by the number that it had in the beginning.
     number: usize,
@@ -48,6 +53,9 @@ impl Engine {
         }
         self.snapshot = Some(Box::new(Snapshot {
             writer: Writer::new(purpose, fields_expire, aux),
+            purpose,
+            keys: self.keyspace.iter().map(Db::len).sum(),
+            saved: 0,
             now_s: self.now_s(),
             number: 0,
             is_selected: false,
@@ -72,6 +80,16 @@ impl Engine {
         let is_complete = snapshot.is_complete;
         self.snapshot = Some(snapshot);
         is_complete
+    }
+
+    /// What the snapshot under way is for.
+    pub fn snapshot_purpose(&self) -> Option<Purpose> {
+        self.snapshot.as_ref().map(|snapshot| snapshot.purpose)
+    }
+
+    /// How many keys of the snapshot under way are saved, or begun, and how many there are.
+    pub fn snapshot_progress(&self) -> (usize, usize) {
+        self.snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.saved, snapshot.keys))
     }
 
     /// How many bytes there are to [`Engine::take_snapshot`].
@@ -167,6 +185,7 @@ impl Snapshot {
 
     /// Saves a key, and some of its value; whether that was all of it.
     fn begin(&mut self, key: &[u8], object: &Object) -> bool {
+        self.saved += 1;
         let usage = Usage::Idle(object.idle_s(self.now_s).into());
         self.cursor = ValueCursor::default();
         self.writer.begin_key(key, &object.value, object.expires_at(), usage);

@@ -62,6 +62,11 @@ export async function uses(): Promise<void> {
   redis.on("failed", (state) => state.state === "failed" && state.reason.toUpperCase());
   redis.on("role", (role) => role === "guest");
 
+  const file: Blob = await redis.exportRdb({ onProgress: (done) => done * 100 });
+  const imported = await redis.importRdb(file, { signal: AbortSignal.timeout(1000) });
+  is<typeof imported.skipped.functions, number>(true);
+  await redis.importRdb((await fetch("/dump.rdb")).body!, { size: 1000 });
+
   // @ts-expect-error a value is missing
   await redis.set("a");
   // @ts-expect-error too many arguments
@@ -80,6 +85,8 @@ export async function uses(): Promise<void> {
   await open("app", { stor: "memory" });
   // @ts-expect-error a surface has no promise
   redis.sync.get("a").then(() => {});
+  // @ts-expect-error a name is no file
+  await redis.importRdb("dump.rdb");
   // @ts-expect-error a listener is missing
   await redis.subscribe("a");
 }
