@@ -293,6 +293,7 @@ describe("instances", () => {
       [undefined, {}, "open: the name is a string that is not empty"],
       ["a", null, "open: the options are an object"],
       ["a", { sotre: "memory" }, 'open: unknown option "sotre"'],
+      ["a", { onProgress: "yes" }, "open: onProgress is a function"],
       ["a", { store: "disk" }, 'open: store is one of "indexeddb", "memory"'],
       ["a", { appendonly: "yes" }, "open: appendonly is true or false"],
       ["a", { appendonly: true }, 'open: appendonly needs a store, and store is "memory"'],

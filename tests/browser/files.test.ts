@@ -1,0 +1,140 @@
+// RDB files in a page with a store: what was imported is there after a crash, all of it or nothing.
+import { open } from "lodis";
+import type { Page } from "playwright-core";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { end, killBrowser, killPages, launch, PKG, type Profile } from "./browser.js";
+import { serveFolder } from "./serving.js";
+
+const KEYS = 30_000;
+const PAGE = `<!doctype html><title>files</title><link rel="icon" href="data:,"><input type="file">
+<script type="module">
+  import { open } from "/index.js";
+  globalThis.begin = async (appendfsync) => {
+    globalThis.progress = [];
+    globalThis.redis = await open("files", { appendfsync, onProgress: (done) => progress.push(done) });
+  };
+  globalThis.importChosen = () => redis.importRdb(document.querySelector("input").files[0]);
+</script>`;
+
+declare global {
+  // What the page of this file has.
+  function begin(appendfsync: string): Promise<void>;
+  function importChosen(): Promise<{ keys: number }>;
+  var redis: any;
+  var progress: number[];
+}
+
+let file: Buffer;
+let server: Awaited<ReturnType<typeof serveFolder>>;
+let profile: Profile;
+
+beforeAll(async () => {
+  await using redis = await open("to be exported");
+  const pipeline = redis.pipeline();
+  for (let index = 0; index < KEYS; index++) pipeline.set(`new:${index}`, `value ${index}`);
+  await pipeline.exec();
+  file = Buffer.from(await (await redis.exportRdb()).arrayBuffer());
+});
+beforeEach(async () => {
+  server = await serveFolder(PKG, { "/files": PAGE });
+  profile = await launch();
+});
+afterEach(async () => {
+  await end(profile);
+  await server.close();
+  expect(profile.problems).toEqual([]);
+});
+
+/** A page that has opened the store, and the file that a user has chosen. */
+async function begin(appendfsync = "everysec"): Promise<Page> {
+  const page = await profile.context.newPage();
+  await page.goto(`${server.url}files`);
+  await page.waitForFunction(() => "begin" in globalThis);
+  await page.locator("input").setInputFiles({ name: "dump.rdb", mimeType: "", buffer: file });
+  await page.evaluate((appendfsync) => globalThis.begin(appendfsync), appendfsync);
+  return page;
+}
+
+const write = (page: Page, key: string) => page.evaluate((key) => redis.set(key, "1"), key);
+const keys = (page: Page, pattern: string): Promise<string[]> =>
+  page.evaluate((pattern) => redis.keys(pattern), pattern);
+
+test.each(["always", "everysec", "no"])("what was imported survives a crash (appendfsync %s)", async (appendfsync) => {
+  let page = await begin(appendfsync);
+  await write(page, "old");
+  expect(await page.evaluate(() => importChosen())).toEqual({
+    keys: KEYS,
+    version: 10,
+    skipped: { expired: 0, empty: 0, functions: 0 },
+  });
+  expect(await page.evaluate(() => redis.persistence.state)).toBe("saved");
+  await write(page, "after");
+  await page.evaluate(() => redis.waitAof(1, 0, 0));
+  profile = await killBrowser(profile);
+  page = await begin(appendfsync);
+  expect(await keys(page, "[ao]*")).toEqual(["after"]);
+  expect(await page.evaluate(() => redis.dbSize())).toBe(KEYS + 1);
+  expect(await page.evaluate((last) => redis.get(`new:${last}`), KEYS - 1)).toBe(`value ${KEYS - 1}`);
+  const told = await page.evaluate(() => progress);
+  expect(told.length).toBeGreaterThan(1);
+  expect(told).toEqual([...told].sort((a, b) => a - b));
+  expect(told.at(-1)).toBe(1);
+});
+
+test("whoever is killed while importing finds all of the file or what there was", async () => {
+  const found = new Set<string>();
+  for (const delay of [0, 30, 60, 120, 10_000]) {
+    let page = await begin("always");
+    await page.evaluate(() => redis.flushAll());
+    await write(page, "old");
+    const imported = page.evaluate(async () => {
+      await importChosen();
+      return true;
+    });
+    const wrote = page.evaluate(async () => {
+      // Writes go on, and some of them come after the import.
+      for (let index = 0; ; index++) await redis.set(`meanwhile:${index}`, "1");
+    });
+    const resolved = imported.catch(() => false);
+    wrote.catch(() => {});
+    const isImported = await Promise.race([resolved, new Promise<false>((resolve) => setTimeout(() => resolve(false), delay))]);
+    await killPages(profile);
+    page = await begin("always");
+    const [all, old] = [(await keys(page, "new:*")).length, await keys(page, "old")];
+    expect([all, old]).toEqual(old.length > 0 ? [0, ["old"]] : [KEYS, []]);
+    if (isImported) expect(all).toBe(KEYS);
+    found.add(old.length > 0 ? "old" : "new");
+    await page.close();
+  }
+  expect([...found].sort()).toEqual(["new", "old"]);
+});
+
+test("an export waits while the log is rewritten, and is whole", async () => {
+  const page = await begin();
+  await page.evaluate(() => importChosen());
+  const exported = await page.evaluate(async () => {
+    await redis.bgRewriteAof();
+    const before = (await redis.info("persistence")).includes("aof_rewrite_in_progress:1");
+    const file = await redis.exportRdb();
+    await redis.waitAof(1, 0, 0);
+    return [before, [...new Uint8Array(await file.arrayBuffer())]] as const;
+  });
+  expect(exported[0]).toBe(true);
+  await using copy = await open("exported");
+  expect(await copy.importRdb(new Uint8Array(exported[1]))).toMatchObject({ keys: KEYS });
+  expect(await page.evaluate(() => redis.info("persistence"))).toContain("aof_last_bgrewrite_status:ok");
+});
+
+test("a tab that does not own the data says so", async () => {
+  const owner = await begin();
+  await write(owner, "old");
+  const guest = await begin();
+  for (const method of ["exportRdb", "exportAof", "importRdb"]) {
+    const error = await guest.evaluate(
+      (method) => redis[method](new Blob([])).catch((error: Error) => error.message),
+      method,
+    );
+    expect(error).toMatch(/^READONLY Another tab owns the data/);
+  }
+  expect(await keys(owner, "*")).toEqual(["old"]);
+});
