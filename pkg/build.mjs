@@ -6,6 +6,8 @@ import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+const source = (entry) => here(`src/${entry}.ts`);
+
 await stat(here("wasm/lodis_bg.wasm")).catch(() => {
   console.error("pkg/wasm is empty: run `cargo xtask wasm` first");
   process.exit(1);
@@ -17,16 +19,21 @@ const common = {
   format: "esm",
   target: "es2022",
   outdir: here("dist"),
+  outbase: here("src"),
   splitting: true,
   chunkNames: "chunk-[hash]",
   alias: { "lodis-wasm": here("wasm/lodis.js") },
   logLevel: "warning",
 };
-await build({ ...common, platform: "browser", entryPoints: [here("src/index.ts")] });
+await build({
+  ...common,
+  platform: "browser",
+  entryPoints: ["index", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"].map(source),
+});
 await build({
   ...common,
   platform: "node",
-  entryPoints: [here("src/node.ts"), here("src/cli.ts")],
+  entryPoints: ["node", "cli", "stores/directory"].map(source),
 });
 await copyFile(here("wasm/lodis_bg.wasm"), here("dist/lodis_bg.wasm"));
 for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {

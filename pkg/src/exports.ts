@@ -6,6 +6,7 @@ export type { FileErrorCode } from "./errors.js";
 export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 export type { InstanceEvents, Role } from "./host.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
+export type { Change, Frame, Opened, Store } from "./stores/store.js";
 export type { BytesRedis, Redis, Stop, SyncBytesRedis, SyncRedis } from "./redis.js";
 export type { Listener } from "./subscribe.js";
 export type {

@@ -10,6 +10,7 @@ import { Files } from "./files.js";
 import { Guests } from "./guests.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
+import { StoreCalls } from "./stores/calls.js";
 import { type Space, Subscriptions } from "./subscribe.js";
 import type { Input, Reply } from "./types.js";
 
@@ -55,6 +56,7 @@ export class Host {
   private durability: Durability | undefined;
   private tabs: Tabs | undefined;
   private guests: Guests | undefined;
+  private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
   private readonly requests = new Map<number, Request>();
   private nextSeq = 1;
@@ -84,7 +86,9 @@ export class Host {
   /** Opens the store, or finds the tab that has it. */
   async open(): Promise<void> {
     try {
-      if (this.settings.store === "memory") return this.becomeLocal();
+      const { store } = this.settings;
+      if (store === "memory") return this.becomeLocal();
+      if (store !== "indexeddb" && !hasTabs()) return await this.own();
       await new Promise<void>((resolve, reject) => {
         this.opened = { resolve, reject };
         const { Tabs } = this.loaded.module;
@@ -195,6 +199,7 @@ export class Host {
     this.listen("removeEventListener");
     try {
       await this.durability?.log.close();
+      await this.calls?.closed;
     } finally {
       this.durability?.reject(this.closedError());
       this.tabs?.close();
@@ -338,17 +343,19 @@ export class Host {
   /** This tab holds the lock: loads the store, then serves itself and the others. */
   private async own(): Promise<void> {
     const { lodis } = this.engine;
-    const { name, appendOnly, appendFsync } = this.settings;
+    const { name, store, appendOnly, appendFsync } = this.settings;
     const onEvent = (type: LogEvent, value: number | string) => this.onLog(type, value);
     const options = { appendOnly, appendFsync };
-    const log = await this.loaded.module.Log.open(lodis, name, options, onEvent);
+    this.calls = typeof store === "object" ? new StoreCalls(store) : undefined;
+    const log = await this.loaded.module.Log.open(lodis, this.calls ?? name, options, onEvent);
     if (this.isClosed()) return closeLate(log);
     this.durability = new Durability(lodis, log, (state) => this.events.emit(state.state as "saved", state));
     this.listen("addEventListener");
     this.becomeLocal();
-    this.guests = new Guests(this.engine, this.blocking, this.tabs!, () => this.durability?.pending());
+    if (!this.tabs) return;
+    this.guests = new Guests(this.engine, this.blocking, this.tabs, () => this.durability?.pending());
     this.setRole("owner");
-    this.tabs?.serve();
+    this.tabs.serve();
     this.opened?.resolve();
   }
 
@@ -442,6 +449,11 @@ export class Host {
     globalThis.document?.[method]("visibilitychange", this.onHidden);
     if ("document" in globalThis) globalThis[method]("pagehide", this.onPageHide);
   }
+}
+
+/** Whether several contexts can share a name here. */
+function hasTabs(): boolean {
+  return globalThis.navigator?.locks !== undefined && "BroadcastChannel" in globalThis;
 }
 
 function orThrow(reply: Reply): Reply {

@@ -1,5 +1,10 @@
-/** Where the data is kept. */
-export type StoreKind = "indexeddb" | "memory";
+import type { Store } from "./stores/store.js";
+
+/**
+ * Where the data is kept: in IndexedDB, in memory alone, or in a store of `lodis/stores/…` or the
+ * user's own.
+ */
+export type StoreKind = "indexeddb" | "memory" | Store;
 
 /** Which keys go when `maxmemory` is reached. */
 export type MaxmemoryPolicy =
@@ -87,7 +92,7 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
     if (!KNOWN.includes(key)) throw new TypeError(`open: unknown option "${key}"`);
   }
   const fallback = "indexedDB" in globalThis && globalThis.indexedDB ? "indexeddb" : "memory";
-  const store = oneOf("store", options.store ?? fallback, ["indexeddb", "memory"] as const);
+  const store = storeOf(options.store ?? fallback);
   const appendOnly = options.appendonly ?? store !== "memory";
   if (typeof appendOnly !== "boolean") throw new TypeError("open: appendonly is true or false");
   if (appendOnly && store === "memory") {
@@ -107,6 +112,18 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
     throw new TypeError("open: onProgress is a function");
   }
   return { name, store, appendOnly, appendFsync, databases, maxmemory, maxmemoryPolicy, onProgress };
+}
+
+function storeOf(value: unknown): StoreKind {
+  if (typeof value !== "object" || value === null) {
+    return oneOf("store", value, ["indexeddb", "memory"] as const);
+  }
+  for (const method of ["open", "read", "write", "close"]) {
+    if (typeof (value as Record<string, unknown>)[method] !== "function") {
+      throw new TypeError(`open: the store has no method "${method}"`);
+    }
+  }
+  return value as Store;
 }
 
 /** A size as `CONFIG SET` takes it. */

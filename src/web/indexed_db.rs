@@ -10,7 +10,8 @@
 
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
-    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, reason, to_bytes,
+    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, optional_bytes,
+    reason, to_bytes,
 };
 use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;
@@ -416,8 +417,7 @@ fn take_over(
     last: Option<u64>,
     claimant: Claimant,
 ) -> Result<Claim, StoreError> {
-    let found = if value.is_undefined() { None } else { Some(to_bytes(value)?) };
-    let manifest = claimant.raise(found.as_deref(), last)?;
+    let manifest = claimant.raise(optional_bytes(value)?.as_deref(), last)?;
     let written = put(meta, &MANIFEST.into(), &manifest.encode());
     let trimmed = written.and_then(|_| trim(log, meta, &manifest, u64::MAX));
     trimmed.map_err(|error| unusable(&error))?;

@@ -3,6 +3,7 @@
 //! Drives [`crate::persist::log`] and [`crate::persist::replay`]. While JavaScript runs (a call
 //! into the browser, an event handler), nothing here is borrowed.
 
+use super::adapter::{Adapter, StoreCalls};
 use super::facade::{Core, Lodis};
 use super::indexed_db::IndexedDb;
 use super::reader::Reader;
@@ -19,6 +20,7 @@ use js_sys::{Function, Promise, Reflect};
 use serde::Deserialize;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 /// What runs between two looks at the clock, in steps of [`Replay::step`].
@@ -71,15 +73,16 @@ pub struct Log {
 
 #[wasm_bindgen]
 impl Log {
-    /// Opens the database `lodis:<name>`, replays it into `lodis`, which must be fresh, takes the
-    /// store over, and records effects from then on.
+    /// Opens a store, or the database `lodis:<name>`, replays it into `lodis`, which must be fresh,
+    /// takes the store over, and records effects from then on.
     ///
-    /// Rejects with an `Error` that has a `code`: `STORE_UNAVAILABLE`, `STORE_TOO_NEW` or
-    /// `STORE_CORRUPT`. After that, `lodis` may hold a part of the log and must not be used.
+    /// Rejects with an `Error` that has a `code`: `STORE_UNAVAILABLE`, `STORE_LOCKED`,
+    /// `STORE_TOO_NEW` or `STORE_CORRUPT`. After that, `lodis` may hold a part of the log and must
+    /// not be used.
     #[wasm_bindgen(unchecked_return_type = "Promise<Log>")]
     pub fn open(
         lodis: &Lodis,
-        name: String,
+        #[wasm_bindgen(unchecked_param_type = "string | StoreCalls")] store: JsValue,
         #[wasm_bindgen(unchecked_param_type = "LogOptions")] options: JsValue,
         #[wasm_bindgen(unchecked_param_type = "(type: LogEvent, value: number | string) => void")]
         on_event: Function,
@@ -90,6 +93,11 @@ impl Log {
         let settle = move |opened: Result<Rc<Driver>, StoreError>| match opened {
             Ok(driver) => settle(Ok(Log { driver }.into())),
             Err(error) => settle(Err(js_error(error.code, &error.message))),
+        };
+        let Some(name) = store.as_string() else {
+            let store = Rc::new(Adapter::new(store.unchecked_into::<StoreCalls>()));
+            Opening::claim(core, store, options, on_event, Box::new(settle));
+            return Ok(promise);
         };
         let told = on_event.clone();
         let on_stall = Rc::new(move |why: String| tell(&told, "blocked", why.into()));

@@ -3,6 +3,7 @@
 //! The only layer that knows JavaScript. It holds no logic of its own: commands are the engine's,
 //! formats and decisions those of `persist` and `replication`.
 
+mod adapter;
 mod allocator;
 mod channel;
 mod connection;

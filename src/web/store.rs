@@ -64,7 +64,7 @@ pub(super) enum Part {
 /// Why a store cannot be used.
 #[derive(Clone, Debug)]
 pub(super) struct StoreError {
-    /// `STORE_UNAVAILABLE`, `STORE_TOO_NEW`, `STORE_CORRUPT` or `FENCED`.
+    /// `STORE_UNAVAILABLE`, `STORE_LOCKED`, `STORE_TOO_NEW`, `STORE_CORRUPT` or `FENCED`.
     pub(super) code: &'static str,
     /// For people.
     pub(super) message: String,
@@ -206,6 +206,11 @@ pub(super) fn to_bytes(value: &JsValue) -> Result<Vec<u8>, StoreError> {
     bytes.resize(len, 0);
     array.copy_to(&mut bytes);
     Ok(bytes)
+}
+
+/// Copies a `Uint8Array`, if there is one.
+pub(super) fn optional_bytes(value: &JsValue) -> Result<Option<Vec<u8>>, StoreError> {
+    if value.is_undefined() { Ok(None) } else { to_bytes(value).map(Some) }
 }
 
 /// What JavaScript threw, as `Name: message`.

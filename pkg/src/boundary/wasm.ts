@@ -1,3 +1,5 @@
+import type { StoreCalls } from "../stores/calls.js";
+
 /** One engine. */
 export interface Lodis {
   connect(resp: number): number;
@@ -40,7 +42,7 @@ export interface Hint {
   readOnly: boolean;
 }
 
-/** The log of one engine in IndexedDB. */
+/** The log of one engine in its store. */
 export interface Log {
   written(nowMs: number): void;
   durableOffset(): number;
@@ -96,7 +98,7 @@ export interface Module {
   readonly Log: {
     open(
       lodis: Lodis,
-      name: string,
+      store: string | StoreCalls,
       options: { appendOnly: boolean; appendFsync: "always" | "everysec" | "no" },
       onEvent: (type: LogEvent, value: number | string) => void,
     ): Promise<Log>;
