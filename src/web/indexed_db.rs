@@ -11,7 +11,7 @@
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
     AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, optional_bytes,
-    reason, to_bytes,
+    reason,
 };
 use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;

@@ -162,13 +162,16 @@ class CrashingFiles implements Files {
   }
 
   async sync(names: Iterable<string>): Promise<void> {
+    const fails = this.random(FAILURES) === 1;
     for (const name of [...names]) {
       await this.operation(() => {
         const content = this.disk.of(name);
-        content.durable = content.current;
+        // As Linux does: what could not be written is not tried again.
+        if (!fails) content.durable = content.current;
         content.changes = [];
       });
     }
+    if (fails) throw new Error("the disk has an error");
   }
 
   async replace(name: string, bytes: Uint8Array): Promise<void> {

@@ -3,7 +3,7 @@ import { type Change, type Frame, mustBe, type Opened, type Store } from "./stor
 
 /**
  * A folder of files that one context has for itself. Names are of letters, digits and `-`; one
- * method is called at a time, but that `sync` may run beside others.
+ * method is called at a time.
  */
 export interface Files {
   /** Makes the folder, and takes it: the code `STORE_LOCKED` says that somebody else has it. */
@@ -55,7 +55,7 @@ export class FileStore implements Store {
   /** How much of each file is good. */
   private lengths = new Map<string, number>();
   /** What a power cut may take back, by file. */
-  private unsynced = new Map<string, Stretch[]>();
+  private readonly unsynced = new Map<string, Stretch[]>();
   /**
    * Files whose sync has failed: the system may have dropped what was to be written, and another
    * sync would not bring it back.
@@ -70,8 +70,8 @@ export class FileStore implements Store {
   /** A base has begun since the last record: what comes before will go when it is complete. */
   private beginsSegment = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** Settles when the last sync has ended. */
-  private synced: Promise<void> = Promise.resolve();
+  /** Settles when what is under way has ended. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly files: Files,
@@ -113,7 +113,27 @@ export class FileStore implements Store {
     return found;
   }
 
-  async write(change: Change): Promise<void> {
+  write(change: Change): Promise<void> {
+    return this.inTurn(() => this.perform(change));
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    try {
+      await this.inTurn(() => this.sync());
+    } finally {
+      await this.files.close();
+    }
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => {});
+    return result;
+  }
+
+  private async perform(change: Change): Promise<void> {
     this.cursor = undefined;
     mustBe(change.expected, await this.files.load(MANIFEST));
     await this.tidy();
@@ -123,16 +143,6 @@ export class FileStore implements Store {
     else this.syncSoon();
     if (change.manifest) await this.files.replace(MANIFEST, change.manifest);
     if (change.trim) await this.trim(change.trim.start, change.trim.base);
-  }
-
-  async close(): Promise<void> {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    try {
-      await this.sync();
-    } finally {
-      await this.files.close();
-    }
   }
 
   private forget(): void {
@@ -246,25 +256,18 @@ export class FileStore implements Store {
     this.lengths.delete(name);
     this.ends.delete(name);
     this.unsynced.delete(name);
+    this.dropped.delete(name);
   }
 
-  private sync(): Promise<void> {
-    const synced = this.synced.then(async () => {
-      const before = this.unsynced;
-      if (before.size === 0) return;
-      this.unsynced = new Map();
-      try {
-        await this.files.sync(before.keys());
-      } catch (error) {
-        for (const [name, stretches] of before) {
-          this.unsynced.set(name, [...stretches, ...(this.unsynced.get(name) ?? [])]);
-          this.dropped.add(name);
-        }
-        throw error;
-      }
-    });
-    this.synced = synced.catch(() => {});
-    return synced;
+  private async sync(): Promise<void> {
+    if (this.unsynced.size === 0) return;
+    try {
+      await this.files.sync(this.unsynced.keys());
+      this.unsynced.clear();
+    } catch (error) {
+      for (const name of this.unsynced.keys()) this.dropped.add(name);
+      throw error;
+    }
   }
 
   /** Nobody waits for what is relaxed, but it is not to wait for ever. */
@@ -272,7 +275,7 @@ export class FileStore implements Store {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       // The next write does what is to be done.
-      this.sync().catch(() => {});
+      this.inTurn(() => this.sync()).catch(() => {});
     }, SYNC_AFTER_MS);
   }
 }
