@@ -80,12 +80,12 @@ export const storeTests: readonly StoreTest[] = [
   }),
   of("a change that expects another manifest is refused, and changes nothing", async (place) => {
     const { store } = await place.open();
-    await fenced(store.write(change({ expected: MANIFEST, frames: [record(0, 5)] })));
+    await refused(store.write(change({ expected: MANIFEST, frames: [record(0, 5)] })), "LOST");
     equal(await store.read(0, 0, 1), [], "read() of what was refused");
     await store.write(change({ frames: [record(0, 5)], manifest: MANIFEST }));
-    const refused = { cut: 0, frames: [record(5, 5)], manifest: OTHER, trim: { start: 5, base: 0 } };
-    await fenced(store.write(change({ expected: OTHER, ...refused })));
-    await fenced(store.write(change({ expected: undefined, ...refused })));
+    const other = { cut: 0, frames: [record(5, 5)], manifest: OTHER, trim: { start: 5, base: 0 } };
+    await refused(store.write(change({ expected: OTHER, ...other })));
+    await refused(store.write(change({ expected: undefined, ...other })));
     equal(await all(store, 0), [record(0, 5)], "the records");
     await store.close();
     equal((await place.open()).opened.manifest, MANIFEST, "the manifest");
@@ -106,7 +106,7 @@ export const storeTests: readonly StoreTest[] = [
     }
     equal(second.opened.manifest, MANIFEST, "the manifest, to the second");
     await second.store.write(change({ expected: MANIFEST, manifest: OTHER }));
-    await fenced(first.store.write(change({ expected: MANIFEST, frames: [record(0, 5)] })));
+    await refused(first.store.write(change({ expected: MANIFEST, frames: [record(0, 5)] })));
     equal(await second.store.read(0, 0, 1), [], "what was fenced off");
   }),
   of("a record that is written again takes the place of the old one", async (place) => {
@@ -259,12 +259,12 @@ async function all(store: Store, base: number, from = 0): Promise<Frame[]> {
   }
 }
 
-async function fenced(promise: Promise<void>): Promise<void> {
+async function refused(promise: Promise<void>, code = "FENCED"): Promise<void> {
   const error = await promise.then(
     () => undefined,
     (reason: { code?: string }) => reason,
   );
-  equal(error?.code, "FENCED", "the code of a change that expects another manifest");
+  equal(error?.code, code, "the code of a change that expects another manifest");
 }
 
 function equal(found: unknown, expected: unknown, what: string): void {

@@ -172,7 +172,7 @@ export class FileStore implements Store {
     return this.lengths.get(name) ?? 0;
   }
 
-  /** Takes away what failed writes have left, and writes again what a failed sync may have dropped. */
+  /** Takes away what failed writes and syncs have left. */
   private async tidy(): Promise<void> {
     for (const name of this.untidy) {
       const length = this.lengths.get(name);
@@ -180,12 +180,7 @@ export class FileStore implements Store {
       else await this.files.truncate(name, length);
       this.untidy.delete(name);
     }
-    if (this.dropped.size === 0) return;
-    for (const name of this.dropped) {
-      for (const { at, bytes } of this.unsynced.get(name) ?? []) await this.files.write(name, at, bytes);
-    }
-    this.dropped.clear();
-    await this.sync();
+    if (this.dropped.size > 0) await this.sync();
   }
 
   /** Appends the frames from number `index` on that go into one file; answers how far it came. */
@@ -261,9 +256,13 @@ export class FileStore implements Store {
 
   private async sync(): Promise<void> {
     if (this.unsynced.size === 0) return;
+    for (const name of this.dropped) {
+      for (const { at, bytes } of this.stretchesOf(name)) await this.files.write(name, at, bytes);
+    }
     try {
       await this.files.sync(this.unsynced.keys());
       this.unsynced.clear();
+      this.dropped.clear();
     } catch (error) {
       for (const name of this.unsynced.keys()) this.dropped.add(name);
       throw error;
