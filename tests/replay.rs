@@ -425,3 +425,51 @@ fn a_base_that_is_not_whole_is_refused() {
     let (shorter, frames) = base_of(&pieces[..last], 0);
     assert!(refused(&frames, &shorter).contains("the base has no end"));
 }
+
+#[test]
+fn what_is_whole_before_damage_is_salvaged() {
+    let (mut engine, ..) = record(&[]);
+    let session = engine.connect();
+    for i in 0..50 {
+        let key = format!("key:{i}");
+        engine.call(session, &[b"SET", key.as_bytes(), b"value"], &mut Vec::new());
+    }
+    engine.begin_snapshot(Purpose::Keep, &[]);
+    let mut pieces = Vec::new();
+    while !engine.step_snapshot(100) {
+        pieces.push(engine.take_snapshot());
+    }
+    pieces.push(engine.take_snapshot());
+    let (manifest, mut frames) = base_of(&pieces, 0);
+    let pieces = frames.len();
+    let mut stream = resp(&[&["SET", "after", "1"]]);
+    let half = resp(&[&["MULTI"], &["SET", "a", "1"]]);
+    frames.push(record_of(0, &stream));
+    let end = stream.len();
+    stream.extend_from_slice(&half);
+    frames.push(record_of(end as u64, &half));
+    let salvage = |frames: &[Vec<u8>]| {
+        let mut engine = self::engine();
+        let mut replay = Replay::begin(&mut engine, &manifest);
+        for frame in frames {
+            if replay.push(frame).is_err() {
+                break;
+            }
+            while replay.step(&mut engine, 3).unwrap() {}
+        }
+        let missing = replay.salvage(&mut engine);
+        assert!(!engine.is_loading());
+        (engine.keyspace.db(0).len(), missing.unwrap_or_default())
+    };
+    let (keys, missing) = salvage(&frames);
+    assert!(keys == 51 && missing.contains("within a unit"), "{keys} {missing}");
+    assert_eq!(salvage(&frames[..=pieces]), (51, String::new()));
+    let (keys, missing) = salvage(&frames[..2]);
+    assert!(
+        (1..50).contains(&keys) && missing.contains("the base ends at byte"),
+        "{keys} {missing}"
+    );
+    let mut damaged = frames.clone();
+    damaged[2][40] ^= 1;
+    assert_eq!(salvage(&damaged).0, keys, "what comes after the damage");
+}

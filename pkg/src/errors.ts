@@ -60,3 +60,55 @@ export class FileError extends Error {
     return "FileError";
   }
 }
+
+/** Why a store cannot be used, or written. */
+export type StoreErrorCode =
+  | "STORE_UNAVAILABLE"
+  | "STORE_LOCKED"
+  | "STORE_TOO_NEW"
+  | "STORE_CORRUPT"
+  | "STORE_FULL"
+  | "STORE_FAILED"
+  | "STORE_LOST"
+  | "FENCED";
+
+/** What is wrong with a store. */
+export class StoreError extends Error {
+  /**
+   * `STORE_UNAVAILABLE`: there is none, or it refuses; `STORE_LOCKED`: another context has it;
+   * `STORE_TOO_NEW`: a newer version has written it; `STORE_CORRUPT`: what is in it is damaged;
+   * `STORE_FULL`: there is no room for what is written; `STORE_FAILED`: it cannot be written for another
+   * reason; `STORE_LOST`: what was stored is gone, and is stored again; `FENCED`: another context has
+   * taken it over, and this instance has ended.
+   */
+  readonly code: StoreErrorCode;
+  /** The message without the code. */
+  readonly reason: string;
+
+  constructor(code: StoreErrorCode, reason: string) {
+    super(`${code}: ${reason}`);
+    this.code = code;
+    this.reason = reason;
+  }
+
+  override get name(): string {
+    return "StoreError";
+  }
+}
+
+/** The error of a store, with what helps; another error as it is. */
+export function storeErrorOf(error: unknown, name: string): unknown {
+  const { code, message } = error as { code: StoreErrorCode; message?: string };
+  if (message === undefined || !/^(STORE_.*|FENCED)$/.test(code ?? "")) return error;
+  const reason = message.replace(`${code}: `, "");
+  if (code !== "STORE_CORRUPT") return new StoreError(code, reason);
+  const quoted = JSON.stringify(name);
+  const help = `salvage(${quoted}) reads what is left, deleteStore(${quoted}) deletes it`;
+  return new StoreError(code, `${reason}; ${help}`);
+}
+
+/** What the log could not write for. */
+export function writeError(reason: string): StoreError {
+  if (/^QuotaExceededError|\bENOSPC\b/.test(reason)) return new StoreError("STORE_FULL", reason);
+  return new StoreError(reason.startsWith("VersionError") ? "STORE_TOO_NEW" : "STORE_FAILED", reason);
+}

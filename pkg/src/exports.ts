@@ -1,13 +1,16 @@
 export type { Hint } from "./boundary/wasm.js";
 export { Multi, Pipeline } from "./batch.js";
 export type { Persistence } from "./durability.js";
-export { ClosedError, FileError, LostError, ReplyError } from "./errors.js";
-export type { FileErrorCode } from "./errors.js";
+export { ClosedError, FileError, LostError, ReplyError, StoreError } from "./errors.js";
+export type { FileErrorCode, StoreErrorCode } from "./errors.js";
 export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 export type { InstanceEvents, Role } from "./host.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { Change, Frame, Opened, Store } from "./stores/store.js";
 export type { BytesRedis, Redis, Stop, SyncBytesRedis, SyncRedis } from "./redis.js";
+export type { Salvaged } from "./salvage.js";
+export { deleteStore } from "./storage.js";
+export type { StorageState } from "./storage.js";
 export type { Listener } from "./subscribe.js";
 export type {
   Argument,

@@ -4,25 +4,32 @@ import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
-import { ClosedError, LostError, ReplyError } from "./errors.js";
+import { ClosedError, LostError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
 import { Guests } from "./guests.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
 import { StoreCalls } from "./stores/calls.js";
+import type { Store } from "./stores/store.js";
 import { type Space, Subscriptions } from "./subscribe.js";
 import type { Input, Reply } from "./types.js";
 
 /** Who has the data: this context for itself, this tab for all tabs, or another tab. */
 export type Role = "alone" | "owner" | "guest";
 
-/** What an instance reports. */
+/** What an instance reports. What concerns the store is told in the tab that owns the data. */
 export type InstanceEvents = {
   saved: Persistence;
   pending: Persistence;
   failed: Persistence;
   role: Role;
+  /** The store cannot be written, or was emptied, or taken over. */
+  error: StoreError;
+  /** What the last `error` told is over, and everything that was accepted is stored or about to be. */
+  recovered: Persistence;
+  /** The end of the log was not whole, as a crash leaves it, and has been cut off, for this reason. */
+  cut: string;
 };
 
 /** A request that another tab runs, or that waits until this one can. */
@@ -97,6 +104,22 @@ export class Host {
     } catch (error) {
       await this.close().catch(() => {});
       throw error;
+    }
+  }
+
+  /** Reads what can be read of a store, or of IndexedDB; answers what cannot. */
+  async salvage(store: Store | undefined): Promise<string | null> {
+    const { Log } = this.loaded.module;
+    const calls = store && new StoreCalls(store);
+    const onEvent = (type: LogEvent, value: number | string) => this.onLog(type, value);
+    try {
+      const lost = await Log.salvage(this.engine.lodis, calls ?? this.settings.name, onEvent);
+      await calls?.closed;
+      this.becomeLocal();
+      return lost ?? null;
+    } catch (error) {
+      await this.close().catch(() => {});
+      throw storeErrorOf(error, this.settings.name);
     }
   }
 
@@ -323,7 +346,7 @@ export class Host {
         this.requests.delete(event.seq);
         return;
       case "failed":
-        return this.fail(event.error);
+        return this.fail(storeErrorOf(event.error, this.settings.name));
       case "push":
         return this.subscriptions.receive(event.messages);
       default:
@@ -347,7 +370,10 @@ export class Host {
     const onEvent = (type: LogEvent, value: number | string) => this.onLog(type, value);
     const options = { appendOnly, appendFsync };
     this.calls = typeof store === "object" ? new StoreCalls(store) : undefined;
-    const log = await this.loaded.module.Log.open(lodis, this.calls ?? name, options, onEvent);
+    const opening = this.loaded.module.Log.open(lodis, this.calls ?? name, options, onEvent);
+    const log = await opening.catch((error: unknown) => {
+      throw storeErrorOf(error, name);
+    });
     if (this.isClosed()) return closeLate(log);
     this.durability = new Durability(lodis, log, (state) => this.events.emit(state.state as "saved", state));
     this.listen("addEventListener");
@@ -415,27 +441,36 @@ export class Host {
   }
 
   private onLog(type: LogEvent, value: number | string): void {
-    if (type === "progress") this.progress(Number(value));
-    else if (type === "failed") this.durability?.failed(String(value));
-    else if (type === "fenced") this.fail(new Error("Another tab has taken over the data."));
-    else {
-      this.durability?.durable();
-      this.engine.drain();
+    const reason = String(value);
+    switch (type) {
+      case "progress":
+        return guarded(() => this.settings.onProgress?.(Number(value)));
+      case "blocked":
+        return guarded(() => this.settings.onBlocked?.(reason));
+      case "cut":
+        // Nobody can listen before open() has answered.
+        return void setTimeout(() => this.events.emit("cut", reason));
+      case "fenced":
+        return this.fail(new StoreError("FENCED", "another context has taken over the store"));
+      case "failed":
+        this.durability?.failed(reason);
+        return this.events.emit("error", writeError(reason));
     }
-  }
-
-  private progress(done: number): void {
-    try {
-      this.settings.onProgress?.(done);
-    } catch (error) {
-      report(error);
-    }
+    this.durability?.durable();
+    this.engine.drain();
+    if (type === "lost") this.events.emit("error", new StoreError("STORE_LOST", reason));
+    if (type === "recovered") this.events.emit("recovered", this.persistence);
   }
 
   /** The instance cannot go on: open() rejects, or every later call does. */
   private fail(error: unknown): void {
     this.failure = error instanceof Error ? error : new Error(String(error));
     this.opened?.reject(error);
+    if (error instanceof StoreError && error.code === "FENCED") {
+      // What is not stored yet is not to be: the store is somebody else's.
+      this.durability?.log.abandon();
+      this.events.emit("error", error);
+    }
     this.close().catch(() => {});
   }
 
@@ -454,6 +489,15 @@ export class Host {
 /** Whether several contexts can share a name here. */
 function hasTabs(): boolean {
   return globalThis.navigator?.locks !== undefined && "BroadcastChannel" in globalThis;
+}
+
+/** Calls what is the user's: what it throws is reported as uncaught. */
+function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    report(error);
+  }
 }
 
 function orThrow(reply: Reply): Reply {

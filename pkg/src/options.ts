@@ -37,6 +37,13 @@ export interface OpenOptions {
   maxmemoryPolicy?: MaxmemoryPolicy;
   /** Called while the store is being loaded with how much is done, from 0 to 1. */
   onProgress?: (done: number) => void;
+  /**
+   * Ask the browser to keep the site's storage until the user deletes it (`navigator.storage.persist`);
+   * `redis.storage()` tells whether it does. Default: false.
+   */
+  persist?: boolean;
+  /** Called with the reason when opening has to wait for other contexts. */
+  onBlocked?: (reason: string) => void;
   /** The module, where the default (the file beside the package) cannot be loaded from. */
   wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
 }
@@ -51,6 +58,7 @@ export interface Settings {
   readonly maxmemory: string;
   readonly maxmemoryPolicy: MaxmemoryPolicy;
   readonly onProgress: ((done: number) => void) | undefined;
+  readonly onBlocked: ((reason: string) => void) | undefined;
 }
 
 /** Every policy. */
@@ -73,6 +81,8 @@ const KNOWN = [
   "maxmemory",
   "maxmemoryPolicy",
   "onProgress",
+  "persist",
+  "onBlocked",
   "wasm",
 ];
 
@@ -107,11 +117,26 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
   const maxmemory = memorySize("maxmemory", options.maxmemory ?? 0);
   const policy = options.maxmemoryPolicy ?? "noeviction";
   const maxmemoryPolicy = oneOf("maxmemoryPolicy", policy, POLICIES);
-  const { onProgress } = options;
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw new TypeError("open: onProgress is a function");
+  if (options.persist !== undefined && typeof options.persist !== "boolean") {
+    throw new TypeError("open: persist is true or false");
   }
-  return { name, store, appendOnly, appendFsync, databases, maxmemory, maxmemoryPolicy, onProgress };
+  const { onProgress, onBlocked } = options;
+  for (const [name, handler] of Object.entries({ onProgress, onBlocked })) {
+    if (handler !== undefined && typeof handler !== "function") {
+      throw new TypeError(`open: ${name} is a function`);
+    }
+  }
+  return {
+    name,
+    store,
+    appendOnly,
+    appendFsync,
+    databases,
+    maxmemory,
+    maxmemoryPolicy,
+    onProgress,
+    onBlocked,
+  };
 }
 
 function storeOf(value: unknown): StoreKind {

@@ -5,6 +5,7 @@ import type { Persistence } from "./durability.js";
 import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 import type { Commands } from "./generated/commands.js";
 import { GET, type Host, type InstanceEvents, type Role } from "./host.js";
+import { type StorageState, storageState } from "./storage.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
 import type { Argument, Input, Reply } from "./types.js";
 
@@ -185,12 +186,17 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
     return this.host.persistence;
   }
 
-  /** Calls `listener` when the state of persistence or the role changes; answers its removal. */
+  /** Calls `listener` when what it asks for happens; answers its removal. */
   on<E extends keyof InstanceEvents>(
     event: E,
     listener: (value: InstanceEvents[E]) => void,
   ): () => void {
     return this.host.events.on(event, listener);
+  }
+
+  /** Whether the browser keeps the site's storage, and how much of it is used. */
+  storage(): Promise<StorageState> {
+    return storageState();
   }
 
   /** The command table for completion and hints. */

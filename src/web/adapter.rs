@@ -1,8 +1,8 @@
 //! A store that JavaScript has made (`pkg/src/stores/store.ts`), behind the trait of the log.
 
 use super::store::{
-    AppendError, Claim, Claimant, Done, FENCED, Part, Store, StoreError, Stored, optional_bytes,
-    reason,
+    AppendError, Claim, Claimant, Done, FENCED, Part, Store, StoreError, Stored, inspected,
+    optional_bytes, reason,
 };
 use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;
@@ -216,6 +216,13 @@ impl Store for Adapter {
         if claimant.anew.is_some() {
             self.0.calls.close();
         }
+        self.0.calls.open(&opened);
+    }
+
+    fn inspect(&self, done: Done<Result<Claim, StoreError>>) {
+        let opened = ended(move |result, _| {
+            done(result.map_err(|error| unusable(&error)).and_then(|found| inspected(&found)));
+        });
         self.0.calls.open(&opened);
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Layout {
 pub(super) struct Connection {
     name: String,
     layout: Layout,
+    /// Whether a database that is not there is made.
+    makes: bool,
     database: RefCell<Option<IdbDatabase>>,
     /// Handles what the database tells of itself.
     handler: OnceCell<Closure<dyn FnMut(Event)>>,
@@ -48,10 +50,11 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Nothing is opened yet.
-    pub(super) fn new(name: String, layout: Layout, on_stall: OnStall) -> Rc<Self> {
+    pub(super) fn new(name: String, layout: Layout, makes: bool, on_stall: OnStall) -> Rc<Self> {
         let connection = Rc::new(Self {
             name,
             layout,
+            makes,
             database: RefCell::default(),
             handler: OnceCell::new(),
             waiters: RefCell::default(),
@@ -139,15 +142,14 @@ impl Connection {
         if let Some(stall) = self.stall.get() {
             stall.set(Some(now_ms().saturating_add(STALL_MS)));
         }
-        let (upgrading, stores) = (request.clone(), self.layout.stores);
+        let (upgrading, stores, makes) = (request.clone(), self.layout.stores, self.makes);
         let upgrade = Closure::<dyn FnMut(Event)>::new(move |_| {
             let Ok(database) = upgrading.result() else { return };
             let database: IdbDatabase = database.unchecked_into();
-            // A failure here aborts the upgrade, and the request ends in an error.
-            for store in stores {
-                if database.create_object_store(store).is_err() {
-                    database.close();
-                }
+            let makes_all = || stores.iter().all(|s| database.create_object_store(s).is_ok());
+            if !makes || !makes_all() {
+                // Nothing is left of the database then, and the request ends in an error.
+                let _ = upgrading.transaction().map(|upgrade| upgrade.abort());
             }
         });
         let this = Rc::downgrade(self);

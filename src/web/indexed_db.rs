@@ -10,8 +10,8 @@
 
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
-    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, optional_bytes,
-    reason,
+    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, inspected,
+    optional_bytes, reason,
 };
 use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;
@@ -71,7 +71,25 @@ impl IndexedDb {
         on_stall: OnStall,
         done: impl FnOnce(Result<Self, StoreError>) + 'static,
     ) {
-        let connection = Connection::new(format!("lodis:{name}"), LAYOUT, on_stall);
+        Self::connect(name, true, on_stall, done);
+    }
+
+    /// Opens the database of `name` to read it, if there is one.
+    pub(super) fn open_existing(
+        name: &str,
+        on_stall: OnStall,
+        done: impl FnOnce(Result<Self, StoreError>) + 'static,
+    ) {
+        Self::connect(name, false, on_stall, done);
+    }
+
+    fn connect(
+        name: &str,
+        makes: bool,
+        on_stall: OnStall,
+        done: impl FnOnce(Result<Self, StoreError>) + 'static,
+    ) {
+        let connection = Connection::new(format!("lodis:{name}"), LAYOUT, makes, on_stall);
         let store = Self { connection: Rc::clone(&connection) };
         connection.with(move |opened| done(opened.map(|_| store)));
     }
@@ -205,6 +223,13 @@ impl Store for IndexedDb {
         });
     }
 
+    fn inspect(&self, done: Done<Result<Claim, StoreError>>) {
+        self.connection.with(move |database| match database {
+            Ok(database) => inspect(&database, done),
+            Err(error) => done(Err(error)),
+        });
+    }
+
     fn read(&self, part: Part, from: u64, most: u32, done: Done<Result<Vec<Stored>, StoreError>>) {
         self.connection.with(move |database| match database {
             Ok(database) => read(&database, part, from, most, done),
@@ -291,6 +316,24 @@ fn claim(database: &IdbDatabase, claimant: Claimant, done: Done<Result<Claim, St
             });
         }),
     );
+}
+
+fn inspect(database: &IdbDatabase, done: Done<Result<Claim, StoreError>>) {
+    let request = (|| {
+        let mode = IdbTransactionMode::Readonly;
+        let transaction = database.transaction_with_str_and_mode(META, mode)?;
+        transaction.object_store(META)?.get(&MANIFEST.into())
+    })();
+    match request {
+        Err(error) => done(Err(unusable(&error))),
+        Ok(request) => on_end(
+            &request,
+            Box::new(move |result| {
+                let found = result.map_err(|error| unusable(&error));
+                done(found.and_then(|value| inspected(&value)));
+            }),
+        ),
+    }
 }
 
 fn read(

@@ -1,7 +1,7 @@
 //! Web Locks, in windows and workers.
 
 use js_sys::{Function, Object, Promise, Reflect};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortController;
@@ -30,22 +30,23 @@ pub(super) enum Ask {
 }
 
 impl Lock {
-    /// Asks for the exclusive lock called `name`. `then` hears once whether it is held now, with
-    /// [`Ask::Wait`] only when it is, or why the browser refuses it; a dropped request hears nothing.
+    /// Asks for the exclusive lock called `name`. `then` hears whether it is held now, with
+    /// [`Ask::Wait`] only when it is, or why the browser refuses it; later, if another context steals
+    /// it, it hears of an error once more. A dropped request hears nothing.
     /// Fails where there are no Web Locks.
     pub(super) fn request(
         name: &str,
         ask: Ask,
-        then: Box<dyn FnOnce(Result<bool, JsValue>)>,
+        then: Box<dyn Fn(Result<bool, JsValue>)>,
     ) -> Result<Self, JsValue> {
         let locks = manager()?;
         let state = Rc::new(RefCell::new(State::Asked));
-        let then = Rc::new(Cell::new(Some(then)));
+        let then: Rc<dyn Fn(Result<bool, JsValue>)> = Rc::from(then);
         let (asked, answer) = (Rc::clone(&state), Rc::clone(&then));
         let granted = Closure::once_into_js(move |lock: JsValue| -> JsValue {
-            let Some(answer) = answer.take().filter(|_| is_asked(&asked)) else {
+            if !matches!(*asked.borrow(), State::Asked) {
                 return JsValue::UNDEFINED;
-            };
+            }
             if lock.is_null() {
                 answer(Ok(false));
                 return JsValue::UNDEFINED;
@@ -74,18 +75,15 @@ impl Lock {
         let asked = Rc::clone(&state);
         // A withdrawn request rejects too, which is no fault.
         let rejected = Closure::once_into_js(move |error: JsValue| {
-            if let Some(answer) = then.take().filter(|_| is_asked(&asked)) {
-                answer(Err(error));
+            let before = asked.replace(State::Dropped);
+            if !matches!(before, State::Dropped) {
+                then(Err(error));
             }
         });
         let catch: Function = Reflect::get(&promise, &"catch".into())?.dyn_into()?;
         catch.call1(&promise, &rejected)?;
         Ok(Self { state, abort })
     }
-}
-
-fn is_asked(state: &RefCell<State>) -> bool {
-    matches!(*state.borrow(), State::Asked)
 }
 
 impl Drop for Lock {

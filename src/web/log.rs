@@ -4,18 +4,17 @@
 //! into the browser, an event handler), nothing here is borrowed.
 
 use super::adapter::{Adapter, StoreCalls};
+use super::connection::OnStall;
 use super::facade::{Core, Lodis};
 use super::indexed_db::IndexedDb;
-use super::reader::Reader;
-use super::store::{AppendError, Claim, Claimant, FENCED, Part, Store, StoreError};
-use super::timer::{LOAD_MS, TICK_MS, Timer, after_this_task, elapsed_ms, now_ms};
+use super::opening::Opening;
+use super::store::{AppendError, Claim, Claimant, FENCED, Store, StoreError};
+use super::timer::{TICK_MS, Timer, after_this_task, elapsed_ms, now_ms};
 use crate::engine::config::{AppendFsync, Config};
 use crate::engine::rdb::file::Purpose;
 use crate::engine::status::Requests;
-use crate::persist::frame::{self, Frame, Kind};
 use crate::persist::log::{Action, Durability, Log as Manager, Settings, Transaction};
 use crate::persist::manifest::Manifest;
-use crate::persist::replay::{Replay, ReplayError};
 use js_sys::{Function, Promise, Reflect};
 use serde::Deserialize;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -23,8 +22,6 @@ use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-/// What runs between two looks at the clock, in steps of [`Replay::step`].
-const SLICE_STEPS: usize = 64;
 /// What is written of a snapshot between two looks at the clock, in bytes.
 pub(super) const SNAPSHOT_STEP: usize = 16 * 1024;
 /// A piece of a base has at least so many bytes, unless it is the last.
@@ -52,9 +49,19 @@ export type LogEvent =
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct LogOptions {
-    append_only: bool,
+pub(super) struct LogOptions {
+    pub(super) append_only: bool,
     append_fsync: Fsync,
+}
+
+impl LogOptions {
+    pub(super) fn fsync(&self) -> AppendFsync {
+        match self.append_fsync {
+            Fsync::Always => AppendFsync::Always,
+            Fsync::Everysec => AppendFsync::Everysec,
+            Fsync::No => AppendFsync::No,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -99,13 +106,40 @@ impl Log {
             Opening::claim(core, store, options, on_event, Box::new(settle));
             return Ok(promise);
         };
-        let told = on_event.clone();
-        let on_stall = Rc::new(move |why: String| tell(&told, "blocked", why.into()));
-        IndexedDb::open(&name, on_stall, move |store| match store {
+        IndexedDb::open(&name, on_stall(&on_event), move |store| match store {
             Ok(store) => Opening::claim(core, Rc::new(store), options, on_event, Box::new(settle)),
             Err(error) => settle(Err(error)),
         });
         Ok(promise)
+    }
+
+    /// Reads what can be read of a store, or of the database `lodis:<name>`, into `lodis`, which must be
+    /// fresh, and leaves it as it is. Answers what could not be read: `undefined` if it is whole.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
+    pub fn salvage(
+        lodis: &Lodis,
+        #[wasm_bindgen(unchecked_param_type = "string | StoreCalls")] store: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "(type: LogEvent, value: number | string) => void")]
+        on_event: Function,
+    ) -> Promise {
+        let core = lodis.core();
+        let (promise, settle) = promise();
+        let salvaged = move |result: Result<Option<String>, StoreError>| {
+            settle(match result {
+                Ok(missing) => Ok(missing.map_or(JsValue::UNDEFINED, JsValue::from)),
+                Err(error) => Err(js_error(error.code, &error.message)),
+            });
+        };
+        let Some(name) = store.as_string() else {
+            let store = Rc::new(Adapter::new(store.unchecked_into::<StoreCalls>()));
+            Opening::salvage(core, store, on_event, Box::new(salvaged));
+            return promise;
+        };
+        IndexedDb::open_existing(&name, on_stall(&on_event), move |store| match store {
+            Ok(store) => Opening::salvage(core, Rc::new(store), on_event, Box::new(salvaged)),
+            Err(error) => salvaged(Err(error)),
+        });
+        promise
     }
 
     /// The effect stream advanced, or a setting may have changed. `now_ms`: Unix milliseconds.
@@ -158,6 +192,11 @@ impl Log {
         self.driver.manager.borrow().failure().map(str::to_owned)
     }
 
+    /// Closes the connection and stops the timer; what is not stored yet is not stored any more.
+    pub fn abandon(&self) {
+        self.driver.shut();
+    }
+
     /// Flushes, closes the connection and stops the timer. Rejects if the flush failed: what is
     /// not stored is then lost. What is written afterwards is not stored.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
@@ -175,156 +214,15 @@ impl Log {
     }
 }
 
-type Settle = Box<dyn FnOnce(Result<Rc<Driver>, StoreError>)>;
-
-/// A store being loaded.
-struct Opening {
-    core: Rc<RefCell<Core>>,
-    store: Rc<dyn Store>,
-    claim: Claim,
-    fsync: AppendFsync,
-    on_event: Function,
-    replay: Replay,
-    reader: Rc<Reader>,
-    settle: Settle,
-}
-
-impl Opening {
-    fn claim(
-        core: Rc<RefCell<Core>>,
-        store: Rc<dyn Store>,
-        options: LogOptions,
-        on_event: Function,
-        settle: Settle,
-    ) {
-        let fsync = match options.append_fsync {
-            Fsync::Always => AppendFsync::Always,
-            Fsync::Everysec => AppendFsync::Everysec,
-            Fsync::No => AppendFsync::No,
-        };
-        let claimant = Claimant { append_only: options.append_only, now_ms: now_ms(), anew: None };
-        let claiming = Rc::clone(&store);
-        let done = move |claim: Result<Claim, StoreError>| match claim {
-            Err(error) => {
-                store.close();
-                settle(Err(error));
-            }
-            Ok(claim) => {
-                let manifest = &claim.manifest;
-                let replay = Replay::begin(&mut core.borrow_mut().engine, manifest);
-                let (part, from) = match manifest.base.len {
-                    0 => (Part::Log, manifest.start),
-                    _ => (Part::Base(manifest.base.number), 0),
-                };
-                let reader = Reader::new(Rc::clone(&store), part, from);
-                Self { core, store, claim, fsync, on_event, replay, reader, settle }.run();
-            }
-        };
-        claiming.claim(claimant, Box::new(done));
-    }
-
-    /// Replays for one slice of time.
-    fn run(mut self) {
-        let started = elapsed_ms();
-        while elapsed_ms() - started < LOAD_MS {
-            let stepped = self.replay.step(&mut self.core.borrow_mut().engine, SLICE_STEPS);
-            match stepped {
-                Err(error) => return self.fail(replay_error(error)),
-                Ok(true) => continue,
-                Ok(false) => {}
-            }
-            if self.reader.part() != Part::Log && !self.replay.wants_piece() {
-                let (store, from) = (Rc::clone(&self.store), self.replay.next_key());
-                self.reader = Reader::new(store, Part::Log, from);
-            }
-            let reader = Rc::clone(&self.reader);
-            let Some(frame) = reader.next(self.replay.next_key()) else {
-                // What reading takes is not to be added to this slice, nor this to that.
-                return reader.when_ready(move |ended| match ended {
-                    Ok(true) => self.finish(),
-                    Ok(false) => self.pause(),
-                    Err(error) => self.fail(error),
-                });
-            };
-            let pushed =
-                frame.bytes().and_then(|bytes| self.replay.push(&bytes).map_err(replay_error));
-            if let Err(error) = pushed {
-                return self.fail(error);
-            }
-        }
-        self.pause();
-    }
-
-    /// Goes on in the next task.
-    fn pause(self) {
-        let Manifest { base, start, .. } = self.claim.manifest;
-        let log = self.claim.last.unwrap_or(start).saturating_sub(start);
-        let total = base.len.saturating_add(log).max(1) as f64;
-        tell(&self.on_event, "progress", (self.replay.done() as f64 / total).min(1.0).into());
-        after_this_task(Box::new(move || self.run()));
-    }
-
-    fn fail(self, error: StoreError) {
-        self.replay.abandon(&mut self.core.borrow_mut().engine);
-        self.store.close();
-        (self.settle)(Err(error));
-    }
-
-    /// The whole log has been read.
-    fn finish(self) {
-        let Self { core, store, claim, fsync, on_event, replay, settle, .. } = self;
-        let finished = match replay.finish(&mut core.borrow_mut().engine) {
-            Ok(finished) => finished,
-            Err(error) => {
-                store.close();
-                return settle(Err(replay_error(error)));
-            }
-        };
-        tell(&on_event, "progress", 1.into());
-        let manifest = claim.manifest;
-        let driver =
-            Driver::new(core, Rc::clone(&store), fsync, on_event, manifest, finished.offset);
-        let Some(repair) = finished.repair else {
-            driver.start();
-            return settle(Ok(driver));
-        };
-        let frame = Frame {
-            kind: Kind::Record,
-            origin: manifest.epoch,
-            offset: repair.delete_from,
-            payload: &repair.payload,
-        };
-        let kept = if repair.payload.is_empty() { None } else { frame::encode(&frame) };
-        let reason = repair.reason.clone();
-        let closing = Rc::clone(&store);
-        let done = move |result| match result {
-            Ok(()) => {
-                tell(&driver.on_event, "cut", reason.into());
-                driver.start();
-                settle(Ok(driver));
-            }
-            Err(error) => {
-                closing.close();
-                let why = match error {
-                    AppendError::Fenced => return settle(Err(StoreError::fenced())),
-                    AppendError::Lost(why) | AppendError::Failed(why) => why,
-                };
-                settle(Err(StoreError::unavailable(why)));
-            }
-        };
-        store.repair(&manifest, &repair, kept.as_deref(), Box::new(done));
-    }
-}
-
 /// Settles a promise once a flush is done or has failed.
 type Waiter = Box<dyn FnOnce(Result<u64, String>)>;
 
 /// An open store with its log manager.
-struct Driver {
+pub(super) struct Driver {
     core: Rc<RefCell<Core>>,
     store: Rc<dyn Store>,
     manager: RefCell<Manager>,
-    on_event: Function,
+    pub(super) on_event: Function,
     timer: OnceCell<Timer>,
     waiters: RefCell<Vec<(u64, Waiter)>>,
     /// The generation of the settings that the manager knows.
@@ -339,7 +237,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(
+    pub(super) fn new(
         core: Rc<RefCell<Core>>,
         store: Rc<dyn Store>,
         append_fsync: AppendFsync,
@@ -370,7 +268,7 @@ impl Driver {
     }
 
     /// Begins to record.
-    fn start(self: &Rc<Self>) {
+    pub(super) fn start(self: &Rc<Self>) {
         let driver = Rc::downgrade(self);
         self.timer.get_or_init(|| {
             Timer::new(move || {
@@ -627,18 +525,13 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn replay_error(error: ReplayError) -> StoreError {
-    match error {
-        ReplayError::TooNew(version) => StoreError::too_new(format!(
-            "a record has format version {version}, which this Lodis cannot read"
-        )),
-        ReplayError::Corrupt(what) => StoreError::corrupt(what),
-        ReplayError::OutOfMemory => StoreError::unavailable("out of memory"),
-    }
+fn on_stall(on_event: &Function) -> OnStall {
+    let on_event = on_event.clone();
+    Rc::new(move |why| tell(&on_event, "blocked", why.into()))
 }
 
 /// Calls the handler of events. What it throws is its own affair, and reported as uncaught.
-fn tell(on_event: &Function, kind: &str, value: JsValue) {
+pub(super) fn tell(on_event: &Function, kind: &str, value: JsValue) {
     if let Err(thrown) = on_event.call2(&JsValue::UNDEFINED, &kind.into(), &value) {
         after_this_task(Box::new(move || wasm_bindgen::throw_val(thrown)));
     }

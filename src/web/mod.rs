@@ -13,6 +13,7 @@ mod frame;
 mod indexed_db;
 mod locks;
 mod log;
+mod opening;
 mod reader;
 mod store;
 mod tabs;

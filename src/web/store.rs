@@ -20,6 +20,9 @@ pub(super) trait Store {
     /// A store that cannot be understood is left as it is.
     fn claim(&self, claimant: Claimant, done: Done<Result<Claim, StoreError>>);
 
+    /// What there is, which stays as it is; a store that is not there is not made.
+    fn inspect(&self, done: Done<Result<Claim, StoreError>>);
+
     /// Reads up to `most` frames from offset `from` on; none means the end.
     fn read(&self, part: Part, from: u64, most: u32, done: Done<Result<Vec<Stored>, StoreError>>);
 
@@ -78,7 +81,7 @@ impl StoreError {
 
     /// What is stored cannot be understood.
     pub(super) fn corrupt(message: impl Into<String>) -> Self {
-        Self { code: "STORE_CORRUPT", message: message.into() }
+        Self { code: CORRUPT, message: message.into() }
     }
 
     /// Somebody else owns it.
@@ -92,6 +95,8 @@ impl StoreError {
     }
 }
 
+/// The code of [`StoreError::corrupt`].
+pub(super) const CORRUPT: &str = "STORE_CORRUPT";
 /// The code of [`StoreError::fenced`].
 pub(super) const FENCED: &str = "FENCED";
 
@@ -155,10 +160,7 @@ impl Claimant {
             };
         }
         let mut manifest = match found {
-            Some(bytes) => Manifest::decode(bytes).map_err(|error| match error {
-                FrameError::TooNew { .. } => StoreError::too_new(error.to_string()),
-                _ => StoreError::corrupt(format!("the manifest: {error}")),
-            })?,
+            Some(bytes) => decode(bytes)?,
             None if last.is_some() => {
                 return Err(StoreError::corrupt("there are records, but no manifest"));
             }
@@ -170,9 +172,25 @@ impl Claimant {
     }
 }
 
-/// What a new owner finds.
+/// What a manifest says.
+fn decode(bytes: &[u8]) -> Result<Manifest, StoreError> {
+    Manifest::decode(bytes).map_err(|error| match error {
+        FrameError::TooNew { .. } => StoreError::too_new(error.to_string()),
+        _ => StoreError::corrupt(format!("the manifest: {error}")),
+    })
+}
+
+/// What there is in a store, whose manifest this is.
+pub(super) fn inspected(value: &JsValue) -> Result<Claim, StoreError> {
+    match optional_bytes(value)? {
+        Some(bytes) => Ok(Claim { manifest: decode(&bytes)?, last: None }),
+        None => Err(StoreError::corrupt("there is no manifest")),
+    }
+}
+
+/// What is in a store.
 pub(super) struct Claim {
-    /// The manifest with the epoch raised, as it now is in the store.
+    /// The manifest, as it now is there.
     pub(super) manifest: Manifest,
     /// The offset of the last record.
     pub(super) last: Option<u64>,

@@ -20,7 +20,8 @@ use wasm_bindgen::prelude::*;
 const TYPES: &str = r#"
 /**
  * What happens between tabs. "lost": the owner went away before it answered, outcome unknown.
- * "failed": the browser refuses Web Locks after all (error.code is LOCKS_UNAVAILABLE); the last event.
+ * "failed": the browser refuses Web Locks after all (error.code is LOCKS_UNAVAILABLE), or another
+ * context has stolen the owner's (FENCED); the last event.
  */
 export type TabsEvent =
   | { type: "own" }
@@ -91,7 +92,11 @@ impl Tabs {
             events: RefCell::new(VecDeque::new()),
             delivering: Cell::new(false),
         });
-        driver.join().map_err(unavailable)?;
+        driver.join().map_err(|cause| {
+            let error = unavailable();
+            error.set_cause(&cause);
+            error
+        })?;
         Ok(Self { driver })
     }
 
@@ -191,7 +196,7 @@ impl Driver {
         );
     }
 
-    fn lock_name(self: &Rc<Self>, ask: Ask, then: Box<dyn FnOnce(Result<bool, JsValue>)>) {
+    fn lock_name(self: &Rc<Self>, ask: Ask, then: Box<dyn Fn(Result<bool, JsValue>)>) {
         if matches!(*self.role.borrow(), Role::Closed) {
             return;
         }
@@ -201,10 +206,13 @@ impl Driver {
         }
     }
 
-    /// Without locks nobody can tell who owns the name.
+    /// Without locks nobody can tell who owns the name; a lock that was held was stolen.
     fn fail(self: &Rc<Self>, cause: JsValue) {
+        let is_owner = matches!(*self.role.borrow(), Role::Owner(_));
+        let error = if is_owner { stolen() } else { unavailable() };
+        error.set_cause(&cause);
         self.close();
-        self.emit("failed", &[("error", unavailable(cause))]);
+        self.emit("failed", &[("error", error.into())]);
         self.deliver();
     }
 
@@ -389,13 +397,22 @@ fn random() -> Result<u64, JsValue> {
     getrandom::u64().map_err(|error| js_sys::Error::new(&error.to_string()).into())
 }
 
-fn unavailable(cause: JsValue) -> JsValue {
-    let error = js_sys::Error::new(
+fn unavailable() -> js_sys::Error {
+    coded(
+        "LOCKS_UNAVAILABLE",
         "This context has no Web Locks or no BroadcastChannel, so tabs cannot share a store here.",
-    );
-    error.set_cause(&cause);
-    let _ = Reflect::set(&error, &"code".into(), &"LOCKS_UNAVAILABLE".into());
-    error.into()
+    )
+}
+
+fn stolen() -> js_sys::Error {
+    coded("FENCED", "another context has taken over the store")
+}
+
+fn coded(code: &str, message: &str) -> js_sys::Error {
+    let error = js_sys::Error::new(message);
+    // An ordinary object takes a property.
+    let _ = Reflect::set(&error, &"code".into(), &code.into());
+    error
 }
 
 fn number(value: u64) -> JsValue {

@@ -1,5 +1,5 @@
 // The surfaces of an instance, with the memory store.
-import { ClosedError, open, type Redis, ReplyError } from "lodis";
+import { ClosedError, deleteStore, open, type Redis, ReplyError, salvage } from "lodis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 let redis: Redis;
@@ -298,6 +298,8 @@ describe("instances", () => {
       ["a", { appendonly: "yes" }, "open: appendonly is true or false"],
       ["a", { appendonly: true }, 'open: appendonly needs a store, and store is "memory"'],
       ["a", { appendfsync: "never" }, 'open: appendfsync is one of "always", "everysec", "no"'],
+      ["a", { persist: "yes" }, "open: persist is true or false"],
+      ["a", { onBlocked: 1 }, "open: onBlocked is a function"],
       ["a", { databases: 0 }, "open: databases is a whole number from 1 to 16384"],
       ["a", { databases: 1.5 }, "open: databases is a whole number from 1 to 16384"],
       ["a", { maxmemory: -1 }, 'open: maxmemory is a number of bytes or a size like "100mb"'],
@@ -313,6 +315,13 @@ describe("instances", () => {
     for (const [name, options, message] of wrong) {
       await expect(open(name as string, options as never)).rejects.toThrow(new TypeError(message));
     }
+  });
+
+  test("there is no storage of a browser to tell of", async () => {
+    await using redis = await open("none", { persist: true });
+    expect(await redis.storage()).toEqual({ persisted: undefined, usage: undefined, quota: undefined });
+    await expect(deleteStore("none")).rejects.toMatchObject({ name: "StoreError", code: "STORE_UNAVAILABLE" });
+    await expect(salvage("none")).rejects.toMatchObject({ name: "StoreError", code: "STORE_UNAVAILABLE" });
   });
 
   test("databases is how many there are", async () => {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent } from "../../pkg/src/boundary/wasm.js";
 import { WROTE } from "../../pkg/src/engine.js";
+import { StoreError } from "../../pkg/src/errors.js";
 import { Host } from "../../pkg/src/host.js";
 import type { Loaded } from "../../pkg/src/load.js";
 import { Redis } from "../../pkg/src/redis.js";
@@ -14,6 +15,7 @@ class FakeLog implements Log {
   always = false;
   closed = false;
   hiddenCalls = 0;
+  abandoned = false;
   constructor(
     readonly lodis: Lodis,
     readonly onEvent: (type: LogEvent, value: number | string) => void,
@@ -38,6 +40,9 @@ class FakeLog implements Log {
   async close(): Promise<void> {
     this.closed = true;
     if (this.reason === undefined) this.store();
+  }
+  abandon(): void {
+    this.abandoned = true;
   }
   free(): void {}
   store(): void {
@@ -194,9 +199,21 @@ describe("an owner", () => {
   });
 
   test("a store that cannot be opened makes open reject, and lets go of the tabs", async () => {
-    refuse = Object.assign(new Error("no IndexedDB here"), { code: "STORE_UNAVAILABLE" });
-    await expect(join({ type: "own" })).rejects.toBe(refuse);
+    refuse = Object.assign(new Error("STORE_UNAVAILABLE: no IndexedDB here"), { code: "STORE_UNAVAILABLE" });
+    const error = await join({ type: "own" }).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error).toMatchObject({ code: "STORE_UNAVAILABLE", reason: "no IndexedDB here", message: refuse.message });
     expect(tabs[0]!.closed).toBe(true);
+  });
+
+  test("whose lock is stolen stores nothing more, and ends", async () => {
+    const { redis, tabs } = await join({ type: "own" });
+    const told: unknown[] = [];
+    redis.on("error", (error) => told.push(error.code));
+    const error = Object.assign(new Error("another context has taken over the store"), { code: "FENCED" });
+    tabs.emit({ type: "failed", error });
+    await expect(redis.get("a")).rejects.toMatchObject({ name: "StoreError", code: "FENCED" });
+    expect([told, logs[0]!.abandoned, tabs.closed]).toEqual([["FENCED"], true, true]);
   });
 
   test("tells what is saved", async () => {

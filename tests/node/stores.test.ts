@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { open, type Store } from "lodis";
+import { open, salvage, type Store } from "lodis";
 import { storeTests } from "lodis/stores/conformance";
 import { directory } from "lodis/stores/directory";
 import { memoryStore } from "lodis/stores/memory";
@@ -201,6 +201,15 @@ describe("a directory", () => {
         code: expect.stringMatching(/^STORE_(CORRUPT|TOO_NEW)$/),
       });
     }
+    const damaged = Buffer.from(whole);
+    damaged[damaged.indexOf("$1\r\n3\r\n") + 4]! ^= 1;
+    await writeFile(file, damaged);
+    await expect(open("app", { store: directory(path) })).rejects.toMatchObject({ name: "StoreError" });
+    const salvaged = await salvage("app", { store: directory(path) });
+    expect(salvaged.lost).toMatch(/^record at offset \d+: the checksum does not match/);
+    expect(salvaged.redis.sync.lRange("list", 0, -1)).toEqual(["1", "2"]);
+    await salvaged.redis.close();
+    expect((await readFile(file)).equals(damaged)).toBe(true);
     await writeFile(file, whole);
     redis = await open("app", { store: directory(path) });
     expect(await redis.lLen("list")).toBe(5);

@@ -50,12 +50,23 @@ export interface Log {
   flush(): Promise<number>;
   hidden(): void;
   error(): string | undefined;
+  abandon(): void;
   close(): Promise<void>;
   free(): void;
 }
 
 /** What a log reports. */
-export type LogEvent = "durable" | "failed" | "recovered" | "fenced" | "progress" | "cut";
+export type LogEvent =
+  | "durable"
+  | "failed"
+  | "recovered"
+  | "fenced"
+  | "lost"
+  | "blocked"
+  | "progress"
+  | "cut"
+  | "rewritten"
+  | "rewriteFailed";
 
 /** Who owns a name, and forwarding between tabs. */
 export interface Tabs {
@@ -102,6 +113,11 @@ export interface Module {
       options: { appendOnly: boolean; appendFsync: "always" | "everysec" | "no" },
       onEvent: (type: LogEvent, value: number | string) => void,
     ): Promise<Log>;
+    salvage(
+      lodis: Lodis,
+      store: string | StoreCalls,
+      onEvent: (type: LogEvent, value: number | string) => void,
+    ): Promise<string | undefined>;
   };
   readonly Tabs: { join(name: string, onEvent: (event: TabsEvent) => void): Tabs };
   default(options: {

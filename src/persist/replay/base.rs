@@ -81,6 +81,11 @@ impl BaseReplay {
         self.loader.finish(engine).map(|_| ()).map_err(corrupt)
     }
 
+    /// Puts what was read into the engine, though there is more that cannot be.
+    pub(super) fn salvage(self, engine: &mut Engine) {
+        self.loader.salvage(engine);
+    }
+
     /// Gives up what was read.
     pub(super) fn discard(self, engine: &mut Engine) {
         self.loader.discard(engine);

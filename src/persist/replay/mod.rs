@@ -230,14 +230,7 @@ impl Replay {
             self.abandon(engine);
             return Err(error);
         }
-        let reason = match self.cut {
-            Some((offset, error)) => Some(format!("record at offset {offset}: {error}")),
-            None if self.applied < self.end => {
-                Some(format!("the log ends within a unit at offset {}", self.applied))
-            }
-            None => None,
-        };
-        let repair = reason.map(|reason| {
+        let repair = self.unreadable().map(|reason| {
             self.forget_applied();
             let delete_from = self.starts.front().copied().unwrap_or(self.applied);
             let keep = (self.applied - delete_from) as usize;
@@ -248,6 +241,30 @@ impl Replay {
         self.abandon(engine);
         engine.effects.resume_at(offset);
         Ok(Finished { offset, repair })
+    }
+
+    /// Ends the replay with what could be read, be there more or not; answers what cannot be read, if
+    /// there is something. Nothing of a store is to be changed after that.
+    pub fn salvage(mut self, engine: &mut Engine) -> Option<String> {
+        let missing = self.base.take().map(|base| {
+            let missing = base.missing();
+            base.salvage(engine);
+            missing
+        });
+        let missing = missing.or_else(|| self.unreadable());
+        self.abandon(engine);
+        missing
+    }
+
+    /// What is wrong with the end of the log, if something is.
+    fn unreadable(&self) -> Option<String> {
+        match self.cut {
+            Some((offset, error)) => Some(format!("record at offset {offset}: {error}")),
+            None if self.applied < self.end => {
+                Some(format!("the log ends within a unit at offset {}", self.applied))
+            }
+            None => None,
+        }
     }
 
     /// Ends a replay that failed. What was replayed so far is in the keyspace.

@@ -171,6 +171,13 @@ impl Loader {
         Ok(loaded)
     }
 
+    /// Puts the keys that were read in the place of everything that the engine holds, though the file
+    /// has not come to its end.
+    pub fn salvage(mut self, engine: &mut Engine) {
+        engine.keyspace.exchange(&mut self.keyspace);
+        self.discard(engine);
+    }
+
     /// Gives what was read to be freed bit by bit.
     pub fn discard(mut self, engine: &mut Engine) {
         for index in 0..self.keyspace.databases() {
