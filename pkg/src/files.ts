@@ -122,6 +122,8 @@ export class Files {
         await nextTask();
         this.check(signal);
       }
+    } catch (error) {
+      throw typed(error);
     } finally {
       if (!this.closing.signal.aborted) {
         lodis.endExport();

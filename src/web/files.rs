@@ -32,21 +32,30 @@ impl Lodis {
     }
 
     /// Goes on with the file; `takeExport` then has some more of it. Answers how much of it is
-    /// written, 1 for all; -1 if it has been ended.
+    /// written, 1 for all; -1 if it has been ended. Throws an `Error` with a `code` if there is no memory to
+    /// go on.
     #[wasm_bindgen(js_name = stepExport)]
-    pub fn step_export(&self) -> f64 {
+    pub fn step_export(&self) -> Result<f64, JsValue> {
         let engine = &mut self.core.borrow_mut().engine;
         if engine.snapshot_purpose() != Some(Purpose::Travel) {
-            return -1.0;
+            return Ok(-1.0);
         }
         let started = elapsed_ms();
-        while !engine.step_snapshot(SNAPSHOT_STEP) {
+        loop {
+            if !engine.reserve_snapshot(SNAPSHOT_STEP) {
+                return Err(js_error(
+                    "OUT_OF_MEMORY",
+                    "there is not enough memory to write a file",
+                ));
+            }
+            if engine.step_snapshot(SNAPSHOT_STEP) {
+                return Ok(1.0);
+            }
             if engine.snapshot_len() >= PIECE_LEN || elapsed_ms() - started >= TICK_MS {
                 let (saved, keys) = engine.snapshot_progress();
-                return (saved as f64 / (keys + 1) as f64).min(0.999);
+                return Ok((saved as f64 / (keys + 1) as f64).min(0.999));
             }
         }
-        1.0
     }
 
     /// The next bytes of the file.

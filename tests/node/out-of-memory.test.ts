@@ -1,6 +1,6 @@
 // When linear memory cannot grow, commands answer OOM; nothing traps, and what is freed is used again.
 import { readFile } from "node:fs/promises";
-import { type Redis, ReplyError, open } from "lodis";
+import { FileError, type Redis, ReplyError, open } from "lodis";
 import { expect, test } from "vitest";
 
 const MAX_PAGES = 1024;
@@ -150,4 +150,34 @@ test("random writes until memory is at an end, and again once some is free", { t
   }
   const info = (await redis.info("memory")) as string;
   expect(Number(/used_memory:(\d+)/.exec(info)![1])).toBeLessThan(8_000_000);
+});
+
+test("files that there is no memory for are refused, and nothing has changed", { timeout: 120_000 }, async () => {
+  await using redis = await open("limited files", { wasm: await limited() });
+  const seeds = Number(process.env.LODIS_SEEDS ?? 3);
+  const outOfMemory = (error: unknown) => {
+    expect(error).toBeInstanceOf(FileError);
+    expect((error as FileError).code).toBe("OUT_OF_MEMORY");
+  };
+  let refused = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    await fill(redis, dice(seed), LOADS[seed % LOADS.length]!, 50);
+    const keys = await redis.dbSize();
+    // Without any memory nothing is written; with some of it, all is.
+    const file = await redis.exportRdb().catch(outOfMemory);
+    for (const before of file ? [keys, 0] : []) {
+      // What is loaded may fit into the gaps between what is there.
+      const imported = await redis.importRdb(file!).catch(outOfMemory);
+      refused += imported ? 0 : 1;
+      if (imported) expect(imported.keys, `seed ${seed}`).toBe(keys);
+      expect(await redis.dbSize(), `seed ${seed}`).toBe(imported ? keys : before);
+      await redis.flushAll();
+      await redis.memoryPurge();
+    }
+    await redis.flushAll();
+    await redis.memoryPurge();
+    expect(await redis.set("after", "v".repeat(10_000))).toBe("OK");
+    await redis.flushAll();
+  }
+  expect(refused).toBeGreaterThan(0);
 });

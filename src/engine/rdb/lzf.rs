@@ -40,7 +40,11 @@ impl Compressor {
         let mut base = self.base.saturating_add(self.len);
         self.len = u32::try_from(len).unwrap_or(u32::MAX);
         if self.table.is_empty() || base.checked_add(self.len).is_none() {
-            self.table = vec![0; 1 << HASH_BITS];
+            self.table.clear();
+            // Without memory for it, nothing is compressed.
+            if self.table.try_reserve_exact(1 << HASH_BITS).is_ok() {
+                self.table.resize(1 << HASH_BITS, 0);
+            }
             base = 1;
         }
         self.base = base;
@@ -56,7 +60,9 @@ impl Compressor {
     ) -> Compressed {
         let limit = match bytes.len().checked_sub(4) {
             // Indices are 32 bits.
-            Some(limit) if self.base.checked_add(self.len).is_some() => limit,
+            Some(limit) if !self.table.is_empty() && self.base.checked_add(self.len).is_some() => {
+                limit
+            }
             _ => return Compressed::Whole(None),
         };
         let end = state.at.saturating_add(most).min(bytes.len());
@@ -75,13 +81,16 @@ impl Compressor {
                 state.at += 1;
                 continue;
             };
-            state.write_repetition(bytes, before, length);
-            if state.out.len() >= limit {
+            if !state.has_room(limit) {
                 return Compressed::Whole(None);
             }
+            state.write_repetition(bytes, before, length);
         }
         if state.at < bytes.len() {
             return Compressed::Partly;
+        }
+        if !state.has_room(limit) {
+            return Compressed::Whole(None);
         }
         write_literals(&mut state.out, bytes.get(state.literals..).unwrap_or_default());
         let out = std::mem::take(&mut state.out);
@@ -90,6 +99,13 @@ impl Compressor {
 }
 
 impl Compression {
+    /// Whether there is memory for the literals that wait and a repetition, and they may yet be worth it.
+    fn has_room(&mut self, limit: usize) -> bool {
+        let literals = self.at - self.literals;
+        let bytes = literals + literals.div_ceil(LITERALS_MAX);
+        self.out.len() + bytes < limit && self.out.try_reserve(bytes + 3).is_ok()
+    }
+
     fn write_repetition(&mut self, bytes: &[u8], before: usize, length: usize) {
         write_literals(&mut self.out, &bytes[self.literals..self.at]);
         let (distance, rest) = (self.at - before - 1, length - 2);

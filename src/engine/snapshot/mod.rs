@@ -12,7 +12,7 @@ use super::Engine;
 use super::dict::Dict;
 use super::key::Key;
 use super::keyspace::{Db, Object};
-use super::rdb::file::{Purpose, Usage, ValueCursor, Writer};
+use super::rdb::file::{Purpose, Usage, ValueCursor, WHOLE_MAX, Writer};
 use walk::{Next, SKIP};
 
 /// What it costs at least to look at a key, in what bytes cost.
@@ -95,6 +95,13 @@ impl Engine {
     /// How many bytes there are to [`Engine::take_snapshot`].
     pub fn snapshot_len(&self) -> usize {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.writer.len())
+    }
+
+    /// Makes room for what a step with this budget writes, as long as names of keys are not long; whether
+    /// there was memory for that.
+    pub fn reserve_snapshot(&mut self, budget: usize) -> bool {
+        let bytes = budget.saturating_add(WHOLE_MAX * 2);
+        self.snapshot.as_mut().is_none_or(|snapshot| snapshot.writer.reserve(bytes))
     }
 
     /// Takes what has been written since.

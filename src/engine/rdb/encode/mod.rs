@@ -18,7 +18,7 @@ const VERSION_FIELD_EXPIRY: u16 = 12;
 /// Shorter strings are not worth compressing.
 const COMPRESSED_MIN: usize = 21;
 /// Longer strings are written in slices.
-const WHOLE_MAX: usize = 1 << 16;
+pub(in crate::engine) const WHOLE_MAX: usize = 1 << 16;
 
 /// What a payload is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod error;
 mod loader;
 mod writer;
 
+pub(in crate::engine) use super::encode::WHOLE_MAX;
 pub use super::encode::{Purpose, ValueCursor};
 pub use error::{Cause, LoadError};
 pub use loader::{Expired, Loaded, Loader, Progress};

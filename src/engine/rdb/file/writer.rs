@@ -101,6 +101,11 @@ impl Writer {
         self.encoder.out.is_empty()
     }
 
+    /// Makes room for so many bytes more; whether there was memory for that.
+    pub fn reserve(&mut self, bytes: usize) -> bool {
+        self.encoder.out.try_reserve(bytes).is_ok()
+    }
+
     /// Takes what has been written since the last time. Cost: O(bytes), for the checksum.
     pub fn take(&mut self) -> Vec<u8> {
         let bytes = std::mem::take(&mut self.encoder.out);
