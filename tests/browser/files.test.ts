@@ -109,6 +109,47 @@ test("whoever is killed while importing finds all of the file or what there was"
   expect([...found].sort()).toEqual(["new", "old"]);
 });
 
+test("what cannot be stored is here, refuses writes, and is stored once there is room", async () => {
+  await using large = await open("large");
+  for (let index = 0; index < 60; index++) await large.set(`new:${index}`, crypto.getRandomValues(new Uint8Array(50_000)));
+  const whole = file;
+  file = Buffer.from(await (await large.exportRdb()).arrayBuffer());
+  try {
+    // The limit goes with the page that has asked for it.
+    const limit = async () => {
+      const session = await profile.context.newCDPSession(await profile.context.newPage());
+      const { origin } = new URL(server.url);
+      await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 2_000_000 });
+      return () => session.send("Storage.overrideQuotaForOrigin", { origin });
+    };
+    await limit();
+    let page = await begin("always");
+    await write(page, "old");
+    const refusal = () => page.evaluate(() => importChosen().catch((error) => error.message));
+    expect(await refusal()).toMatch(/^MISCONF .*Quota/);
+    expect(await page.evaluate(() => redis.dbSize())).toBe(60);
+    expect(await page.evaluate(() => redis.persistence.state)).toBe("failed");
+    expect(await write(page, "meanwhile").catch(String)).toMatch(/MISCONF/);
+    // Another import does not get that far.
+    expect(await refusal()).toMatch(/^MISCONF .*Quota/);
+    // What is in the store is what was there before.
+    await killPages(profile);
+    const lift = await limit();
+    page = await begin("always");
+    expect(await keys(page, "*")).toEqual(["old"]);
+    expect(await refusal()).toMatch(/^MISCONF .*Quota/);
+    await lift();
+    await page.waitForFunction(() => redis.persistence.state === "saved");
+    await write(page, "after");
+    await killPages(profile);
+    page = await begin("always");
+    expect(await page.evaluate(() => redis.dbSize())).toBe(61);
+    expect(await keys(page, "[ao]*")).toEqual(["after"]);
+  } finally {
+    file = whole;
+  }
+});
+
 test("an export waits while the log is rewritten, and is whole", async () => {
   const page = await begin();
   await page.evaluate(() => importChosen());

@@ -123,9 +123,9 @@ impl Log {
         now_ms.saturating_add(wait)
     }
 
-    /// The store works.
+    /// The store works. What waits for a base has failed until that is complete.
     pub(super) fn recover(&mut self) {
-        if !self.loss.is_open() {
+        if !self.loss.is_open() && !self.is_held() {
             self.clear_failure();
         }
     }

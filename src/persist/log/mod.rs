@@ -414,10 +414,12 @@ impl Log {
         if matches!(plan.change, Some(Change::Base { .. })) && self.loss == Loss::Claimed {
             self.loss = Loss::MadeGood;
         }
-        self.recover();
-        self.actions.push_back(Action::Durable(self.durable));
         if let Some(Change::Base { base, .. }) = plan.change {
             self.replaced_after = self.replaced_after.filter(|number| *number >= base.number);
+        }
+        self.recover();
+        self.actions.push_back(Action::Durable(self.durable));
+        if matches!(plan.change, Some(Change::Base { .. })) {
             self.rewrites.current = None;
             self.rewrites.succeed();
             self.actions.push_back(Action::Rewritten);
