@@ -30,7 +30,7 @@ async fn visit(name: &str) -> String {
     let now = js_sys::Date::now();
     let lodis = Lodis::new(object(&[("nowMs", now.into())])).map_err(JsValue::from).unwrap();
     let options = object(&[("appendOnly", true.into()), ("appendFsync", "everysec".into())]);
-    let opening = Log::open(&lodis, name.to_owned(), options, Function::new_no_args(""));
+    let opening = Log::open(&lodis, name.into(), options, Function::new_no_args(""));
     let log = wait(opening.map_err(JsValue::from).unwrap()).await;
     let log = Log::try_from_js_value(log).unwrap();
     let session = lodis.connect(3);
