@@ -34,6 +34,8 @@ struct Owner {
     engine: Engine,
     session: SessionId,
     log: Log,
+    /// The epoch that it has, at least, once it may write.
+    epoch: u64,
     under_way: Option<(Rc<Transaction>, Durability)>,
     /// An emptied store is being claimed.
     claiming: Option<Manifest>,
@@ -57,8 +59,9 @@ fn load(disk: &Disk, now: i64) -> Result<(Engine, Replay), ReplayError> {
     let mut engine =
         Engine::new(&Options { now_us: now * 1000, databases: 2, ..Options::default() });
     let mut replay = Replay::begin(&mut engine, &disk.manifest);
-    let pieces = disk.pieces.range((disk.manifest.base.number, 0)..);
-    for (_, piece) in pieces.take_while(|((base, _), _)| *base == disk.manifest.base.number) {
+    let base = disk.manifest.base;
+    let pieces = disk.pieces.range((base.number, 0)..).filter(|_| base.len > 0);
+    for (_, piece) in pieces.take_while(|((number, _), _)| *number == base.number) {
         replay.push(piece)?;
         while replay.step(&mut engine, 2)? {}
     }
@@ -70,10 +73,16 @@ fn load(disk: &Disk, now: i64) -> Result<(Engine, Replay), ReplayError> {
 }
 
 impl Owner {
+    /// The store can be read, but may refuse to be claimed.
     fn open(disk: &mut Disk, now: i64, dice: &mut Dice) -> Self {
-        disk.manifest.epoch += 1;
+        let is_refused = disk.manifest.epoch > 0 && dice.one_in(4);
+        let wants_recording = dice.one_in(2);
         disk.lost = false;
-        disk.trim(u64::MAX);
+        if !is_refused {
+            disk.manifest.epoch += 1;
+            disk.manifest.recording |= wants_recording;
+            disk.trim(u64::MAX);
+        }
         let (mut engine, replay) = load(disk, now).unwrap();
         let finished = replay.finish(&mut engine).unwrap();
         if let Some(repair) = &finished.repair {
@@ -82,14 +91,17 @@ impl Owner {
         }
         let append_fsync =
             dice.pick(&[AppendFsync::Always, AppendFsync::Everysec, AppendFsync::No]);
-        disk.manifest.recording |= dice.one_in(2);
         let settings = Settings {
-            append_only: disk.manifest.recording,
+            append_only: disk.manifest.recording || wants_recording,
             append_fsync,
             rewrite_percentage: dice.pick(&[0, 50, 100]),
             rewrite_min_size: dice.pick(&[200, 2000, 20_000]),
         };
-        let log = Log::new(settings, disk.manifest, finished.offset, now);
+        let mut log = Log::new(settings, disk.manifest, finished.offset, now);
+        if is_refused {
+            log.claim_later("QuotaExceededError", now);
+            log.report(&mut engine.persistence);
+        }
         engine.effects.set_enabled(settings.append_only);
         let session = engine.connect();
         let digest = engine.digest();
@@ -97,6 +109,7 @@ impl Owner {
             engine,
             session,
             log,
+            epoch: disk.manifest.epoch + u64::from(is_refused),
             under_way: None,
             claiming: None,
             lost_until: 0,
@@ -104,7 +117,7 @@ impl Owner {
             is_lost: false,
             history: History::from([(finished.offset, vec![digest])]),
             told: [finished.offset; 2],
-            failing: false,
+            failing: is_refused,
             flush_to: None,
             bases: BTreeMap::new(),
             last_base: disk.manifest.base.number,
@@ -242,11 +255,11 @@ impl Owner {
         let Some((transaction, durability)) = self.under_way.take() else { return };
         if is_cut_off {
             // It may have been stored all the same, which the owner did not live to hear.
-            if transaction.manifest.epoch == disk.manifest.epoch && dice.one_in(2) {
+            if disk.admits(&transaction) && dice.one_in(2) {
                 self.apply(disk, &transaction, durability);
             }
             self.log.failed("InvalidStateError", now);
-        } else if transaction.manifest.epoch != disk.manifest.epoch {
+        } else if !disk.admits(&transaction) {
             assert!(disk.lost, "nobody else is there");
             self.log.lost("the store was emptied", now);
         } else if self.fails(dice) {
@@ -322,6 +335,7 @@ impl Owner {
             }
         }
         assert!(!self.failing && !self.is_lost, "no recovery");
+        assert!(disk.manifest.epoch >= self.epoch, "not claimed");
         if self.log.settings().append_only {
             assert!(!disk.lost, "the store stays empty");
             assert_eq!(self.log.durable(), self.log.end());

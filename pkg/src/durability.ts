@@ -17,14 +17,16 @@ interface Waiter {
 
 /** Follows a log: what is stored, and who waits for it (`appendfsync always`). */
 export class Durability {
-  state: Persistence = { state: "saved" };
+  state: Persistence;
   private waiters: Waiter[] = [];
 
   constructor(
     private readonly lodis: Lodis,
     readonly log: Log,
     private readonly onChange: (state: Persistence) => void,
-  ) {}
+  ) {
+    this.state = this.now();
+  }
 
   /** The effect stream advanced. */
   written(): void {
@@ -82,10 +84,14 @@ export class Durability {
   }
 
   private update(): void {
+    this.set(this.now());
+  }
+
+  private now(): Persistence {
     const reason = this.log.error();
-    if (reason !== undefined) return this.set({ state: "failed", reason });
+    if (reason !== undefined) return { state: "failed", reason };
     const saved = this.log.durableOffset() >= this.lodis.offset();
-    this.set({ state: saved ? "saved" : "pending" });
+    return { state: saved ? "saved" : "pending" };
   }
 
   private set(state: Persistence): void {

@@ -192,9 +192,9 @@ impl Store for Adapter {
         let opened = ended(move |result, last| {
             let raised = result.map_err(|error| unusable(&error)).and_then(|found| {
                 let last = last.as_f64().filter(|last| *last >= 0.0).map(|last| last as u64);
-                let manifest = claimant.raise(optional_bytes(&found)?.as_deref(), last)?;
+                let claim = claimant.raise(optional_bytes(&found)?.as_deref(), last)?;
                 *store.0.manifest.borrow_mut() = found;
-                Ok(Claim { manifest, last })
+                Ok(claim)
             });
             let claim = match raised {
                 Ok(claim) => claim,
@@ -206,9 +206,8 @@ impl Store for Adapter {
                 done(match result {
                     Ok(()) => Ok(claim),
                     Err(AppendError::Fenced) => Err(StoreError::fenced()),
-                    Err(AppendError::Lost(why) | AppendError::Failed(why)) => {
-                        Err(StoreError::unavailable(why))
-                    }
+                    Err(AppendError::Lost(why)) => Err(StoreError::unavailable(why)),
+                    Err(AppendError::Failed(why)) => claim.refuse(why),
                 });
             };
             store.write(change, Box::new(claimed));

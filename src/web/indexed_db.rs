@@ -10,7 +10,7 @@
 
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
-    AppendError, Claim, Claimant, Done, Part, Store, StoreError, Stored, admit, inspected,
+    AppendError, Claim, Claimant, Done, Owner, Part, Store, StoreError, Stored, admit, inspected,
     optional_bytes, reason,
 };
 use crate::persist::log::{Durability, Place, Transaction};
@@ -131,7 +131,7 @@ impl Appending {
     fn perform(self, database: &IdbDatabase, done: Done<Result<(), AppendError>>) {
         let Self { work, durability, leaving } = self;
         let most = if leaving { usize::MAX } else { WRITE_LEN };
-        let owner = work.manifest;
+        let owner = Owner { epoch: work.epoch, manifest: work.manifest };
         guarded(database, owner, durability, leaving, done, |log, meta, failure| {
             if work.manifest_changed {
                 put(meta, &MANIFEST.into(), &work.manifest.encode())?;
@@ -149,7 +149,7 @@ impl Appending {
 /// to the third argument of `work`.
 fn guarded(
     database: &IdbDatabase,
-    owner: Manifest,
+    owner: Owner,
     durability: Durability,
     leaving: bool,
     done: Done<Result<(), AppendError>>,
@@ -254,7 +254,7 @@ impl Store for IndexedDb {
         record: Option<&[u8]>,
         done: Done<Result<(), AppendError>>,
     ) {
-        let (owner, from) = (*owner, number(repair.delete_from));
+        let (owner, from) = (Owner::of(*owner), number(repair.delete_from));
         let record = record.map(<[u8]>::to_vec);
         self.connection.with(move |database| {
             let database = match database {
@@ -311,7 +311,8 @@ fn claim(database: &IdbDatabase, claimant: Claimant, done: Done<Result<Claim, St
             done(match (found, result) {
                 (Some(Err(error)), _) => Err(error),
                 (Some(Ok(claim)), Ok(())) => Ok(claim),
-                (_, Err(reason)) => Err(StoreError::unavailable(reason)),
+                (Some(Ok(claim)), Err(reason)) => claim.refuse(reason),
+                (None, Err(reason)) => Err(StoreError::unavailable(reason)),
                 (None, Ok(())) => Err(StoreError::unavailable("the manifest was not read")),
             });
         }),
@@ -460,11 +461,11 @@ fn take_over(
     last: Option<u64>,
     claimant: Claimant,
 ) -> Result<Claim, StoreError> {
-    let manifest = claimant.raise(optional_bytes(value)?.as_deref(), last)?;
-    let written = put(meta, &MANIFEST.into(), &manifest.encode());
-    let trimmed = written.and_then(|_| trim(log, meta, &manifest, u64::MAX));
+    let claim = claimant.raise(optional_bytes(value)?.as_deref(), last)?;
+    let written = put(meta, &MANIFEST.into(), &claim.manifest.encode());
+    let trimmed = written.and_then(|_| trim(log, meta, &claim.manifest, u64::MAX));
     trimmed.map_err(|error| unusable(&error))?;
-    Ok(Claim { manifest, last })
+    Ok(claim)
 }
 
 fn key_of(cursor: &JsValue) -> Option<u64> {

@@ -55,7 +55,7 @@ pub(super) struct LogOptions {
 }
 
 impl LogOptions {
-    pub(super) fn fsync(&self) -> AppendFsync {
+    fn fsync(&self) -> AppendFsync {
         match self.append_fsync {
             Fsync::Always => AppendFsync::Always,
             Fsync::Everysec => AppendFsync::Everysec,
@@ -240,18 +240,23 @@ impl Driver {
     pub(super) fn new(
         core: Rc<RefCell<Core>>,
         store: Rc<dyn Store>,
-        append_fsync: AppendFsync,
+        options: LogOptions,
         on_event: Function,
-        manifest: Manifest,
+        claim: Claim,
         offset: u64,
     ) -> Rc<Self> {
+        let Claim { manifest, refused, .. } = claim;
         let (settings, generation) = {
             let config = &mut core.borrow_mut().engine.config;
-            config.append_only = manifest.recording;
-            config.append_fsync = append_fsync;
+            config.append_only = manifest.recording || options.append_only;
+            config.append_fsync = options.fsync();
             (settings(config), config.generation)
         };
-        let manager = RefCell::new(Manager::new(settings, manifest, offset, now_ms()));
+        let mut manager = Manager::new(settings, manifest, offset, now_ms());
+        if let Some(why) = refused {
+            manager.claim_later(&why, now_ms());
+        }
+        let manager = RefCell::new(manager);
         Rc::new(Self {
             core,
             store,
@@ -285,9 +290,12 @@ impl Driver {
                 driver.pump();
             }
         }));
-        let engine = &mut self.core.borrow_mut().engine;
+        let mut core = self.core.borrow_mut();
+        let engine = &mut core.engine;
         engine.effects.set_enabled(engine.config.append_only);
         self.manager.borrow().report(&mut engine.persistence);
+        drop(core);
+        self.pump();
     }
 
     /// Takes what the engine has recorded, and obeys changed settings and requests.

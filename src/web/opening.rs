@@ -5,7 +5,6 @@ use super::log::{Driver, LogOptions, tell};
 use super::reader::Reader;
 use super::store::{AppendError, CORRUPT, Claim, Claimant, Part, Store, StoreError};
 use super::timer::{LOAD_MS, after_this_task, elapsed_ms, now_ms};
-use crate::engine::config::AppendFsync;
 use crate::persist::frame::{self, Frame, Kind};
 use crate::persist::manifest::Manifest;
 use crate::persist::replay::{Replay, ReplayError};
@@ -24,7 +23,7 @@ pub(super) type Salvaged = Box<dyn FnOnce(Result<Option<String>, StoreError>)>;
 /// What becomes of a store that was read.
 enum Purpose {
     /// It goes on being written.
-    Own(AppendFsync, Settle),
+    Own(LogOptions, Settle),
     /// It stays as it is.
     Salvage(Salvaged),
 }
@@ -49,7 +48,6 @@ impl Opening {
         on_event: Function,
         settle: Settle,
     ) {
-        let fsync = options.fsync();
         let claimant = Claimant { append_only: options.append_only, now_ms: now_ms(), anew: None };
         let claiming = Rc::clone(&store);
         let done = move |claim: Result<Claim, StoreError>| match claim {
@@ -57,7 +55,7 @@ impl Opening {
                 store.close();
                 settle(Err(error));
             }
-            Ok(claim) => Self::begin(core, store, claim, on_event, Purpose::Own(fsync, settle)),
+            Ok(claim) => Self::begin(core, store, claim, on_event, Purpose::Own(options, settle)),
         };
         claiming.claim(claimant, Box::new(done));
     }
@@ -160,8 +158,8 @@ impl Opening {
     /// The whole log has been read.
     fn finish(self) {
         let Self { core, store, claim, on_event, replay, purpose, .. } = self;
-        let (fsync, settle) = match purpose {
-            Purpose::Own(fsync, settle) => (fsync, settle),
+        let (options, settle) = match purpose {
+            Purpose::Own(options, settle) => (options, settle),
             Purpose::Salvage(salvaged) => {
                 store.close();
                 let missing = replay.salvage(&mut core.borrow_mut().engine);
@@ -178,7 +176,7 @@ impl Opening {
         tell(&on_event, "progress", 1.into());
         let manifest = claim.manifest;
         let driver =
-            Driver::new(core, Rc::clone(&store), fsync, on_event, manifest, finished.offset);
+            Driver::new(core, Rc::clone(&store), options, on_event, claim, finished.offset);
         let Some(repair) = finished.repair else {
             driver.start();
             return settle(Ok(driver));

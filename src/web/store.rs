@@ -122,30 +122,46 @@ pub(super) struct Claimant {
     pub(super) anew: Option<Manifest>,
 }
 
-/// Whether the owner whose manifest this is may write, who finds `value` in the place of it.
-pub(super) fn admit(owner: Manifest, value: &JsValue) -> Result<(), AppendError> {
+/// Who may write: whose epoch this is, or who has written this manifest.
+#[derive(Clone, Copy)]
+pub(super) struct Owner {
+    pub(super) epoch: u64,
+    pub(super) manifest: Manifest,
+}
+
+impl Owner {
+    /// Whose manifest this is.
+    pub(super) fn of(manifest: Manifest) -> Self {
+        Self { epoch: manifest.epoch, manifest }
+    }
+}
+
+/// Whether the owner may write, who finds `value` in the place of the manifest.
+pub(super) fn admit(owner: Owner, value: &JsValue) -> Result<(), AppendError> {
+    let Owner { epoch, manifest } = owner;
     let lost = |why: &str| Err(AppendError::Lost(why.to_owned()));
     if value.is_undefined() {
         return lost("the store was emptied");
     }
     let bytes = to_bytes(value).unwrap_or_default();
     match Manifest::decode(&bytes) {
-        Ok(found) if found.created_ms != owner.created_ms => Err(AppendError::Fenced),
-        Ok(found) if found.epoch < owner.epoch => lost("the store is one of an earlier time"),
-        Ok(found) if found.epoch == owner.epoch => Ok(()),
+        Ok(found) if found.created_ms != manifest.created_ms => Err(AppendError::Fenced),
+        Ok(found) if found.epoch < epoch => lost("the store is one of an earlier time"),
+        Ok(found) if found.epoch == epoch || found == manifest => Ok(()),
         Ok(_) | Err(FrameError::TooNew { .. }) => Err(AppendError::Fenced),
         Err(_) => lost("the manifest in the store is damaged"),
     }
 }
 
 impl Claimant {
-    /// The manifest of the new owner: `found` is the one in the store, `last` the offset of the last
+    /// What the new owner claims: `found` is the manifest in the store, `last` the offset of the last
     /// record.
     pub(super) fn raise(
         self,
         found: Option<&[u8]>,
         last: Option<u64>,
-    ) -> Result<Manifest, StoreError> {
+    ) -> Result<Claim, StoreError> {
+        let claim = |manifest, found| Claim { manifest, last, found, refused: None };
         if let Some(manifest) = self.anew {
             return match found.map(Manifest::decode) {
                 Some(Ok(found))
@@ -156,19 +172,20 @@ impl Claimant {
                 Some(Err(error @ FrameError::TooNew { .. })) => {
                     Err(StoreError::too_new(error.to_string()))
                 }
-                _ => Ok(manifest),
+                _ => Ok(claim(manifest, None)),
             };
         }
-        let mut manifest = match found {
-            Some(bytes) => decode(bytes)?,
+        let found = match found.map(decode).transpose()? {
             None if last.is_some() => {
                 return Err(StoreError::corrupt("there are records, but no manifest"));
             }
-            None => Manifest { created_ms: self.now_ms, ..Manifest::default() },
+            found => found,
         };
+        let fresh = Manifest { created_ms: self.now_ms, ..Manifest::default() };
+        let mut manifest = found.unwrap_or(fresh);
         manifest.epoch = manifest.epoch.saturating_add(1);
         manifest.recording |= self.append_only;
-        Ok(manifest)
+        Ok(claim(manifest, found))
     }
 }
 
@@ -183,7 +200,9 @@ fn decode(bytes: &[u8]) -> Result<Manifest, StoreError> {
 /// What there is in a store, whose manifest this is.
 pub(super) fn inspected(value: &JsValue) -> Result<Claim, StoreError> {
     match optional_bytes(value)? {
-        Some(bytes) => Ok(Claim { manifest: decode(&bytes)?, last: None }),
+        Some(bytes) => {
+            Ok(Claim { manifest: decode(&bytes)?, last: None, found: None, refused: None })
+        }
         None => Err(StoreError::corrupt("there is no manifest")),
     }
 }
@@ -194,6 +213,20 @@ pub(super) struct Claim {
     pub(super) manifest: Manifest,
     /// The offset of the last record.
     pub(super) last: Option<u64>,
+    /// The manifest that was there.
+    found: Option<Manifest>,
+    /// Why the store could not be claimed, but only read: `manifest` is the one that was there.
+    pub(super) refused: Option<String>,
+}
+
+impl Claim {
+    /// The store did not take the manifest, for this reason. What is in it can be read all the same.
+    pub(super) fn refuse(self, reason: String) -> Result<Self, StoreError> {
+        match self.found {
+            Some(manifest) => Ok(Self { manifest, refused: Some(reason), ..self }),
+            None => Err(StoreError::unavailable(reason)),
+        }
+    }
 }
 
 /// A frame that is not in the module's memory yet.

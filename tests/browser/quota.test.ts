@@ -30,15 +30,20 @@ let session: CDPSession;
 
 beforeEach(async () => {
   server = await serveFolder(PKG, { "/quota": PAGE });
-  profile = await launch();
-  page = await profile.context.newPage();
-  session = await profile.context.newCDPSession(page);
+  await start();
 });
 afterEach(async () => {
   await end(profile);
   await server.close();
   expect(profile.problems).toEqual([]);
 });
+
+/** Starts the browser, with the profile that there was. */
+async function start(folder?: string): Promise<void> {
+  profile = await launch(folder);
+  page = await profile.context.newPage();
+  session = await profile.context.newCDPSession(page);
+}
 
 /**
  * Sets how many bytes the origin may store, or takes the limit back. Chromium asks for the limit when
@@ -99,6 +104,26 @@ for (const appendfsync of ["always", "everysec"]) {
     expect(await page.evaluate(() => redis.exists("more"))).toBe(0);
   });
 }
+
+test("a store that is full can be opened and read, and is claimed once there is room", async () => {
+  await begin("always");
+  await page.evaluate(() => redis.set("before", noise(50_000)));
+  await profile.context.close();
+  const { folder, problems } = profile;
+  await start(folder);
+  profile.problems.push(...problems);
+  await limit(1000);
+  await begin("always");
+  expect(await page.evaluate(() => redis.strlen("before"))).toBe(50_000);
+  expect(await page.evaluate(() => redis.persistence)).toEqual({ state: "failed", reason: expect.stringContaining("Quota") });
+  expect(await page.evaluate(() => redis.set("full", "x").catch(String))).toMatch(/MISCONF .*Quota/);
+  await limit();
+  // By itself: nothing is called.
+  await page.waitForFunction(() => states.at(-1)?.[0] === "saved");
+  expect(await page.evaluate(() => redis.set("after", "x"))).toBe("OK");
+  await begin("always");
+  expect(await page.evaluate(() => redis.exists(["before", "full", "after"]))).toBe(2);
+});
 
 test("a rewrite that has no room is given up, and the log goes on as it was", async () => {
   await limit(3_000_000);

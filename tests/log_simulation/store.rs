@@ -28,6 +28,11 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// Whether its owner may write that.
+    pub fn admits(&self, transaction: &Transaction) -> bool {
+        self.manifest.epoch == transaction.epoch || self.manifest == transaction.manifest
+    }
+
     pub fn apply(&mut self, transaction: &Transaction, durability: Durability) {
         match durability {
             Durability::Strict => self.before.clear(),

@@ -117,6 +117,39 @@ test("writes that a store refuses are MISCONF, and are stored once it takes them
   await redis.close();
 });
 
+test("a store that takes no writes can be opened and read, and is claimed once it does", async () => {
+  const store = memoryStore();
+  let isFull = false;
+  const full: Store = {
+    open: () => store.open(),
+    read: (...args) => store.read(...args),
+    close: () => store.close(),
+    write: async (change) => {
+      if (isFull) throw new Error("ENOSPC: no space left on device");
+      return store.write(change);
+    },
+  };
+  let redis = await open("app", { store: full, appendfsync: "always" });
+  await redis.set("a", "1");
+  await redis.close();
+  isFull = true;
+  redis = await open("app", { store: full, appendfsync: "always" });
+  expect(await redis.get("a")).toBe("1");
+  expect(redis.persistence).toMatchObject({ state: "failed", reason: expect.stringContaining("ENOSPC") });
+  await expect(redis.set("b", "1")).rejects.toThrow(/MISCONF .*ENOSPC/);
+  isFull = false;
+  await expect.poll(() => redis.persistence.state, { timeout: 20_000 }).toBe("saved");
+  await redis.set("b", "2");
+  await redis.close();
+  redis = await open("app", { store: full });
+  expect(await redis.mGet(["a", "b"])).toEqual(["1", "2"]);
+  await redis.close();
+  // There is nothing to read.
+  const empty = { ...full, open: async () => ({ manifest: undefined, last: undefined }) };
+  isFull = true;
+  await expect(open("app", { store: empty })).rejects.toThrow("ENOSPC");
+});
+
 describe("a directory", () => {
   test("is taken over from a process that was killed, with all that was acknowledged", async () => {
     const path = join(folder, "killed");

@@ -5,7 +5,7 @@
 //! after it. Until that base is complete nothing counts as stored.
 
 use super::rewrite::Rewrites;
-use super::{Action, Log, Plan, Stretches};
+use super::{Action, Change, Log, Plan, Stretches};
 use crate::persist::manifest::{Base, Manifest};
 
 /// How long a failed transaction rests before it is tried again, doubled for each failure before it.
@@ -70,6 +70,16 @@ impl Log {
         self.loss = Loss::Unclaimed;
         self.actions.push_back(Action::Lost(reason.to_owned()));
         self.start_if_due(now_ms);
+    }
+
+    /// The store could be read, but not claimed, for this reason: `manifest` is in it with its epoch
+    /// not raised. That is done before anything else, with whether effects are recorded from now on.
+    pub fn claim_later(&mut self, reason: &str, now_ms: i64) {
+        let change = Some(Change::Owner { recording: self.settings.append_only });
+        let trim = Some(u64::MAX);
+        self.plan(Plan { change, trim, ..Plan::records(Stretches::new(), 0) });
+        self.retry_at = Some(self.rest_until(now_ms));
+        self.fail(reason);
     }
 
     /// The manifest of [`Action::Claim`] is in the store, and nothing else.

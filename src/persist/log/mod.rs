@@ -94,6 +94,10 @@ pub enum Action {
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Recording(bool),
+    /// The epoch is raised, which could not be done when the store was opened.
+    Owner {
+        recording: bool,
+    },
     /// The base, where the records begin, and whether recording begins with it.
     Base {
         base: Base,
@@ -528,7 +532,7 @@ impl Log {
     /// Whether effects are recorded, or will be once what is planned is done.
     fn is_recording(&self) -> bool {
         let planned = self.stream.iter().rev().find_map(|plan| match plan.change {
-            Some(Change::Recording(recording)) => Some(recording),
+            Some(Change::Recording(recording) | Change::Owner { recording }) => Some(recording),
             _ => None,
         });
         planned.unwrap_or(self.manifest.recording)
@@ -628,6 +632,7 @@ impl Log {
         let Some(plan) = self.line(line).front() else { return };
         let manifest = plan.change.map_or(before, |change| change.apply(before));
         let transaction = Rc::new(Transaction {
+            epoch: before.epoch,
             manifest,
             manifest_changed: manifest != before,
             trim: plan.trim,
@@ -696,6 +701,9 @@ impl Change {
     fn apply(self, manifest: Manifest) -> Manifest {
         match self {
             Self::Recording(recording) => Manifest { recording, ..manifest },
+            Self::Owner { recording } => {
+                Manifest { epoch: manifest.epoch.saturating_add(1), recording, ..manifest }
+            }
             Self::Base { base, start, starts_recording } => {
                 let recording = manifest.recording || starts_recording;
                 Manifest { base, start, recording, ..manifest }

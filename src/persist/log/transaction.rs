@@ -16,10 +16,13 @@ pub enum Durability {
     Relaxed,
 }
 
-/// What to write, all of it or nothing, if the store's manifest has the epoch of `manifest`. If
-/// another epoch is there, nothing is written, and the driver reports [`super::Log::fenced`].
+/// What to write, all of it or nothing, if the store's manifest has this `epoch`, or is `manifest`
+/// already. If another one is there, nothing is written, and the driver reports
+/// [`super::Log::fenced`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transaction {
+    /// The epoch of the manifest that is in the store.
+    pub epoch: u64,
     /// The manifest as it is to be afterwards.
     pub manifest: Manifest,
     /// Whether it differs from what is in the store.
