@@ -287,7 +287,7 @@ impl Log {
 
     /// `appendonly yes`: recording begins with a rewrite, for which the driver is asked.
     pub fn start_recording(&mut self, now_ms: i64) {
-        self.held_from = self.recorded();
+        self.held_from = self.recorded().max(self.durable);
         self.settings.append_only = true;
         self.rewrites.is_wanted = true;
         self.start_if_due(now_ms);
