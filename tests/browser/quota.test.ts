@@ -6,7 +6,8 @@ import { serveFolder } from "./serving.js";
 
 const PAGE = `<!doctype html><title>quota</title><link rel="icon" href="data:,">
 <script type="module">
-  import { open } from "/index.js";
+  import { deleteStore, open } from "/index.js";
+  globalThis.deleteStore = deleteStore;
   globalThis.noise = (length) => crypto.getRandomValues(new Uint8Array(length));
   globalThis.begin = async (appendfsync) => {
     globalThis.redis = await open("quota", { appendfsync });
@@ -18,6 +19,7 @@ const PAGE = `<!doctype html><title>quota</title><link rel="icon" href="data:,">
 declare global {
   // What the page of this file has.
   function begin(appendfsync: string): Promise<void>;
+  function deleteStore(name: string): Promise<void>;
   function noise(length: number): Uint8Array;
   var redis: any;
   var states: [string, string | undefined][];
@@ -123,6 +125,20 @@ test("a store that is full can be opened and read, and is claimed once there is 
   expect(await page.evaluate(() => redis.set("after", "x"))).toBe("OK");
   await begin("always");
   expect(await page.evaluate(() => redis.exists(["before", "full", "after"]))).toBe(2);
+});
+
+test("a store that is full can be deleted", async () => {
+  await limit(2_000_000);
+  await begin("always");
+  await fill();
+  await page.evaluate(() => redis.close().catch(() => {}));
+  await page.evaluate(() => deleteStore("quota"));
+  expect(await page.evaluate(() => indexedDB.databases())).toEqual([]);
+  // Chromium gives the space back when it likes.
+  await limit();
+  await begin("always");
+  expect(await page.evaluate(() => redis.dbsize())).toBe(0);
+  expect(await page.evaluate(() => redis.set("after", noise(50_000)))).toBe("OK");
 });
 
 test("a rewrite that has no room is given up, and the log goes on as it was", async () => {
