@@ -8,6 +8,9 @@ use super::eviction::Policy;
 use super::rdb::file::{Cause, Expired, LoadError, Loaded, Loader, Progress};
 use super::room::ask;
 
+/// So much may be taken at once without asking for it, as long as there is the reserve.
+const UNASKED: usize = 256 * 1024;
+
 /// A file that is being read.
 pub struct Import {
     loader: Loader,
@@ -27,8 +30,7 @@ impl Import {
     /// There is no memory for them. The import is to be given up then.
     pub fn push(&mut self, engine: &mut Engine, bytes: &[u8]) -> Result<(), LoadError> {
         // The buffer grows by what it has.
-        let most = self.loader.unread().saturating_add(bytes.len()).saturating_mul(2);
-        self.may(engine, most)?;
+        self.may(engine, self.loader.unread().saturating_add(bytes.len()))?;
         self.count(engine, |loader| {
             loader.push(bytes);
             Ok(())
@@ -41,7 +43,7 @@ impl Import {
     /// What is wrong with the file. The import is to be given up then.
     pub fn step(&mut self, engine: &mut Engine, budget: usize) -> Result<Progress, LoadError> {
         // A string that is there whole may be copied, and be turned into something else.
-        self.may(engine, self.loader.unread().saturating_mul(2))?;
+        self.may(engine, self.loader.unread())?;
         self.count(engine, |loader| loader.step(budget))
     }
 
@@ -96,12 +98,13 @@ impl Import {
         result
     }
 
-    /// Whether there is memory to go on with, and for so many bytes at once.
+    /// Whether there is memory to go on with, and for two times so many bytes at once.
     fn may(&self, engine: &Engine, bytes: usize) -> Result<(), LoadError> {
         let maxmemory = engine.config.maxmemory;
         // Other policies let keys go once it is there.
         let is_limited = maxmemory.bytes > 0 && maxmemory.policy == Policy::NoEviction;
         let used = (self.bytes + engine.startup_bytes) as u64;
+        let bytes = if bytes > UNASKED { bytes.saturating_mul(2) } else { 0 };
         if (is_limited && used > maxmemory.bytes)
             || !(engine.meter.has_reserve)()
             || ask(bytes).is_err()
