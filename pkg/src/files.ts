@@ -57,25 +57,12 @@ const SLICE_MS = 3;
 /** How often an export looks whether another snapshot is over. */
 const WAIT_MS = 10;
 
-/** Files of one instance, in and out: one of each at a time, while commands run. */
+/** Files of one instance, in and out, while commands run. */
 export class Files {
-  private exporting: Promise<unknown> | undefined;
   private importing: Promise<unknown> | undefined;
   private readonly closing = new AbortController();
 
   constructor(private readonly host: FileHost) {}
-
-  /** Everything there is when it begins, as an RDB file; `aof` if it is to be an AOF. */
-  export(aof: boolean, options: FileOptions = {}): Promise<Blob> {
-    const write = () => this.write(aof, options);
-    // Now, if that is possible: this is the moment that the file will show.
-    const exported = this.exporting ? this.exporting.then(write) : write();
-    const over = exported.then(nothing, nothing).then(() => {
-      if (this.exporting === over) this.exporting = undefined;
-    });
-    this.exporting = over;
-    return exported;
-  }
 
   /** Replaces everything by what is in an RDB file. */
   import(source: ImportSource, options: ImportOptions = {}): Promise<Imported> {
@@ -93,11 +80,13 @@ export class Files {
     this.closing.abort(error);
   }
 
-  private async write(aof: boolean, { onProgress, signal }: FileOptions): Promise<Blob> {
+  /** Everything there is when it begins, as an RDB file; `aof` if it is to be an AOF. */
+  async export(aof: boolean, { onProgress, signal }: FileOptions = {}): Promise<Blob> {
     const { engine } = this.host;
     const { lodis } = engine;
     this.check(signal);
-    // What the store is being given is a snapshot as well, and there is one at a time.
+    // What the store is being given is a snapshot as well, and so is another export. There is one at a
+    // time. Now, if that is possible: this is the moment that the file will show.
     while (!lodis.beginExport(aof, Date.now())) {
       await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
       this.check(signal);
@@ -172,7 +161,6 @@ export class Files {
       }
     }
     engine.onWrite();
-    engine.drain();
     await this.host.stored();
     onProgress?.(1);
     const [version, keys, expired, empty, functions] = result as unknown as Five;

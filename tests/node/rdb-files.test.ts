@@ -1,9 +1,10 @@
 // RDB files in and out, as JavaScript sees them; a real redis-server judges both directions.
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ClosedError, FileError, open, type Redis } from "lodis";
+import { directory } from "lodis/stores/directory";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newDirectory, type RealRedis, startRealRedis } from "./real-redis.js";
 
@@ -376,6 +377,14 @@ describe("an import", () => {
     expect(await redis.get("key:19999")).toBe("value 19999");
   });
 
+  test("waits for the one before it", async () => {
+    await fill(20_000);
+    const large = await redis.exportRdb();
+    const imported = await Promise.all([redis.importRdb(large), redis.importRdb(file)]);
+    expect(imported.map(({ keys }) => keys)).toEqual([20_002, 3]);
+    expect(await redis.dbSize()).toBe(3);
+  });
+
   test("of more than maxmemory allows changes nothing", async () => {
     const large = await another();
     await large.mSet(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, "x".repeat(30_000) + i])));
@@ -389,4 +398,37 @@ describe("an import", () => {
     await redis.config("SET", "maxmemory", 0);
     expect(await redis.importRdb(file)).toMatchObject({ keys: 100 });
   });
+});
+
+test("fields of hashes go with their times", async () => {
+  await redis.hSet("hash", { stays: "1", goes: "2" });
+  await redis.hpExpireAt("hash", FAR, "FIELDS", 1, "goes");
+  expect(await redis.importRdb(await redis.exportRdb())).toMatchObject({ keys: 1, version: 12 });
+  expect(await redis.hpExpireTime("hash", "FIELDS", 2, "stays", "goes")).toEqual([-1, FAR]);
+});
+
+test.each(["always", "everysec", "no"] as const)("with a store and appendfsync %s, what was imported is stored when that is told", async (appendfsync) => {
+  await fill(20_000);
+  const file = await redis.exportRdb();
+  const folder = await newDirectory();
+  others.push({ stop: () => rm(folder, { recursive: true, force: true }) });
+  const [here, copy] = [join(folder, "here"), join(folder, "copy")];
+  const stored = await open("stored", { store: directory(here), appendfsync });
+  others.unshift({ stop: () => stored.close() });
+  await stored.set("old", "1");
+  // A rewrite that begins before the import has what was there, and ends as if nothing had happened.
+  await stored.bgRewriteAof();
+  const imported = stored.importRdb(file);
+  await stored.set("lost", "1");
+  await imported;
+  expect(stored.persistence).toEqual({ state: "saved" });
+  // What a crash would leave behind.
+  await cp(here, copy, { recursive: true, filter: (path) => !path.endsWith("lock") });
+  const told: number[] = [];
+  const again = await open("again", { store: directory(copy), onProgress: (done) => told.push(done) });
+  others.unshift({ stop: () => again.close() });
+  expect(await again.dbSize()).toBe(20_000);
+  expect(await again.get("key:19999")).toBe("value 19999");
+  expect(told.at(-1)).toBe(1);
+  expect(told).toEqual([...told].sort((a, b) => a - b));
 });
