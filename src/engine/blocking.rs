@@ -227,6 +227,11 @@ impl Engine {
         self.waiting.sessions.len()
     }
 
+    /// The blocked sessions.
+    pub(super) fn blocked(&self) -> impl Iterator<Item = SessionId> {
+        self.waiting.sessions.keys().copied()
+    }
+
     /// When the first blocked session gives up, or tries again.
     pub(super) fn next_timeout(&self) -> Option<i64> {
         self.waiting.alarms.first().map(|((at, _), ())| *at)
@@ -289,7 +294,7 @@ impl Engine {
     /// Lets blocked sessions get on for which something has changed. Called when a command, or a
     /// whole transaction, is done.
     pub(super) fn serve_blocked(&mut self) {
-        if self.waiting.sessions.is_empty() {
+        if self.waiting.sessions.is_empty() || self.loading {
             return;
         }
         while let Some((db, key, waiters)) = self.keyspace.next_ready() {
@@ -304,7 +309,7 @@ impl Engine {
     /// Lets those get on that wait for the log, which is now stored further than it was, or for a base.
     pub fn serve_durable(&mut self) {
         let (durable, saves) = (self.persistence.durable_offset, self.persistence.saves);
-        let waiting: Vec<SessionId> = self.waiting.sessions.keys().copied().collect();
+        let waiting: Vec<SessionId> = self.blocked().collect();
         for id in waiting {
             let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
             let is_over = blocked.is_some_and(|blocked| match blocked.on {

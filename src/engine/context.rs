@@ -107,13 +107,21 @@ impl<'a> Ctx<'a> {
             return None;
         }
         let object = self.engine.keyspace.db(db).at(slot);
-        if object.value.next_field_expiry().is_some_and(|at| at <= self.engine.now_ms())
-            && !self.engine.is_loading()
-        {
+        let Some(at) = object.value.next_field_expiry() else { return Some(slot) };
+        if self.engine.is_loading() {
+            self.engine.show_fields(db, slot);
+        } else if self.engine.is_follower() {
+            return self.engine.hide_fields(db, slot).then_some(slot);
+        } else if at <= self.engine.now_ms() {
             self.engine.expire_fields(db, key, usize::MAX);
             return self.engine.keyspace.db(db).locate(key);
         }
         Some(slot)
+    }
+
+    /// What `key` of the selected database holds, which has been looked up in this command.
+    pub fn seen(&self, key: &[u8]) -> Option<&Object> {
+        self.engine.seen(self.db, key)
     }
 
     /// As [`Ctx::lookup`], counted as a keyspace hit or miss: for commands that read.
@@ -198,8 +206,7 @@ impl<'a> Ctx<'a> {
         for key in keys {
             self.read_as::<T>(key)?;
         }
-        let db = self.engine.keyspace.db(self.db_index());
-        Ok(keys.iter().map(|key| db.get(key).and_then(|object| T::of(&object.value))).collect())
+        Ok(keys.iter().map(|key| self.seen(key).and_then(|object| T::of(&object.value))).collect())
     }
 
     /// The collection at `key`, to be changed in place. Once it has changed, [`Ctx::modified`]

@@ -10,6 +10,8 @@ use super::session::{Queue, ReplyMode, Session, SessionId};
 use super::table::{Command, flag};
 use crate::resp::{Protocol, Writer};
 
+const READ_ONLY: Error = Error::fixed("READONLY You can't write against a read only replica.");
+
 impl Engine {
     /// Runs one command of a session and appends its reply to `out`.
     ///
@@ -73,7 +75,8 @@ impl Engine {
             }
         }
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if !session.is_plain() || self.persistence.write_error.is_some() || !has_room {
+        let is_restricted = self.follower || self.persistence.write_error.is_some();
+        if !session.is_plain() || is_restricted || !has_room {
             if let Err(error) = self.admit(id, resolved, has_room) {
                 return self.reject(id, argv, &error, out);
             }
@@ -111,11 +114,16 @@ impl Engine {
         if session.queue.is_some() && command.has(flag::NO_MULTI) {
             return Err(Error::fixed("ERR Command not allowed inside a transaction"));
         }
+        if self.follower && self.is_write(session, command) && !self.loading {
+            return Err(READ_ONLY);
+        }
         if !has_room && self.needs_room(command, session.queue.as_ref()) {
             return Err(Error::OUT_OF_MEMORY);
         }
+        // By PING, Redis lets a monitor see it.
         if let Some(why) = &self.persistence.write_error
-            && self.is_refused_write(session, command)
+            && (command.name == "ping" || self.is_write(session, command))
+            && !self.loading
         {
             return Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}")));
         }
@@ -132,16 +140,14 @@ impl Engine {
         Ok(())
     }
 
-    /// A write, an EXEC with a write in its queue, or PING, by which Redis lets a monitor see it.
-    fn is_refused_write(&self, session: &Session, command: &Command) -> bool {
-        let refused = match command.name {
+    /// A write, or an EXEC with a write in its queue.
+    fn is_write(&self, session: &Session, command: &Command) -> bool {
+        match command.name {
             "exec" => {
                 session.queue.as_ref().is_some_and(|queue| self.has_queued(queue, flag::WRITE))
             }
-            "ping" => true,
             _ => command.has(flag::WRITE),
-        };
-        refused && !self.loading
+        }
     }
 
     /// Whether a command with the flag waits for EXEC.

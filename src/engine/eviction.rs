@@ -235,7 +235,7 @@ impl Engine {
 
     fn evict(&mut self) -> Outcome {
         let maxmemory = self.config.maxmemory;
-        if maxmemory.bytes == 0 || self.is_loading() {
+        if maxmemory.bytes == 0 || self.is_loading() || self.is_follower() {
             return Outcome::Enough;
         }
         let mut left = maxmemory.keys_at_once();

@@ -23,6 +23,7 @@ mod dispatch;
 pub mod effects;
 pub mod error;
 pub mod eviction;
+mod follower;
 pub mod generations;
 pub mod glob;
 pub mod import;
@@ -128,6 +129,7 @@ pub struct Engine {
     waiting: Waiting,
     now: Now,
     loading: bool,
+    follower: bool,
     copied: Option<(usize, dict::Slot)>,
     snapshot: Option<Box<Snapshot>>,
     /// Bytes of what is being loaded beside the keyspace.
@@ -178,6 +180,7 @@ impl Engine {
             waiting: Waiting::default(),
             now: Now::new(options.now_us),
             loading: false,
+            follower: false,
             copied: None,
             snapshot: None,
             beside: 0,
@@ -267,9 +270,11 @@ impl Engine {
         }
     }
 
-    /// Loading replays what has happened already: nothing expires, nothing is recorded.
+    /// Loading replays what has happened already: nothing expires, nothing is recorded, and who is
+    /// blocked waits for its end.
     pub fn set_loading(&mut self, loading: bool) {
         self.loading = loading;
+        self.serve_blocked();
     }
 
     /// Whether the log is being replayed.
@@ -288,7 +293,7 @@ impl Engine {
         for index in 0..self.keyspace.databases() {
             self.expire_some(index, &mut expires_left);
             let resizing = self.keyspace.db_mut(index).rehash(TICK_MOVES);
-            let due = if resizing { Some(now) } else { self.keyspace.db(index).next_deadline() };
+            let due = if resizing { Some(now) } else { self.next_deadline(index) };
             next = [next, due].into_iter().flatten().min();
         }
         if self.lazyfree.step(TICK_FREES) || self.evict_on() {
@@ -300,8 +305,13 @@ impl Engine {
         next.map(|at| at.max(now))
     }
 
+    /// When to let something of a database expire.
+    fn next_deadline(&self, db: usize) -> Option<i64> {
+        if self.follower { None } else { self.keyspace.db(db).next_deadline() }
+    }
+
     fn expire_some(&mut self, db: usize, left: &mut usize) {
-        if self.loading {
+        if self.loading || self.follower {
             return;
         }
         let now = self.now_ms();
@@ -314,10 +324,11 @@ impl Engine {
         }
     }
 
-    /// Removes `key` if its time has come, and says so in the stream; whether it did.
+    /// Removes `key` if its time has come, and says so in the stream; whether it has. A follower leaves
+    /// it where it is.
     pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
         let due = self.keyspace.db(db).get(key).is_some_and(|object| self.is_due(object));
-        if due {
+        if due && !self.follower {
             self.remove_key(db, key, self.config.lazyfree.expire);
             self.expired(db, key);
         }
@@ -327,9 +338,10 @@ impl Engine {
     /// Removes up to `most` fields of the hash at `key` whose time has come, and says so in the
     /// stream; answers how many. The hash goes with its last field.
     pub(crate) fn expire_fields(&mut self, db: usize, key: &[u8], most: usize) -> usize {
-        let now = self.now_ms();
+        let (now, limits) = (self.now_ms(), self.config.limits);
         let keys = self.keyspace.db_mut(db);
         let Some(Value::Hash(hash)) = keys.value_mut(key) else { return 0 };
+        hash.show_all(limits);
         let mut gone: Vec<Vec<u8>> = Vec::new();
         while gone.len() < most
             && let Some(field) = hash.pop_expired(now)
@@ -373,12 +385,12 @@ impl Engine {
         true
     }
 
-    /// Whether what a key holds is past its time, and may be let go.
+    /// Whether what a key holds is past its time, and may be let go, or be hidden.
     pub(crate) fn is_due(&self, object: &Object) -> bool {
         self.is_past(object.expires_at())
     }
 
-    /// Whether what expires at this time may be let go.
+    /// Whether what expires at this time may be let go, or be hidden.
     pub(crate) fn is_past(&self, expires_at: Option<i64>) -> bool {
         !self.loading && expires_at.is_some_and(|at| at <= self.now_ms())
     }

@@ -2,9 +2,11 @@
 //!
 //! The store that a driver brings holds one [`manifest`], the pieces of a base, and the records of
 //! the effect stream since then ([`frame`]). [`log`] decides what is stored when; [`replay`] makes
-//! the keyspace again.
+//! the keyspace again, and [`follow`] keeps one up to date with a stream from elsewhere.
 #![forbid(unsafe_code)]
 
+mod apply;
+pub mod follow;
 pub mod frame;
 pub mod log;
 pub mod manifest;

@@ -237,22 +237,33 @@ fn keys(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     Ok(())
 }
 
+/// How many keys a follower takes at random before it looks at one after the other.
+const RANDOM_TRIES: usize = 100;
+
 fn randomkey(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let db = c.db_index();
-    loop {
+    for tries in 0.. {
         let engine = &mut *c.engine;
+        if tries == RANDOM_TRIES && engine.is_follower() {
+            break;
+        }
         let Some((key, object)) = engine.keyspace.db(db).keys().random(&mut engine.rng) else {
-            out.null();
-            return Ok(());
+            break;
         };
         if !engine.is_due(object) {
             out.bulk(key);
             return Ok(());
         }
-        // One key fewer, so this ends.
+        // One key fewer, so this ends, unless it stays.
         let key = key.to_vec();
         engine.expire_if_due(db, &key);
     }
+    let mut rest = c.engine.keyspace.db(db).keys().iter();
+    match rest.find(|(_, object)| !c.engine.is_due(object)) {
+        Some((key, _)) => out.bulk(key),
+        None => out.null(),
+    }
+    Ok(())
 }
 
 /// The number of a database that exists.

@@ -149,10 +149,13 @@ fn pfcount(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
         Some(counted) => counted,
         None => {
             let counted = cardinality(&hll.registers().map_err(error_of)?);
-            hll.set_cached(counted);
-            write(c, key, &hll)?;
-            c.db().touch(key);
-            c.effect(&[b"SETRANGE", key, b"8", &counted.to_le_bytes()]);
+            // What a leader counts comes as its effect.
+            if !c.engine.is_follower() {
+                hll.set_cached(counted);
+                write(c, key, &hll)?;
+                c.db().touch(key);
+                c.effect(&[b"SETRANGE", key, b"8", &counted.to_le_bytes()]);
+            }
             counted
         }
     };

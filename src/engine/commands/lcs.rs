@@ -44,8 +44,7 @@ fn lcs(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     }
     let options = parse(args)?;
     let len_max = c.engine.config.proto_max_bulk_len;
-    let db = c.db();
-    let [a, b] = keys.map(|key| content(db.get(key)));
+    let [a, b] = keys.map(|key| content(c.seen(key)));
     if a.len().max(b.len()) >= u32::MAX as usize - 1 {
         return Err(Error::fixed("ERR String too long for LCS"));
     }

@@ -85,7 +85,7 @@ fn find<'c>(c: &'c mut Ctx<'_>, args: &mut Args<'_>) -> Result<Option<&'c Object
     let (key, db) = (args.take()?, c.db_index());
     let found = c.lookup_in(db, key).is_some();
     c.engine.stats.count_lookup(found);
-    Ok(c.engine.keyspace.db(db).get(key))
+    Ok(c.seen(key))
 }
 
 fn encoding(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {

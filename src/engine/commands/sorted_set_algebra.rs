@@ -307,8 +307,7 @@ impl<'a> Query<'a> {
 }
 
 fn sources<'a>(c: &'a Ctx<'_>, keys: &[&[u8]]) -> Vec<Option<Source<'a>>> {
-    let db = c.engine.keyspace.db(c.db_index());
-    keys.iter().map(|key| db.get(key).and_then(|object| Source::of(&object.value))).collect()
+    keys.iter().map(|key| c.seen(key).and_then(|object| Source::of(&object.value))).collect()
 }
 
 /// Nothing times infinity is 0, as in Redis.

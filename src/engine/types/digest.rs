@@ -47,25 +47,26 @@ fn of_stream(stream: &Stream) -> u64 {
     digest
 }
 
-fn of_hash(hash: &Hash, now_ms: i64) -> Option<u64> {
-    let mut digest = None::<u64>;
+fn of_hash(hash: &Hash) -> u64 {
+    let of_field = |field: &[u8], value: &[u8], expires_at: Option<i64>| {
+        of(&[field, value, &expires_at.unwrap_or(0).to_le_bytes()])
+    };
+    let mut digest = 0u64;
     hash.visit(|field, value| {
-        let expiry = field.with_bytes(|field| hash.expiry(field));
-        if expiry.is_some_and(|at| at <= now_ms) {
-            return;
-        }
-        let expiry = expiry.unwrap_or(0).to_le_bytes();
-        let pair = field.with_bytes(|field| value.with_bytes(|value| of(&[field, value, &expiry])));
-        digest = Some(digest.unwrap_or(0).wrapping_add(pair));
+        let field = field.with_bytes(|field| {
+            value.with_bytes(|value| of_field(field, value, hash.expiry(field)))
+        });
+        digest = digest.wrapping_add(field);
     });
-    digest
+    let hidden = hash.hidden().map(|(at, field, value)| of_field(field, value, Some(at)));
+    hidden.fold(digest, u64::wrapping_add)
 }
 
 impl Value {
     /// The same for the same content, expiry times of fields and consumer groups included, but not
-    /// when consumers were last seen. Fields whose time has come at `now_ms` do not count; `None`
-    /// where no others are left. Cost: O(bytes).
-    pub fn digest(&self, now_ms: i64) -> Option<u64> {
+    /// when consumers were last seen. Fields whose time has come count as long as they are there.
+    /// Cost: O(bytes).
+    pub fn digest(&self) -> u64 {
         let mut digest = 0u64;
         match self {
             Self::String(string) => digest = string.with_bytes(|bytes| of(&[bytes])),
@@ -79,7 +80,7 @@ impl Value {
                     true
                 });
             }
-            Self::Hash(hash) => digest = of_hash(hash, now_ms)?,
+            Self::Hash(hash) => digest = of_hash(hash),
             Self::SortedSet(set) => set.visit(0, false, |member, score| {
                 // A listpack forgets the sign of a zero, as in Redis, and a tree may become one.
                 let score = (score + 0.0).to_le_bytes();
@@ -89,7 +90,7 @@ impl Value {
             }),
             Self::Stream(stream) => digest = of_stream(stream),
         }
-        Some(of(&[self.type_name().as_bytes(), &digest.to_le_bytes()]))
+        of(&[self.type_name().as_bytes(), &digest.to_le_bytes()])
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
                 hash.set(word.as_bytes(), b"v", limits);
                 sorted.insert(word.as_bytes(), 1.5, limits);
             }
-            [Value::from(set), hash.into(), sorted.into()].map(|value| value.digest(0))
+            [Value::from(set), hash.into(), sorted.into()].map(|value| value.digest())
         };
         let digests = of(&["1", "2", "3"], small);
         assert_eq!(digests, of(&["3", "2", "1"], large));
@@ -126,11 +127,13 @@ mod tests {
         assert_ne!(digests, of(&["1", "2"], small));
         let mut hash = Hash::default();
         hash.set(b"a", b"v", small);
-        let before = Value::from(hash.clone()).digest(0);
+        let before = Value::from(hash.clone()).digest();
         hash.set_expiry(b"a", Some(5));
-        assert_ne!(Value::from(hash.clone()).digest(0), before);
-        assert_eq!(Value::from(hash.clone()).digest(5), None);
+        let expiring = Value::from(hash.clone()).digest();
+        assert_ne!(expiring, before);
+        hash.hide_past(5, small);
+        assert_eq!((hash.len(), Value::from(hash.clone()).digest()), (0, expiring));
         hash.set(b"b", b"v", small);
-        assert!(Value::from(hash).digest(5).is_some_and(|digest| Some(digest) != before));
+        assert_ne!(Value::from(hash).digest(), expiring);
     }
 }

@@ -34,11 +34,21 @@ struct Expiries {
     queue: SortedKeys<(i64, Box<[u8]>)>,
     /// The soonest that the keyspace has been told.
     noted: Option<i64>,
+    /// Fields that were put aside, with their values, the soonest first: all are sooner than others.
+    hidden: Vec<Hidden>,
 }
+
+/// A field that was put aside: when it ceased to exist, its name and value.
+type Hidden = (i64, Box<[u8]>, Box<[u8]>);
 
 impl Expiries {
     /// When the first field ceases to exist.
     fn first_at(&self) -> Option<i64> {
+        self.hidden.first().map(|(at, ..)| *at).or_else(|| self.first_shown_at())
+    }
+
+    /// When the first field ceases to exist that is not put aside.
+    fn first_shown_at(&self) -> Option<i64> {
         self.queue.first().map(|((at, _), ())| *at)
     }
 }
@@ -98,13 +108,16 @@ impl Hash {
             }
         };
         let Repr::Expiring(expiring) = &self.0 else { return fields };
-        let (by_field, queue) = (&expiring.1.by_field, &expiring.1.queue);
+        let Expiries { by_field, queue, hidden, .. } = &expiring.1;
+        let aside = hidden.iter().map(|(_, field, value)| field.len() + value.len());
         let names = queue.keys().map(|(_, name)| name.len());
         fields
             + size_of::<(Fields, Expiries)>()
             + by_field.memory_bytes(samples, |_| 0)
             + queue.memory_bytes()
             + extrapolate(names, queue.len(), samples)
+            + size_of_val(&hidden[..])
+            + extrapolate(aside, hidden.len(), samples)
     }
 
     /// See [`super::Value::free_parts`].
@@ -116,7 +129,12 @@ impl Hash {
             }
         }
         let Repr::Expiring(expiring) = &mut self.0 else { return 0 };
-        let Expiries { by_field, queue, .. } = &mut expiring.1;
+        let Expiries { by_field, queue, hidden, .. } = &mut expiring.1;
+        if !hidden.is_empty() {
+            let freed = hidden.len().min(most);
+            hidden.truncate(hidden.len() - freed);
+            return freed;
+        }
         match by_field.dismantle(most, drop) {
             0 => queue.dismantle(most),
             freed => freed,
@@ -327,6 +345,58 @@ impl Hash {
         Some(field)
     }
 
+    /// Whether there are fields that were put aside.
+    pub fn hides(&self) -> bool {
+        matches!(&self.0, Repr::Expiring(expiring) if !expiring.1.hidden.is_empty())
+    }
+
+    /// The fields that were put aside: when they ceased to exist, their names and values.
+    pub fn hidden(&self) -> impl Iterator<Item = (i64, &[u8], &[u8])> {
+        let hidden = match &self.0 {
+            Repr::Plain(_) => &[][..],
+            Repr::Expiring(expiring) => &expiring.1.hidden,
+        };
+        hidden.iter().map(|(at, field, value)| (*at, &**field, &**value))
+    }
+
+    fn hidden_until(&self) -> Option<i64> {
+        let Repr::Expiring(expiring) = &self.0 else { return None };
+        expiring.1.hidden.last().map(|(at, ..)| *at)
+    }
+
+    /// Whether [`Hash::hide_past`] would change anything.
+    pub fn would_hide(&self, now_ms: i64) -> bool {
+        let Repr::Expiring(expiring) = &self.0 else { return false };
+        expiring.1.first_shown_at().is_some_and(|at| at <= now_ms)
+            || self.hidden_until().is_some_and(|at| at > now_ms)
+    }
+
+    /// Puts the fields aside whose time has come by `now_ms`, and no others: as if they were gone, but
+    /// for [`Hash::next_expiry`].
+    pub fn hide_past(&mut self, now_ms: i64, limits: Limits) {
+        // The clock was put back.
+        if self.hidden_until().is_some_and(|at| at > now_ms) {
+            self.show_all(limits);
+        }
+        let Repr::Expiring(expiring) = &self.0 else { return };
+        let past = expiring.1.queue.keys().take_while(|(at, _)| *at <= now_ms);
+        let past: Vec<(i64, Box<[u8]>)> = past.cloned().collect();
+        for (at, field) in past {
+            let value = self.get(&field).map(Item::to_vec).unwrap_or_default();
+            self.remove(&field);
+            self.expiries_mut().hidden.push((at, field, value.into()));
+        }
+    }
+
+    /// Puts back what was put aside.
+    pub fn show_all(&mut self, limits: Limits) {
+        let Repr::Expiring(expiring) = &mut self.0 else { return };
+        for (at, field, value) in std::mem::take(&mut expiring.1.hidden) {
+            self.set(&field, &value, limits);
+            self.set_expiry(&field, Some(at));
+        }
+    }
+
     fn fields(&self) -> &Fields {
         match &self.0 {
             Repr::Plain(fields) => fields,
@@ -348,8 +418,12 @@ impl Hash {
                 Fields::Table(table) => table.seed(),
             };
             let fields = std::mem::replace(fields, Fields::Listpack(Listpack::new()));
-            let expiries =
-                Expiries { by_field: Dict::new(seed), queue: Sorted::new(), noted: None };
+            let expiries = Expiries {
+                by_field: Dict::new(seed),
+                queue: Sorted::new(),
+                noted: None,
+                hidden: Vec::new(),
+            };
             self.0 = Repr::Expiring(Box::new((fields, expiries)));
         }
         match &mut self.0 {
