@@ -11,118 +11,7 @@ use wasm_bindgen_test::*;
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-#[wasm_bindgen(inline_js = r#"
-const refusals = {
-    quota() { throw new DOMException("The quota is exceeded.", "QuotaExceededError"); },
-    abort(...args) { const request = put.apply(this, args); this.transaction.abort(); return request; },
-};
-const put = IDBObjectStore.prototype.put;
-export function fail_puts(kind) { IDBObjectStore.prototype.put = refusals[kind] ?? put; }
-
-export function replace_global(name, value) {
-    const own = Object.getOwnPropertyDescriptor(globalThis, name);
-    Object.defineProperty(globalThis, name, { configurable: true, value });
-    return () => own ? Object.defineProperty(globalThis, name, own) : delete globalThis[name];
-}
-export function refusing_factory(name) {
-    return { open() { throw new DOMException("Refused.", name); } };
-}
-
-/** Runs `work(log, meta)` in one transaction on the raw database; answers its result. */
-export function raw(name, version, work) {
-    return new Promise((resolve, reject) => {
-        const request = indexedDB.open(`lodis:${name}`, version);
-        request.onerror = () => reject(request.error);
-        request.onsuccess = () => {
-            const database = request.result;
-            if (!work) { database.close(); return resolve(); }
-            const transaction = database.transaction(["log", "meta"], "readwrite");
-            const result = work(transaction.objectStore("log"), transaction.objectStore("meta"));
-            transaction.oncomplete = () => { database.close(); resolve(result?.result); };
-            transaction.onabort = () => { database.close(); reject(transaction.error); };
-        };
-    });
-}
-export const read_all = (name) => raw(name, undefined, (log) => log.getAll());
-export const read_keys = (name) => raw(name, undefined, (log) => log.getAllKeys());
-export const read_manifest = (name) => raw(name, undefined, (log, meta) => meta.get("manifest"));
-export const write_manifest = (name, bytes) => raw(name, undefined, (log, meta) => meta.put(bytes, "manifest"));
-export const write_record = (name, key, bytes) => raw(name, undefined, (log) => log.put(bytes, key));
-export const read_meta_keys = (name) => raw(name, undefined, (log, meta) => meta.getAllKeys());
-export const delete_piece = (name) => raw(name, undefined, (log, meta) => meta.delete(IDBKeyRange.bound([0], [Infinity])));
-export const raise_version = (name) => raw(name, 7, undefined);
-
-/** Notes the durability of each transaction from now on. */
-export function watch_durability() {
-    const seen = [];
-    const transaction = IDBDatabase.prototype.transaction;
-    IDBDatabase.prototype.transaction = function (stores, mode, options) {
-        seen.push(options?.durability ?? mode);
-        return transaction.call(this, stores, mode, options);
-    };
-    return { seen, stop() { IDBDatabase.prototype.transaction = transaction; } };
-}
-export const seen_by = (watch) => watch.seen;
-export const stop_watch = (watch) => watch.stop();
-/** Notes connections that are opened from now on. */
-const connections = [];
-const { open, deleteDatabase } = IDBFactory.prototype;
-IDBFactory.prototype.open = function (...args) {
-    const request = open.apply(this, args);
-    request.addEventListener("success", () => connections.push(request.result));
-    return request;
-};
-/** Breaks the connection that was opened last, as Safari does: it refuses transactions, or says so. */
-export function break_connection(kind) {
-    const connection = connections.at(-1);
-    if (kind === "onclose") {
-        // What a browser does that closes a connection.
-        connection.close();
-        connection.dispatchEvent(new Event("close"));
-    } else if (kind === "state") {
-        connection.close();
-    } else {
-        connection.transaction = () => {
-            throw new DOMException("Connection to Indexed Database server lost. Refresh the page to try again", kind);
-        };
-    }
-}
-/** Lets every attempt to open a database wait until `resume` is called. */
-export function hold_opening() {
-    const counted = IDBFactory.prototype.open;
-    let go;
-    const gate = new Promise((resolve) => (go = resolve));
-    IDBFactory.prototype.open = function () { return blockedRequest(gate, () => counted.apply(this, arguments)); };
-    return () => { IDBFactory.prototype.open = counted; go(); };
-}
-function blockedRequest(gate, begin) {
-    const request = new EventTarget();
-    gate.then(() => {
-        const real = begin();
-        for (const type of ["upgradeneeded", "success", "error"]) {
-            real.addEventListener(type, (event) => {
-                Object.defineProperty(request, "result", { configurable: true, get: () => real.result });
-                request[`on${type}`]?.(event);
-            });
-        }
-    });
-    setTimeout(() => request.onblocked?.(new Event("blocked")));
-    return request;
-}
-export const delete_database = (name) => new Promise((resolve, reject) => {
-    const request = deleteDatabase.call(indexedDB, `lodis:${name}`);
-    request.onsuccess = () => resolve();
-    request.onerror = () => reject(request.error);
-});
-export const upgrade_database = (name, version) => new Promise((resolve, reject) => {
-    const request = open.call(indexedDB, `lodis:${name}`, version);
-    request.onsuccess = () => { request.result.close(); resolve(); };
-    request.onerror = () => reject(request.error);
-});
-export const empty_database = (name) => raw(name, undefined, (log, meta) => { log.clear(); return meta.clear(); });
-export const delete_record = (name, key) => raw(name, undefined, (log) => log.delete(key));
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-"#)]
+#[wasm_bindgen(module = "/tests/web_log/database.js")]
 extern "C" {
     fn fail_puts(kind: &str);
     fn replace_global(name: &str, value: &JsValue) -> Function;
@@ -141,6 +30,7 @@ extern "C" {
     fn sleep(ms: f64) -> Promise;
     fn break_connection(kind: &str);
     fn hold_opening() -> Function;
+    fn count_commits() -> Function;
     fn delete_database(name: &str) -> Promise;
     fn upgrade_database(name: &str, version: u32) -> Promise;
     fn empty_database(name: &str) -> Promise;
@@ -669,6 +559,9 @@ async fn a_connection_that_cannot_be_opened_anew_refuses_writes_until_it_can() {
         format!("-MISCONF Errors writing to the AOF file: {why}\r\n")
     );
     assert_eq!(page.get("during").as_deref(), Some("2"));
+    // Nobody waits for ever.
+    assert!(wait(page.log.flush()).await.is_err());
+    assert!(wait(page.log.flush()).await.is_err());
     resume.call0(&JsValue::UNDEFINED).unwrap();
     page.until("recovered").await;
     page.flush().await;
@@ -735,6 +628,51 @@ async fn a_database_that_another_context_deletes_is_written_anew() {
     assert!(page.call("SET no 1").starts_with("-MISCONF"));
     wait(deleting).await.unwrap();
     is_written_anew(&name, page, "499").await;
+}
+
+#[wasm_bindgen_test]
+async fn a_database_that_somebody_else_has_made_meanwhile_is_left_alone() {
+    let name = fresh_name();
+    let old = page_with_data(&name).await;
+    let deleting = delete_database(&name);
+    old.until("failed").await;
+    wait(deleting).await.unwrap();
+    let new = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(new.call("DBSIZE"), ":0\r\n");
+    new.call("SET new 1");
+    new.flush().await;
+    old.until("fenced").await;
+    new.call("SET new 2");
+    new.flush().await;
+    new.close().await;
+    let page = Page::open(&name, true, "always").await.unwrap();
+    assert_eq!(page.call("DBSIZE"), ":1\r\n");
+    assert_eq!(page.get("new").as_deref(), Some("2"));
+    page.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_is_hidden_writes_no_record_into_a_database_that_was_emptied() {
+    let name = fresh_name();
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    page.call("SET a 1");
+    page.flush().await;
+    fail_puts("quota");
+    page.call("SET b 2");
+    assert!(wait(page.log.flush()).await.is_err());
+    wait(delete_database(&name)).await.unwrap();
+    fail_puts("");
+    let commits = count_commits();
+    page.log.hidden();
+    page.until("lost").await;
+    // A transaction that is committed at once does not wait for the check.
+    assert_eq!(commits.call0(&JsValue::UNDEFINED).unwrap(), 0);
+    page.until("recovered").await;
+    page.close().await;
+    let page = Page::open(&name, true, "everysec").await.unwrap();
+    assert_eq!(page.get("a").as_deref(), Some("1"));
+    assert_eq!(page.get("b").as_deref(), Some("2"));
+    page.close().await;
 }
 
 #[wasm_bindgen_test]

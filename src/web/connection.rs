@@ -44,6 +44,8 @@ pub(super) struct Connection {
     /// Is told why opening takes so long; without it, who waits is refused then.
     on_stall: RefCell<Option<OnStall>>,
     stall: OnceCell<Timer>,
+    /// Opening takes long, and who wants the database is refused at once.
+    is_stalled: Cell<bool>,
     on_disturbed: RefCell<Option<Disturbed>>,
     closed: Cell<bool>,
 }
@@ -61,6 +63,7 @@ impl Connection {
             is_opening: Cell::new(false),
             on_stall: RefCell::new(Some(on_stall)),
             stall: OnceCell::new(),
+            is_stalled: Cell::new(false),
             on_disturbed: RefCell::default(),
             closed: Cell::new(false),
         });
@@ -90,6 +93,11 @@ impl Connection {
         *self.on_stall.borrow_mut() = None;
     }
 
+    /// Whether it is open now.
+    pub(super) fn is_open(&self) -> bool {
+        self.database.borrow().is_some()
+    }
+
     /// Calls `work` with the open database: at once, unless it has to be opened first.
     pub(super) fn with(
         self: &Rc<Self>,
@@ -101,6 +109,9 @@ impl Connection {
         let open = self.database.borrow().clone();
         if let Some(database) = open {
             return work(Ok(database));
+        }
+        if self.is_stalled.get() {
+            return work(Err(cannot_open("other contexts have not closed it yet")));
         }
         self.waiters.borrow_mut().push(Box::new(work));
         if self.is_opening.get() {
@@ -178,6 +189,7 @@ impl Connection {
 
     fn opened(&self, result: Result<IdbDatabase, StoreError>) {
         self.is_opening.set(false);
+        self.is_stalled.set(false);
         if let Some(stall) = self.stall.get() {
             stall.set(None);
         }
@@ -205,12 +217,13 @@ impl Connection {
 
     /// Opening takes long.
     fn stalled(&self, why: &str) {
-        let message = format!("the database cannot be opened: {why}");
+        let error = cannot_open(why);
         let on_stall = self.on_stall.borrow().clone();
-        match on_stall {
-            Some(tell) => tell(message),
-            None => self.answer(&Err(StoreError::unavailable(message))),
+        if let Some(tell) = on_stall {
+            return tell(error.message);
         }
+        self.is_stalled.set(true);
+        self.answer(&Err(error));
     }
 
     /// The browser has closed the database, or another context asks for that.
@@ -235,6 +248,10 @@ impl Connection {
             }
         }
     }
+}
+
+fn cannot_open(why: &str) -> StoreError {
+    StoreError::unavailable(format!("the database cannot be opened: {why}"))
 }
 
 fn factory() -> Result<IdbFactory, StoreError> {

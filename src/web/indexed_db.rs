@@ -95,8 +95,10 @@ impl IndexedDb {
     }
 
     /// Does `work` in a transaction, the first time or once more.
-    fn attempt(self, work: Appending, is_first: bool, done: Done<Result<(), AppendError>>) {
+    fn attempt(self, mut work: Appending, is_first: bool, done: Done<Result<(), AppendError>>) {
         let connection = Rc::clone(&self.connection);
+        // Of a database that was closed the check may find that it is another one.
+        work.leaving &= connection.is_open() && is_first;
         connection.with(move |database| {
             let database = match database {
                 Ok(database) => database,

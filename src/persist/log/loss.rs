@@ -151,3 +151,94 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use crate::engine::config::AppendFsync;
+
+    fn log() -> Log {
+        let settings = Settings {
+            append_only: true,
+            append_fsync: AppendFsync::Always,
+            rewrite_percentage: 0,
+            rewrite_min_size: 0,
+        };
+        Log::new(settings, Manifest { epoch: 5, recording: true, ..Manifest::default() }, 0, 0)
+    }
+
+    fn actions(log: &mut Log) -> Vec<Action> {
+        std::iter::from_fn(|| log.next_action()).collect()
+    }
+
+    #[test]
+    fn it_is_tried_again_less_and_less_often() {
+        let mut log = log();
+        log.append([b"x".to_vec()].into_iter(), 0);
+        let mut now = 0;
+        let mut rests = Vec::new();
+        for _ in 0..7 {
+            log.failed("no room", now);
+            let wake = log.wake_at().unwrap();
+            rests.push(wake - now);
+            log.wake(wake - 1);
+            assert!(log.wake_at().is_some(), "too early");
+            now = wake;
+            log.wake(now);
+            assert_eq!(log.wake_at(), None, "it is under way");
+        }
+        assert_eq!(rests, [500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        log.stored(now);
+        log.append([b"y".to_vec()].into_iter(), now);
+        log.failed("no room", now);
+        assert_eq!(log.wake_at(), Some(now + RETRY_MS));
+    }
+
+    #[test]
+    fn nothing_counts_as_stored_before_the_base_of_a_store_that_was_emptied() {
+        let mut log = log();
+        log.append([b"x".to_vec()].into_iter(), 0);
+        log.stored(0);
+        assert_eq!(log.durable(), 1);
+        log.append([b"y".to_vec()].into_iter(), 0);
+        actions(&mut log);
+        log.lost("gone", 0);
+        let all = actions(&mut log);
+        let [Action::Lost(_), Action::Claim(manifest)] = &all[..] else { panic!("{all:?}") };
+        assert!((manifest.epoch, manifest.start, manifest.recording) == (6, 2, false));
+        assert_eq!(log.durable(), 0);
+        log.claimed(0);
+        assert_eq!(actions(&mut log), [Action::Rewrite]);
+        log.append([b"z".to_vec()].into_iter(), 0);
+        log.flush(0);
+        log.begin_rewrite(0);
+        log.add_piece(vec![1], 0);
+        log.finish_rewrite(0);
+        log.stored(0);
+        assert_eq!(log.durable(), 0);
+        assert!(!actions(&mut log).contains(&Action::Recovered));
+        log.stored(0);
+        let all = actions(&mut log);
+        assert_eq!((log.durable(), log.end()), (3, 3));
+        assert!(all.contains(&Action::Recovered) && all.contains(&Action::Flushed(3)), "{all:?}");
+    }
+
+    #[test]
+    fn what_may_have_been_stored_is_stored_again_before_anything_else() {
+        let mut log = log();
+        log.append([b"x".to_vec()].into_iter(), 0);
+        log.stored(0);
+        log.want_rewrite(0);
+        log.begin_rewrite(0);
+        log.finish_rewrite(0);
+        actions(&mut log);
+        log.failed("the connection is lost", 0);
+        log.stop_recording(0);
+        actions(&mut log);
+        log.wake(RETRY_MS);
+        let all = actions(&mut log);
+        let [Action::Store(transaction, _)] = &all[..] else { panic!("{all:?}") };
+        assert!(transaction.manifest.start == 1 && transaction.manifest.recording);
+    }
+}
