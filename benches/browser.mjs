@@ -12,7 +12,6 @@ const { build } = createRequire(join(ROOT, "pkg/package.json"))("esbuild");
 const { chromium } = createRequire(join(ROOT, "tests/package.json"))("playwright-core");
 
 const HTML = `<!doctype html><title>bench</title><link rel="icon" href="data:,">
-<script type="importmap">{"imports": {"lodis": "/lodis/index.js"}}</script>
 <script>globalThis.require = () => ({}); // for ioredis-mock, which looks for a file system
 </script>
 <script type="module" src="/page.js"></script>`;
@@ -27,8 +26,9 @@ export async function bundle(entry) {
     format: "esm",
     target: "es2022",
     write: false,
-    external: ["lodis"],
-    alias: { "ioredis-mock": join(ROOT, "benches/node_modules/ioredis-mock/browser.js") },
+    // Workers have no import maps.
+    external: ["/lodis/*"],
+    alias: { lodis: "/lodis/index.js", "ioredis-mock": join(ROOT, "benches/node_modules/ioredis-mock/browser.js") },
     define: { global: "globalThis" },
     logLevel: "error",
   });
@@ -44,7 +44,7 @@ async function serve(entry) {
     response.setHeader("cross-origin-embedder-policy", "require-corp");
     response.setHeader("content-type", TYPES[extname(path)] ?? "text/html");
     if (pages[path] !== undefined) return void response.end(pages[path]);
-    if (!/^\/lodis\/[\w.-]+$/.test(path)) return void response.writeHead(404).end();
+    if (!/^\/lodis(\/[\w-]+(\.\w+)*)+$/.test(path)) return void response.writeHead(404).end();
     response.end(await readFile(join(ROOT, "pkg/dist", path.slice("/lodis/".length))));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,38 +1,12 @@
 // What is measured of stores, in pages.
 import { Dexie } from "dexie";
 import { createStore, entries, get, set, setMany } from "idb-keyval";
-
-const VALUE = "0123456789abcdef0123456789abcdef";
-const LARGE = 65_536;
-const key = (i) => `key:${String(i).padStart(12, "0")}`;
-
-async function timed(work) {
-  const begun = performance.now();
-  const result = await work();
-  return [performance.now() - begun, result];
-}
-
-function must(is, what) {
-  if (!is) throw new Error(what);
-}
+import { infoOf, isRewriting, key, lodisWriter, must, pause, timed, VALUE, Work } from "./writing.mjs";
 
 /** 32 characters of hexadecimal digits, other ones for every number. */
 function value(number) {
   const words = Array.from({ length: 4 }, (_, i) => Math.imul(number * 4 + i + 1, 0x9e3779b1) ^ (number << (i * 5)));
   return words.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-}
-
-/** Bytes that cannot be compressed, other ones for every number. */
-function large(number) {
-  const bytes = new Uint32Array(LARGE / 4);
-  let word = number * 2_654_435_761 + 1;
-  for (let i = 0; i < bytes.length; i++) {
-    word ^= word << 13;
-    word ^= word >>> 17;
-    word ^= word << 5;
-    bytes[i] = word;
-  }
-  return new Uint8Array(bytes.buffer);
 }
 
 const asked = (request) =>
@@ -99,50 +73,18 @@ async function dexie(name) {
   };
 }
 
+/** Writes to an instance, with a store in the origin private file system if this is a worker. */
 async function lodis(name, settings) {
   const { open } = await import("lodis");
-  let redis = await open(name, settings);
-  return {
-    get redis() {
-      return redis;
-    },
-    /** Everything is stored, and the log is not being written anew. */
-    stored: async () => {
-      while (redis.persistence.state !== "saved" || isRewriting(redis)) {
-        // To look more often would cost more than what is measured.
-        await pause(200);
-      }
-    },
-    put: (key, value) => redis.set(key, value),
-    putMany: (entries) => Promise.all(entries.map(([key, value]) => redis.set(key, value))),
-    async get(key) {
-      // Not from memory.
-      await redis.close();
-      redis = await open(name, settings);
-      const value = await redis.bytes.get(key);
-      return value?.length === LARGE ? value : value && new TextDecoder().decode(value);
-    },
-  };
+  if ("document" in globalThis) return lodisWriter(() => open(name, settings));
+  const { opfs } = await import("/lodis/stores/opfs.js");
+  return lodisWriter(() => open(name, { ...settings, store: opfs(name) }));
 }
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const WRITERS = { Lodis: lodis, IndexedDB: indexedDb, "idb-keyval": idbKeyval, dexie };
 let writer;
-let written = 0;
-
-/** So many writes, acknowledged. */
-const WRITES = {
-  async single(count) {
-    for (let i = 0; i < count; i++) await writer.put(key(written + i), VALUE);
-  },
-  burst: (count) => writer.putMany(Array.from({ length: count }, (_, i) => [key(written + i), VALUE])),
-  large: (count) => writer.putMany(Array.from({ length: count }, (_, i) => [key(written + i), large(written + i)])),
-};
-
-const infoOf = (redis, field) => Number(new RegExp(`${field}:(\\d+)`).exec(redis.sync.info("persistence"))[1]);
-
-const isRewriting = (redis) => infoOf(redis, "aof_rewrite_in_progress") === 1;
+let work;
+let worker;
 
 globalThis.bench = {
   /** From nothing to an open store that is empty, as on the first visit. */
@@ -181,12 +123,12 @@ globalThis.bench = {
   /** Opens a store, to write its log anew. */
   async openFor(kind, count) {
     writer = await lodis(`${kind} of ${count}`, { appendfsync: "everysec" });
-    written = count;
+    writer.count = count;
   },
 
   /** Writes the log anew, and a key every few milliseconds. */
   async rewrite() {
-    const { redis } = writer;
+    const { redis, count } = writer;
     performance.mark("page");
     let writes = 0;
     const [ms] = await timed(async () => {
@@ -194,11 +136,11 @@ globalThis.bench = {
       while (isRewriting(redis)) {
         await pause(5);
         performance.mark("page");
-        redis.sync.set(key((writes++ * 7919) % written), VALUE);
+        redis.sync.set(key((writes++ * 7919) % count), VALUE);
       }
     });
     must(infoOf(redis, "aof_base_size") > 0, "there is no base");
-    must(redis.sync.dbsize() === written, "keys are missing");
+    must(redis.sync.dbsize() === count, "keys are missing");
     return { ms, writes };
   },
 
@@ -214,23 +156,26 @@ globalThis.bench = {
     return ms;
   },
 
-  async openWriter(name, { mode, durability, settings }) {
+  async openWriter(kind, { name, mode, durability, settings }) {
     if (durability) setDurability(durability);
     // Every writer has a database of its own: to write over something is more work.
-    writer = await WRITERS[name](`${name} ${mode}`, settings);
+    writer = await WRITERS[kind](`${name} ${mode}`, settings);
     await writer.put(key(0), VALUE);
+    work = new Work(writer);
   },
 
-  /** Milliseconds until so many writes, `times` times, were acknowledged; answers once they are stored. */
-  async write(kind, count, times) {
-    const [ms] = await timed(async () => {
-      for (let i = 0; i < times; i++) {
-        await WRITES[kind](count);
-        written += count;
-      }
+  write: (kind, count, times, waits) => work.write(kind, count, times, waits),
+  check: (kind) => work.check(kind),
+
+  /** Calls a function of this object in a worker, always the same one. */
+  async inWorker(name, ...args) {
+    worker ??= new Worker("/page.js", { type: "module" });
+    const answer = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => (data.error === undefined ? resolve(data.value) : reject(new Error(data.error)));
+      worker.onerror = ({ message }) => reject(new Error(message));
     });
-    await writer.stored?.();
-    return ms;
+    worker.postMessage([name, args]);
+    return answer;
   },
 
   /** Sets `keys` keys in turn, `count` times. Answers the bytes that are there, were set, and were put. */
@@ -242,7 +187,6 @@ globalThis.bench = {
       await writer.putMany(Array.from({ length: 1000 }, (_, j) => [key((i + j) % keys), value(i + j)]));
     }
     await writer.stored?.();
-    written = count;
     must(String(await writer.redis?.dbsize()) === String(writer.redis && keys), "keys are missing");
     const each = key(0).length + VALUE.length;
     return { live: keys * each, given: count * each, handed: handed.bytes };
@@ -260,11 +204,14 @@ globalThis.bench = {
     await writer.stored();
     must(infoOf(writer.redis, "aof_base_size") > 0, "there is no base");
   },
-
-  /** Whether the last value written by `kind` is in the store. */
-  async check(kind) {
-    const found = await writer.get(key(written - 1));
-    const wanted = kind === "large" ? large(written - 1) : VALUE;
-    must(String(found) === String(wanted), `${kind}: ${String(found).slice(0, 80)}`);
-  },
 };
+
+if (!("document" in globalThis)) {
+  globalThis.onmessage = async ({ data: [name, args] }) => {
+    try {
+      postMessage({ value: await bench[name](...args) });
+    } catch (error) {
+      postMessage({ error: String(error) });
+    }
+  };
+}

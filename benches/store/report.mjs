@@ -30,7 +30,7 @@ function openings({ opened, rewritten }) {
 function writes(written) {
   const titles = works(false).map(({ title }) => title);
   const of = (show) =>
-    WRITERS.map(({ name, mode, promise }) => [
+    WRITERS.filter(({ place }) => show.promise || place === "page").map(({ name, mode, promise }) => [
       `${name}, ${mode}`,
       ...show.promise ? [promise] : [],
       ...titles.map((title) => show.cell(written.find((one) => one.work === title && one.writer === name && one.mode === mode))),
@@ -44,7 +44,7 @@ function writes(written) {
     "## Writes",
     "",
     "Time per write until it is acknowledged, and how many that makes a second. They do not all promise",
-    "the same: compare those with the same promise.",
+    "the same: compare those with the same promise. In a page unless told otherwise; OPFS is in a worker.",
     "",
     ...table(["writer", "an acknowledged write is", ...titles], of({ promise: true, cell: acknowledged })),
     "",

@@ -1,17 +1,27 @@
 // How long writes take to be acknowledged, and what they cost the main thread.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { open } from "lodis";
+import { directory } from "lodis/stores/directory";
 import { summary } from "../results.mjs";
+import { lodisWriter, Work } from "./writing.mjs";
 
-/**
- * Who writes, and what an acknowledged write stands for. A write of Lodis's that does not wait is much
- * shorter than the clock's steps: it is repeated `times` times.
- */
+/** What an acknowledged write of Lodis's is. Those that do not wait are much shorter than the clock's steps. */
+const MODES = [
+  { mode: "always", settings: { appendfsync: "always" }, promise: "on the disk" },
+  { mode: "everysec", settings: { appendfsync: "everysec" }, promise: "in memory; with the system within a second", times: 20 },
+  { mode: "no", settings: { appendfsync: "no" }, promise: "in memory; with the system within five seconds", times: 20 },
+];
+
+/** Who writes, and what an acknowledged write stands for. */
 export const WRITERS = [
-  { name: "Lodis", mode: "always", settings: { appendfsync: "always" }, promise: "on the disk" },
-  { name: "Lodis", mode: "everysec", settings: { appendfsync: "everysec" }, promise: "in memory; with the system within a second", times: 20 },
-  { name: "Lodis", mode: "no", settings: { appendfsync: "no" }, promise: "in memory; with the system within five seconds", times: 20 },
+  ...MODES.map((mode) => ({ name: "Lodis", place: "page", ...mode })),
+  ...MODES.map((mode) => ({ name: "Lodis, OPFS", place: "worker", ...mode })),
+  ...MODES.map((mode) => ({ name: "Lodis, a directory in Node", place: "node", ...mode })),
   ...["IndexedDB", "idb-keyval", "dexie"].flatMap((name) => [
-    { name, mode: "strict", durability: "strict", promise: "on the disk" },
-    { name, mode: "relaxed", durability: "relaxed", promise: "with the system" },
+    { name, place: "page", mode: "strict", durability: "strict", promise: "on the disk" },
+    { name, place: "page", mode: "relaxed", durability: "relaxed", promise: "with the system" },
   ]),
 ];
 
@@ -28,8 +38,15 @@ function shuffled(count, seed) {
 }
 
 async function openWriter(browser, writer) {
+  if (writer.place === "node") return { ...writer, ...(await openInNode(writer)) };
   const page = await browser.newPage(writer.name);
-  await page.evaluate(([name, how]) => bench.openWriter(name, how), [writer.name, writer]);
+  const call = (name, ...args) => page.evaluate(([name, args]) => bench[name](...args), [name, args]);
+  if (writer.place === "worker") {
+    const inWorker = (...args) => call("inWorker", ...args);
+    await inWorker("openWriter", "Lodis", writer);
+    return { ...writer, call: inWorker, close: () => page.close() };
+  }
+  await call("openWriter", writer.name, writer);
   const session = await page.context().newCDPSession(page);
   // Processor time: what others do on the machine is not in it.
   await session.send("Performance.enable", { timeDomain: "threadTicks" });
@@ -37,16 +54,27 @@ async function openWriter(browser, writer) {
     const { metrics } = await session.send("Performance.getMetrics");
     return metrics.find(({ name }) => name === "TaskDuration").value * 1000;
   };
-  return { ...writer, page, busy };
+  return { ...writer, call, busy, close: () => page.close() };
+}
+
+async function openInNode({ mode, settings }) {
+  const folder = await mkdtemp(join(tmpdir(), "lodis-bench-"));
+  const writer = await lodisWriter(() => open(mode, { ...settings, store: directory(folder) }));
+  const work = new Work(writer);
+  const close = async () => {
+    await writer.redis.close();
+    await rm(folder, { recursive: true });
+  };
+  return { call: (name, ...args) => work[name](...args), close };
 }
 
 /** Milliseconds a write: until it was acknowledged, and of the main thread until it was stored. */
-async function sample({ page, busy, times = 1 }, { kind, count, once }) {
+async function sample({ call, busy, times = 1 }, { kind, count, once }, waits) {
   const repeats = once ? 1 : times;
-  const before = await busy();
-  const acknowledged = await page.evaluate(([kind, count, repeats]) => bench.write(kind, count, repeats), [kind, count, repeats]);
-  const [main, writes] = [(await busy()) - before, count * repeats];
-  return [acknowledged / writes, main / writes];
+  const before = await busy?.();
+  const acknowledged = await call("write", kind, count, repeats, waits);
+  const writes = count * repeats;
+  return [acknowledged / writes, busy && ((await busy()) - before) / writes];
 }
 
 export async function measureWrites(browser, { isShort, rounds }) {
@@ -59,16 +87,17 @@ export async function measureWrites(browser, { isShort, rounds }) {
     for (let round = isShort ? 1 : 0; round <= rounds; round++) {
       // In another order each time: what one leaves to be written, the next may have to wait for.
       for (const index of shuffled(writers.length, round)) {
-        const times = await sample(writers[index], work);
+        const times = await sample(writers[index], work, !isShort);
         if (round > 0) all[index].push(times);
       }
     }
-    for (const [index, { name, mode, page }] of writers.entries()) {
-      await page.evaluate((kind) => bench.check(kind), work.kind);
-      const [acknowledged, main] = [0, 1].map((which) => summary(all[index].map((times) => times[which])));
+    for (const [index, { name, mode, call, busy }] of writers.entries()) {
+      await call("check", work.kind);
+      const acknowledged = summary(all[index].map(([time]) => time));
+      const main = busy && summary(all[index].map(([, time]) => time));
       results.push({ work: work.title, writer: name, mode, bytes: work.bytes, acknowledged, main });
     }
   }
-  for (const { page } of writers) await page.close();
+  for (const { close } of writers) await close();
   return results;
 }
