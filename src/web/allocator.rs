@@ -22,6 +22,8 @@ const GRANULE: usize = 8;
 const HEADER: usize = 4;
 const LEAST: usize = 16;
 const PAGE: usize = 64 * 1024;
+/// The most by which memory grows ahead of what is needed.
+const AHEAD_MAX: usize = 8 << 20;
 
 const fn layout(bytes: usize) -> Layout {
     match Layout::from_size_align(bytes, 8) {
@@ -41,6 +43,8 @@ static RESERVE: [AtomicPtr<u8>; BLOCKS] = [const { AtomicPtr::new(ptr::null_mut(
 static LARGE_RESERVE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// How many blocks are there.
 static RESERVED: AtomicUsize = AtomicUsize::new(0);
+/// So many pages linear memory had when it was last seen to have grown.
+static SEEN: AtomicUsize = AtomicUsize::new(0);
 
 /// What engines in this module ask about memory.
 pub(crate) const METER: Meter = Meter { used, peak, total, has_reserve };
@@ -60,7 +64,25 @@ fn total() -> usize {
 
 /// Makes the reserve whole if it is not; whether it is then.
 fn has_reserve() -> bool {
+    if core::arch::wasm32::memory_size(0) > SEEN.load(Relaxed) {
+        grow_ahead();
+    }
     RESERVED.load(Relaxed) == BLOCKS || refill()
+}
+
+/// Has linear memory grow by some more than it has just had to, so that it does so less often: each time
+/// costs a host about a millisecond, in which it makes its view of the memory anew.
+#[cold]
+fn grow_ahead() {
+    let bytes = (total() / 16).clamp(PAGE, AHEAD_MAX);
+    let ahead = layout(bytes);
+    // SAFETY: the layout has a size.
+    let block = unsafe { System.alloc(ahead) };
+    if !block.is_null() {
+        // SAFETY: it has just been allocated with this layout.
+        unsafe { System.dealloc(block, ahead) };
+    }
+    SEEN.store(core::arch::wasm32::memory_size(0), Relaxed);
 }
 
 #[cold]

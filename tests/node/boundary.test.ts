@@ -111,6 +111,18 @@ test("an integer beyond 2^53 is a bigint", async () => {
   }
 });
 
+test("memory grows in few steps, each of which costs the host its view of it", async () => {
+  await using redis = await open("grows");
+  const sizes = new Set<string>();
+  const size = async () => /used_memory_rss:(\d+)/.exec(await redis.info("memory"))![1]!;
+  for (let index = 0; index < 400_000; index += 500) {
+    await redis.mSet(Array.from({ length: 500 }, (_, at) => [`key:${index + at}`, `value ${index + at}`]));
+    sizes.add(await size());
+  }
+  expect(sizes.size).toBeGreaterThan(2);
+  expect(sizes.size).toBeLessThan(60);
+});
+
 test("requests of any size, across growths of the memory", async () => {
   await using redis = await open("sizes");
   // Around the buffer that never moves (64 KiB), and far beyond.
