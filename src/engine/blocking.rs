@@ -10,6 +10,7 @@ use super::context::Ctx;
 use super::error::Error;
 use super::key::Key;
 use super::number::{Extended, parse_integer};
+use super::requests::RequestId;
 use super::session::SessionId;
 use super::types::Value;
 use crate::collections::SortedKeys;
@@ -130,6 +131,8 @@ pub struct Blocked {
     argv: Vec<Box<[u8]>>,
     /// Its reply is not sent (CLIENT REPLY).
     pub(super) muted: bool,
+    /// The request of another tab that it is a part of.
+    pub(super) request: Option<RequestId>,
 }
 
 /// All blocked sessions.
@@ -140,6 +143,11 @@ pub(super) struct Waiting {
 }
 
 impl Blocked {
+    /// What of its reply is sent.
+    fn heard<'r>(&self, reply: &'r [u8]) -> &'r [u8] {
+        if self.muted { &[] } else { reply }
+    }
+
     /// When something is to be done for it.
     fn alarm(&self) -> Option<i64> {
         self.deadline.into_iter().chain(self.again).min()
@@ -255,6 +263,7 @@ impl Engine {
             nothing,
             argv: resumed.unwrap_or_else(|| argv.iter().map(|word| Box::from(*word)).collect()),
             muted: false,
+            request: None,
         }));
         if let Some(at) = blocked.alarm() {
             self.waiting.alarms.insert((at, id), ());
@@ -286,6 +295,9 @@ impl Engine {
             Unblock::Error => {
                 out.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
             }
+        }
+        if let Some(request) = blocked.request {
+            self.note_part(request, blocked.heard(&reply), 1);
         }
         self.deliver_reply(id, &blocked, &reply);
         true
@@ -355,6 +367,7 @@ impl Engine {
         let argv: Vec<&[u8]> = blocked.argv.iter().map(|word| &**word).collect();
         let mut reply = Vec::new();
         self.effects.begin_unit();
+        let before = self.begin_part();
         let parked = match self.resolve(&argv) {
             Ok(resolved) => {
                 let mut out = Writer::new(&mut reply, protocol);
@@ -362,6 +375,11 @@ impl Engine {
             }
             Err(_) => None,
         };
+        if let Some(request) = blocked.request
+            && parked.is_none()
+        {
+            self.end_part(request, blocked.heard(&reply), 1, before);
+        }
         self.effects.end_unit();
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.db = selected;
@@ -380,8 +398,7 @@ impl Engine {
     }
 
     fn deliver_reply(&mut self, id: SessionId, blocked: &Blocked, reply: &[u8]) {
-        let muted = if blocked.muted { &[][..] } else { reply };
-        self.sessions.deliver(id, |out| out.raw(muted));
+        self.sessions.deliver(id, |out| out.raw(blocked.heard(reply)));
     }
 
     pub(super) fn write_nothing(&self, nothing: Nothing, out: &mut Writer<'_>) {

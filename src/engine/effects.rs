@@ -13,7 +13,8 @@ pub const STRETCH_LEN: usize = 256 * 1024;
 /// Collects effects until a consumer takes them.
 ///
 /// Effects of one top-level command (an EXEC with all it runs is one) form a unit: more than one
-/// are put between MULTI and EXEC, so that they are replayed together or not at all.
+/// are put between MULTI and EXEC, so that they are replayed together or not at all. The commands of a
+/// request of another tab, and the record of it ([`super::requests`]), are one unit as well.
 #[derive(Debug, Default)]
 pub struct Effects {
     enabled: bool,
@@ -26,6 +27,8 @@ pub struct Effects {
     selected: Option<usize>,
     unit_start: usize,
     unit_len: usize,
+    /// The unit goes on until [`Effects::release`], over several commands.
+    is_held: bool,
 }
 
 impl Effects {
@@ -37,6 +40,7 @@ impl Effects {
             self.full = VecDeque::new();
             self.buffer = Vec::new();
             self.selected = None;
+            self.forget_unit();
         }
     }
 
@@ -56,6 +60,11 @@ impl Effects {
         self.full.clear();
         self.buffer.clear();
         self.selected = None;
+        self.forget_unit();
+    }
+
+    fn forget_unit(&mut self) {
+        (self.unit_start, self.unit_len, self.is_held) = (0, 0, false);
     }
 
     /// Bytes of memory that what can be taken, and room for more, takes up.
@@ -65,14 +74,18 @@ impl Effects {
 
     /// Whether there is something to [`Effects::take`].
     pub fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.buffer.is_empty()
+        self.full.is_empty() && (self.buffer.is_empty() || self.is_held)
     }
 
     /// Takes a stretch of what has been recorded, the next one: whole units only, a database selected
     /// first, so that it can be read by itself; some [`STRETCH_LEN`] bytes at most, unless one unit is
-    /// longer. Empty when there is nothing.
+    /// longer. Empty when there is nothing. What of a request is there must wait for its end.
     pub fn take(&mut self) -> Vec<u8> {
-        self.full.pop_front().unwrap_or_else(|| self.end_stretch())
+        match self.full.pop_front() {
+            Some(stretch) => stretch,
+            None if self.is_held => Vec::new(),
+            None => self.end_stretch(),
+        }
     }
 
     /// Takes every stretch there is.
@@ -82,7 +95,7 @@ impl Effects {
 
     /// What follows is no part of a stretch with what there is.
     pub(super) fn cut(&mut self) {
-        if !self.buffer.is_empty() {
+        if !self.buffer.is_empty() && !self.is_held {
             let stretch = self.end_stretch();
             self.full.push_back(stretch);
         }
@@ -96,9 +109,44 @@ impl Effects {
     }
 
     /// A top-level command begins.
+    #[inline]
     pub(super) fn begin_unit(&mut self) {
-        self.unit_start = self.buffer.len();
-        self.unit_len = 0;
+        if !self.is_held {
+            self.unit_start = self.buffer.len();
+            self.unit_len = 0;
+        }
+    }
+
+    /// A unit begins that several commands are part of.
+    pub(super) fn hold(&mut self) {
+        self.release();
+        self.begin_unit();
+        self.is_held = true;
+    }
+
+    /// The unit that several commands were part of is at its end.
+    pub(super) fn release(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            self.end_unit();
+        }
+    }
+
+    /// How many effects the unit has so far.
+    pub(super) fn unit_len(&self) -> usize {
+        self.unit_len
+    }
+
+    /// Asks for room for so many bytes; whether there is some.
+    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+        !self.enabled || self.buffer.try_reserve(bytes).is_ok()
+    }
+
+    /// Appends what belongs to no database.
+    pub(super) fn append_record(&mut self, argv: &[&[u8]]) {
+        if self.enabled {
+            write_command(&mut self.buffer, argv);
+            self.unit_len += 1;
+        }
     }
 
     /// Appends one effect on database `db`.
@@ -124,6 +172,9 @@ impl Effects {
     /// A top-level command is done.
     #[inline]
     pub(super) fn end_unit(&mut self) {
+        if self.is_held {
+            return;
+        }
         if self.unit_len >= 2 {
             self.wrap_unit();
         }
@@ -132,10 +183,14 @@ impl Effects {
         }
     }
 
+    /// Puts the unit between MULTI and EXEC, where it is: it may be large.
     fn wrap_unit(&mut self) {
-        let effects = self.buffer.split_off(self.unit_start);
+        let end = self.buffer.len();
         write_command(&mut self.buffer, &[b"MULTI"]);
-        self.buffer.extend_from_slice(&effects);
+        let multi = self.buffer.len() - end;
+        if let Some(unit) = self.buffer.get_mut(self.unit_start..) {
+            unit.rotate_right(multi);
+        }
         write_command(&mut self.buffer, &[b"EXEC"]);
     }
 }

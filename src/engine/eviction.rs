@@ -210,10 +210,11 @@ impl Engine {
         self.now_us().saturating_sub(since).try_into().unwrap_or_default()
     }
 
-    /// Bytes that wait for the store: evicting keys makes more of them and not fewer. And what is
-    /// being loaded, which may yet be refused.
+    /// Bytes that wait for the store: evicting keys makes more of them and not fewer. What is being
+    /// loaded, which may yet be refused. And replies that other tabs have not acknowledged.
     pub(super) fn not_counted_bytes(&self) -> u64 {
-        (self.effects.waiting_bytes() + self.beside) as u64 + self.persistence.buffered
+        let bytes = self.effects.waiting_bytes() + self.beside + self.requests.memory_bytes();
+        bytes as u64 + self.persistence.buffered
     }
 
     /// Bytes that are used for something else than keys and their values, the empty engine included.

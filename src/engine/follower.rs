@@ -29,6 +29,7 @@ impl Engine {
             return;
         }
         self.effects.set_enabled(false);
+        self.requests.forget_unrecorded();
         self.end_snapshot();
         let blocked: Vec<_> = self.blocked().collect();
         for id in blocked {

@@ -39,6 +39,7 @@ pub mod number;
 pub mod pubsub;
 pub mod rdb;
 pub mod registry;
+pub mod requests;
 pub mod rng;
 mod room;
 pub mod session;
@@ -61,6 +62,7 @@ use lazyfree::LazyFree;
 use meter::Meter;
 use pubsub::{PubSub, Space};
 use registry::Registry;
+use requests::Requests;
 use rng::Rng;
 use session::{SessionId, Sessions};
 use snapshot::Snapshot;
@@ -112,6 +114,8 @@ pub struct Engine {
     pub stats: Stats,
     /// What waits to be freed.
     pub lazyfree: LazyFree,
+    /// What was executed for other tabs.
+    pub requests: Requests,
     /// What the host has told of the log.
     pub persistence: PersistenceStatus,
     /// Random choices.
@@ -169,6 +173,7 @@ impl Engine {
             },
             stats: Stats::default(),
             lazyfree: LazyFree::default(),
+            requests: Requests::default(),
             persistence: PersistenceStatus::default(),
             rng,
             run_id,
@@ -375,6 +380,13 @@ impl Engine {
         true
     }
 
+    /// Removes every key, silently.
+    pub(crate) fn clear(&mut self) {
+        for index in 0..self.keyspace.databases() {
+            self.lazyfree.add_keys(self.keyspace.db_mut(index).clear());
+        }
+    }
+
     /// Frees what a key held, if it held something: a large value in the ticks to come, if that is to
     /// be `lazy`. Whether it did.
     pub(crate) fn free(&mut self, old: Option<Object>, lazy: bool) -> bool {
@@ -424,6 +436,8 @@ impl Engine {
 
     /// Delivers a message; answers how many subscriptions received it.
     pub fn publish(&mut self, space: Space, channel: &[u8], message: &[u8]) -> usize {
-        self.pubsub.publish(&mut self.sessions, space, channel, message)
+        let receivers = self.pubsub.publish(&mut self.sessions, space, channel, message);
+        self.requests.messages += u64::from(receivers > 0);
+        receivers
     }
 }

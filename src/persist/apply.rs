@@ -179,6 +179,9 @@ impl Applier {
         if name.eq_ignore_ascii_case(b"select") {
             return self.select(engine, &argv);
         }
+        if let Some(is_good) = engine.requests.apply(&argv) {
+            return if is_good { Ok(()) } else { Err(self.corrupt("a malformed record")) };
+        }
         let known = engine.registry().get(name);
         let mut command = known;
         if let (Some(container), Some(sub)) = (command, argv.get(1)) {

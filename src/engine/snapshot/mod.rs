@@ -13,8 +13,11 @@ use super::dict::Dict;
 use super::key::Key;
 use super::keyspace::{Db, Object};
 use super::rdb::file::{Purpose, Usage, ValueCursor, WHOLE_MAX, Writer};
+use super::requests::Requests;
 use walk::{Next, SKIP};
 
+/// Bytes that a name and a value take besides what they are.
+const AUX_COST: usize = 32;
 /// What it costs at least to look at a key, in what bytes cost.
 const KEY_COST: usize = 32;
 
@@ -42,17 +45,26 @@ pub struct Snapshot {
 
 impl Engine {
     /// Begins a snapshot of the keyspace as it is now; whether none was under way. `aux` goes to the
-    /// beginning of the file.
+    /// beginning of the file, and so do the records of [`Engine::requests`] if the file is to be kept
+    /// beside a log. False also if there is no memory for them.
     pub fn begin_snapshot(&mut self, purpose: Purpose, aux: &[(&str, &str)]) -> bool {
         if self.snapshot.is_some() {
             return false;
         }
-        let fields_expire = self.keyspace.fields_expire();
+        let mut writer = Writer::new(purpose, self.keyspace.fields_expire(), aux);
+        if purpose == Purpose::Keep {
+            for record in self.requests.save() {
+                if !writer.reserve(record.len() + Requests::AUX.len() + AUX_COST) {
+                    return false;
+                }
+                writer.aux(Requests::AUX.as_bytes(), &record);
+            }
+        }
         for number in 0..self.keyspace.databases() {
             self.keyspace.db_mut(number).begin_walk(number);
         }
         self.snapshot = Some(Box::new(Snapshot {
-            writer: Writer::new(purpose, fields_expire, aux),
+            writer,
             purpose,
             keys: self.keyspace.iter().map(Db::len).sum(),
             saved: 0,

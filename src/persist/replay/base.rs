@@ -78,7 +78,11 @@ impl BaseReplay {
 
     /// Puts what was read into the engine.
     pub(super) fn finish(self, engine: &mut Engine) -> Result<(), ReplayError> {
-        self.loader.finish(engine).map(|_| ()).map_err(corrupt)
+        let loaded = self.loader.finish(engine).map_err(corrupt)?;
+        if !engine.requests.load(&loaded.aux) {
+            return Err(ReplayError::Corrupt("the base: a record of a request".to_owned()));
+        }
+        Ok(())
     }
 
     /// Puts what was read into the engine, though there is more that cannot be.

@@ -68,10 +68,14 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins with a store that has this manifest. The engine is loading until [`Replay::finish`] or
-    /// [`Replay::abandon`].
+    /// Begins with a store that has this manifest. What the engine holds is gone when that is loaded,
+    /// or at once if there is no base. The engine is loading until the end.
     pub fn begin(engine: &mut Engine, manifest: &Manifest) -> Self {
         engine.set_loading(true);
+        engine.requests.clear();
+        if manifest.base.len == 0 {
+            engine.clear();
+        }
         Self {
             stats: engine.stats.clone(),
             base: BaseReplay::begin(engine, manifest.base),

@@ -36,12 +36,18 @@ impl Writer {
         let mut encoder = Encoder::default();
         encoder.out.extend_from_slice(MAGIC);
         encoder.out.extend_from_slice(format!("{version:04}").as_bytes());
+        let mut writer = Self { encoder, purpose, version, crc: 0 };
         for (name, value) in aux {
-            encoder.out.push(opcode::AUX);
-            encoder.string(name.as_bytes());
-            encoder.string(value.as_bytes());
+            writer.aux(name.as_bytes(), value.as_bytes());
         }
-        Self { encoder, purpose, version, crc: 0 }
+        writer
+    }
+
+    /// Adds a word about the file, with its value. Before any key.
+    pub fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.encoder.out.push(opcode::AUX);
+        self.encoder.string(name);
+        self.encoder.string(value);
     }
 
     /// The version of the file.

@@ -1,0 +1,318 @@
+//! What was executed for other tabs, so that a request that is sent twice is executed once.
+//!
+//! A tab forwards frames of commands, and numbers them. All that a frame changes is one unit of the
+//! effect stream, together with a record of it: the last command of the unit is
+//!
+//! ```text
+//! LODIS.DONE tab seq acked commands-done replies
+//! ```
+//!
+//! which only those know who apply the stream. So whoever has the effects has the record, and after
+//! a failover the new leader answers with it. All requests up to `acked` were answered, and their
+//! records are forgotten; `LODIS.GONE tab` forgets all of a tab.
+//!
+//! A frame without effects (a message that somebody received is one) has no record: it may be executed
+//! again. But not after what the tab asked for later: as long as it is not acknowledged, its record
+//! goes with the next one of its tab.
+//!
+//! A frame that blocks is recorded in parts. Each has the replies since the part before, and says how
+//! many commands of the frame are done by then.
+
+use super::Engine;
+use super::effects::Effects;
+use super::session::SessionId;
+use std::collections::VecDeque;
+
+const DONE: &[u8] = b"LODIS.DONE";
+const GONE: &[u8] = b"LODIS.GONE";
+
+/// A request: the number of a tab, and the number that the tab gave it. They ascend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId {
+    /// The tab.
+    pub tab: u64,
+    /// The number of the request.
+    pub seq: u64,
+}
+
+/// How far a request was executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// How many of its commands are done.
+    pub done: u32,
+    /// Their replies: fewer, if there was no memory for all of them.
+    pub reply: Vec<u8>,
+    /// Some replies are missing: no more are added.
+    is_cut: bool,
+    /// How much of it is in the stream: commands, and bytes of replies.
+    streamed: (u32, usize),
+}
+
+impl Record {
+    fn add(&mut self, reply: &[u8], done: u32) {
+        self.done = self.done.saturating_add(done);
+        self.is_cut |= self.reply.try_reserve(reply.len()).is_err();
+        if !self.is_cut {
+            self.reply.extend_from_slice(reply);
+        }
+    }
+
+    /// Forgets what is not in the stream.
+    fn cut(&mut self) {
+        self.done = self.streamed.0;
+        self.reply.truncate(self.streamed.1);
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.streamed.0 == self.done
+    }
+
+    fn streamed_all(&mut self) {
+        self.streamed = (self.done, self.reply.len());
+    }
+}
+
+#[derive(Debug)]
+struct Tab {
+    number: u64,
+    acked: u64,
+    /// By the numbers of the requests, which ascend.
+    records: VecDeque<(u64, Record)>,
+    /// There was a record in the stream.
+    is_streamed: bool,
+}
+
+impl Tab {
+    fn find(&self, seq: u64) -> Result<usize, usize> {
+        self.records.binary_search_by_key(&seq, |(seq, _)| *seq)
+    }
+}
+
+/// The records of all tabs.
+#[derive(Debug, Default)]
+pub struct Requests {
+    /// In the order of their numbers.
+    tabs: Vec<Tab>,
+    /// The request of which commands are being run, and the session.
+    open: Option<(RequestId, SessionId, Before)>,
+    /// How many messages somebody has received.
+    pub(super) messages: u64,
+}
+
+/// What had happened when a part of a request began: effects of the unit, and messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before(usize, u64);
+
+impl Requests {
+    /// How far a request was executed; `None` if it was not, or has been acknowledged.
+    pub fn find(&self, id: RequestId) -> Option<&Record> {
+        let tab = self.tabs.get(self.tab_at(id.tab).ok()?)?;
+        let (_, record) = tab.records.get(tab.find(id.seq).ok()?)?;
+        Some(record).filter(|record| record.done > 0)
+    }
+
+    fn tab_at(&self, number: u64) -> Result<usize, usize> {
+        self.tabs.binary_search_by_key(&number, |tab| tab.number)
+    }
+
+    fn tab(&mut self, number: u64) -> Option<&mut Tab> {
+        let at = self.tab_at(number).ok()?;
+        self.tabs.get_mut(at)
+    }
+
+    /// The replies to all requests of a tab up to this number have reached it.
+    pub fn acknowledge(&mut self, tab: u64, acked: u64) {
+        let Some(tab) = self.tab(tab) else { return };
+        tab.acked = tab.acked.max(acked);
+        while tab.records.front().is_some_and(|(seq, _)| *seq <= acked) {
+            tab.records.pop_front();
+        }
+    }
+
+    /// What the stream has told: every request with a record in it, with that.
+    pub fn iter(&self) -> impl Iterator<Item = (RequestId, u32, &[u8])> {
+        self.tabs.iter().flat_map(|tab| {
+            let streamed = tab.records.iter().filter(|(_, record)| record.streamed.0 > 0);
+            streamed.map(|(seq, record)| {
+                let (done, len) = record.streamed;
+                let reply = record.reply.get(..len).unwrap_or_default();
+                (RequestId { tab: tab.number, seq: *seq }, done, reply)
+            })
+        })
+    }
+
+    /// Bytes of memory that the replies take up.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let records = self.tabs.iter().flat_map(|tab| &tab.records);
+        records.map(|(_, record)| record.reply.capacity() + size_of::<(u64, Record)>()).sum()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Forgets what is not in the stream, and what has begun.
+    pub(super) fn forget_unrecorded(&mut self) {
+        self.open = None;
+        let records = self.tabs.iter_mut().flat_map(|tab| &mut tab.records);
+        records.for_each(|(_, record)| record.cut());
+    }
+
+    fn record(&mut self, id: RequestId) -> Option<&mut Record> {
+        let at = self.tab_at(id.tab).unwrap_or_else(|at| {
+            let records = VecDeque::new();
+            let new = Tab { number: id.tab, acked: 0, records, is_streamed: false };
+            self.tabs.insert(at, new);
+            at
+        });
+        let tab = self.tabs.get_mut(at)?;
+        let at = tab.find(id.seq).unwrap_or_else(|at| {
+            tab.records.insert(at, (id.seq, Record::default()));
+            at
+        });
+        tab.records.get_mut(at).map(|(_, record)| record)
+    }
+
+    fn remove(&mut self, tab: u64) -> Option<Tab> {
+        self.tab_at(tab).ok().map(|at| self.tabs.remove(at))
+    }
+
+    /// Adds what the stream, or a file, tells of a request.
+    fn add_streamed(&mut self, id: RequestId, reply: &[u8], done: u32) -> Option<()> {
+        let record = self.record(id)?;
+        record.add(reply, done.checked_sub(record.done)?);
+        record.streamed_all();
+        self.tab(id.tab)?.is_streamed = true;
+        Some(())
+    }
+
+    /// Appends the records of a tab that are not in the stream.
+    fn write(&mut self, tab: u64, effects: &mut Effects) {
+        let Some(state) = self.tab(tab) else { return };
+        for (seq, record) in &mut state.records {
+            if record.is_streamed() {
+                continue;
+            }
+            if !effects.reserve(record.reply.len() - record.streamed.1) {
+                record.reply.truncate(record.streamed.1);
+                record.is_cut = true;
+            }
+            let new = record.reply.get(record.streamed.1..).unwrap_or_default();
+            let numbers = [tab, *seq, state.acked, record.done.into()];
+            let [tab, seq, acked, done] = numbers.map(|number| number.to_string().into_bytes());
+            effects.append_record(&[DONE, &tab, &seq, &acked, &done, new]);
+            record.streamed_all();
+            state.is_streamed = true;
+        }
+    }
+
+    /// Does what a command of the stream says, if it is one of those here; whether it was well formed.
+    pub fn apply(&mut self, argv: &[&[u8]]) -> Option<bool> {
+        let is = |name: &[u8]| argv.first().is_some_and(|word| word.eq_ignore_ascii_case(name));
+        if is(GONE) {
+            let tab = argv.get(1).filter(|_| argv.len() == 2).and_then(|word| number(word));
+            tab.map(|tab| self.remove(tab));
+            return Some(tab.is_some());
+        }
+        is(DONE).then(|| self.apply_done(argv).is_some())
+    }
+
+    fn apply_done(&mut self, argv: &[&[u8]]) -> Option<()> {
+        let [_, tab, seq, acked, done, reply] = argv else { return None };
+        let [tab, seq, acked] = [number(tab)?, number(seq)?, number(acked)?];
+        let done = u32::try_from(number(done)?).ok()?;
+        self.add_streamed(RequestId { tab, seq }, reply, done)?;
+        self.acknowledge(tab, acked);
+        Some(())
+    }
+
+    /// The name of the words about a file that are records.
+    pub(super) const AUX: &str = "lodis-request";
+
+    /// Every record in the stream as bytes.
+    pub(super) fn save(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.iter().map(|(id, done, reply)| {
+            let [tab, seq] = [id.tab, id.seq].map(u64::to_le_bytes);
+            [&tab, &seq, &done.to_le_bytes()[..], reply].concat()
+        })
+    }
+
+    /// Puts what [`Requests::save`] gave in the place of all records; `aux` is all that a file tells
+    /// about itself. Whether it was well formed.
+    pub fn load(&mut self, aux: &[(Vec<u8>, Vec<u8>)]) -> bool {
+        self.clear();
+        let saved = aux.iter().filter(|(name, _)| name == Self::AUX.as_bytes());
+        saved.map(|(_, saved)| self.load_one(saved)).all(|loaded| loaded.is_some())
+    }
+
+    fn load_one(&mut self, saved: &[u8]) -> Option<()> {
+        let (tab, rest) = saved.split_first_chunk()?;
+        let (seq, rest) = rest.split_first_chunk()?;
+        let (done, reply) = rest.split_first_chunk()?;
+        let [tab, seq] = [*tab, *seq].map(u64::from_le_bytes);
+        self.add_streamed(RequestId { tab, seq }, reply, u32::from_le_bytes(*done))
+    }
+}
+
+fn number(word: &[u8]) -> Option<u64> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+impl Engine {
+    /// Begins a request, or another part of one, which `session` runs: what is called until
+    /// [`Engine::end_request`] is one unit. All replies up to `acked` have reached the tab.
+    ///
+    /// The caller has looked for a record ([`Requests::find`]): commands that are done are not to be
+    /// called again. A command that blocks is the last of a part.
+    pub fn begin_request(&mut self, session: SessionId, id: RequestId, acked: u64) {
+        self.requests.record(id);
+        self.requests.acknowledge(id.tab, acked);
+        self.effects.hold();
+        self.requests.open = Some((id, session, self.begin_part()));
+    }
+
+    /// Ends what [`Engine::begin_request`] began: so many commands are done, and these are their
+    /// replies. If one blocks, which is not among them, it ends the next part: when it is answered.
+    pub fn end_request(&mut self, reply: &[u8], done: u32) {
+        let Some((id, session, before)) = self.requests.open.take() else { return };
+        self.end_part(id, reply, done, before);
+        self.effects.release();
+        let session = self.sessions.get_mut(session);
+        if let Some(blocked) = session.and_then(|session| session.blocked.as_mut()) {
+            blocked.request = Some(id);
+        }
+    }
+
+    /// Forgets the records of a tab, which is gone.
+    pub fn forget_tab(&mut self, tab: u64) {
+        if self.requests.remove(tab).is_some_and(|state| state.is_streamed) {
+            self.effects.begin_unit();
+            self.effects.append_record(&[GONE, itoa::Buffer::new().format(tab).as_bytes()]);
+            self.effects.end_unit();
+        }
+    }
+
+    /// A part of a request begins, in a unit that has begun.
+    pub(super) fn begin_part(&self) -> Before {
+        Before(self.effects.unit_len(), self.requests.messages)
+    }
+
+    /// A part of a request has ended, the unit has not.
+    pub(super) fn end_part(&mut self, id: RequestId, reply: &[u8], done: u32, before: Before) {
+        self.note_part(id, reply, done);
+        let Before(effects, messages) = before;
+        if self.effects.unit_len() > effects || self.requests.messages > messages {
+            self.requests.write(id.tab, &mut self.effects);
+        }
+    }
+
+    /// A part of a request has ended, without effects.
+    pub(super) fn note_part(&mut self, id: RequestId, reply: &[u8], done: u32) {
+        // Who has acknowledged it does not want it any more; a tab that is gone wants nothing.
+        let Some(tab) = self.requests.tab(id.tab) else { return };
+        if let Some((_, record)) = tab.find(id.seq).ok().and_then(|at| tab.records.get_mut(at)) {
+            record.add(reply, done);
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! Requests of other tabs are executed once, whoever leads: their records are in the stream.
+
+use generator::{Dice, seeds};
+use lodis::engine::rdb::file::{Expired, Purpose};
+use lodis::engine::requests::RequestId;
+use lodis::engine::session::SessionId;
+use lodis::engine::{Engine, Options};
+use lodis::persist::follow::Follower;
+use lodis::persist::frame::{Frame, Kind, encode};
+use lodis::persist::manifest::{Base, Manifest};
+use lodis::persist::replay::{Replay, ReplayError};
+use lodis::resp::{Request, RequestParser, split_words};
+use std::collections::BTreeMap;
+
+mod generator;
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn engine() -> Engine {
+    Engine::new(&Options { now_us: NOW_MS * 1000, ..Options::default() })
+}
+
+fn leader() -> Engine {
+    let mut engine = engine();
+    engine.effects.set_enabled(true);
+    engine
+}
+
+fn id(tab: u64, seq: u64) -> RequestId {
+    RequestId { tab, seq }
+}
+
+fn call(engine: &mut Engine, session: SessionId, line: &str) -> String {
+    let words = split_words(line.as_bytes()).unwrap();
+    let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let mut reply = Vec::new();
+    engine.call(session, &argv, &mut reply);
+    String::from_utf8(reply).unwrap()
+}
+
+fn is_blocked(engine: &Engine, session: SessionId) -> bool {
+    engine.sessions.get(session).is_some_and(|session| session.blocked.is_some())
+}
+
+/// A part of a request: what is left of the frame, up to a command that blocks. Answers the replies.
+fn run(
+    engine: &mut Engine,
+    session: SessionId,
+    id: RequestId,
+    acked: u64,
+    frame: &[&str],
+) -> String {
+    engine.begin_request(session, id, acked);
+    let (mut replies, mut done) = (String::new(), 0);
+    for line in frame {
+        replies += &call(engine, session, line);
+        if is_blocked(engine, session) {
+            break;
+        }
+        done += 1;
+    }
+    engine.end_request(replies.as_bytes(), done);
+    replies
+}
+
+/// The commands of a stream, one a line; the selection of database 0 apart.
+fn lines(stream: &[u8]) -> Vec<String> {
+    let (mut parser, mut found) = (RequestParser::default(), Vec::new());
+    while let Some(request) = parser.next(stream).unwrap() {
+        let Request::Array(words) = request else { panic!("an inline command") };
+        let text = |range: std::ops::Range<usize>| stream[range].escape_ascii().to_string();
+        found.push(words.into_iter().map(text).collect::<Vec<_>>().join(" "));
+    }
+    found.retain(|line| line != "SELECT 0");
+    found
+}
+
+fn effects(engine: &mut Engine) -> Vec<String> {
+    engine.effects.drain().flat_map(|stretch| lines(&stretch)).collect()
+}
+
+/// What an engine knows: (tab, seq), commands done, replies.
+fn known(engine: &Engine) -> Vec<(u64, u64, u32, String)> {
+    let text = |reply: &[u8]| String::from_utf8(reply.to_vec()).unwrap();
+    engine.requests.iter().map(|(id, done, reply)| (id.tab, id.seq, done, text(reply))).collect()
+}
+
+#[test]
+fn a_frame_and_its_record_are_one_unit() {
+    let mut engine = leader();
+    let session = engine.connect();
+    run(&mut engine, session, id(7, 1), 0, &["SET a 1", "SELECT 1", "INCR a"]);
+    assert_eq!(
+        effects(&mut engine),
+        [
+            "MULTI",
+            "SET a 1",
+            "SELECT 1",
+            "INCR a",
+            r"LODIS.DONE 7 1 0 3 +OK\r\n+OK\r\n:1\r\n",
+            "EXEC"
+        ]
+    );
+    let transaction = ["MULTI", "INCR a", "INCR b", "EXEC", "GET a"];
+    run(&mut engine, session, id(7, 2), 1, &transaction);
+    let found = effects(&mut engine);
+    assert_eq!(found[..4], ["MULTI", "SELECT 1", "INCR a", "INCR b"]);
+    assert!(found[4].starts_with(r"LODIS.DONE 7 2 1 5 +OK\r\n+QUEUED"), "{found:?}");
+    assert_eq!(found[5], "EXEC");
+    assert_eq!(engine.requests.find(id(7, 1)), None, "it is acknowledged");
+    assert_eq!(engine.requests.find(id(7, 2)).unwrap().done, 5);
+    // Nothing of a unit can be taken before its end.
+    engine.begin_request(session, id(7, 3), 2);
+    call(&mut engine, session, "INCR a");
+    assert!(engine.effects.is_empty() && engine.effects.take().is_empty());
+    engine.end_request(b":3\r\n", 1);
+    assert!(!engine.effects.is_empty());
+    // Those of the leader's own have none.
+    effects(&mut engine);
+    call(&mut engine, session, "INCR a");
+    assert_eq!(effects(&mut engine), ["SELECT 1", "INCR a"]);
+}
+
+#[test]
+fn what_has_no_effect_has_a_record_only_beside_what_has() {
+    let mut engine = leader();
+    let session = engine.connect();
+    run(&mut engine, session, id(1, 1), 0, &["GET a"]);
+    run(&mut engine, session, id(2, 1), 0, &["GET a"]);
+    run(&mut engine, session, id(1, 2), 0, &["GET b", "NOSUCH"]);
+    assert_eq!((effects(&mut engine), known(&engine)), Default::default());
+    assert_eq!(engine.requests.find(id(1, 1)).unwrap().reply, b"$-1\r\n");
+    run(&mut engine, session, id(1, 3), 1, &["SET a 1"]);
+    let found = effects(&mut engine);
+    assert_eq!(found[..2], ["MULTI", "SET a 1"]);
+    assert!(found[2].starts_with(r"LODIS.DONE 1 2 1 2 $-1\r\n-ERR"), "{found:?}");
+    assert_eq!(found[3..], [r"LODIS.DONE 1 3 1 1 +OK\r\n", "EXEC"]);
+    run(&mut engine, session, id(2, 2), 0, &["PUBLISH c nobody"]);
+    assert!(effects(&mut engine).is_empty());
+    let listener = engine.connect();
+    call(&mut engine, listener, "SUBSCRIBE c");
+    run(&mut engine, session, id(2, 3), 2, &["PUBLISH c hello"]);
+    assert_eq!(effects(&mut engine), [r"LODIS.DONE 2 3 2 1 :1\r\n"]);
+    engine.forget_tab(2);
+    engine.forget_tab(3);
+    assert_eq!(effects(&mut engine), ["LODIS.GONE 2"]);
+    assert_eq!(known(&engine).len(), 2);
+}
+
+#[test]
+fn what_blocks_is_recorded_in_parts() {
+    let mut engine = leader();
+    let [one, two] = [engine.connect(), engine.connect()];
+    let frame = ["INCR a", "BLPOP list 0", "INCR b"];
+    run(&mut engine, one, id(1, 1), 0, &frame);
+    assert_eq!(effects(&mut engine), ["MULTI", "INCR a", r"LODIS.DONE 1 1 0 1 :1\r\n", "EXEC"]);
+    run(&mut engine, two, id(2, 1), 0, &["RPUSH list x", "INCR c"]);
+    assert_eq!(
+        effects(&mut engine),
+        [
+            "MULTI",
+            "RPUSH list x",
+            "LPOP list",
+            r"LODIS.DONE 1 1 0 2 *2\r\n$4\r\nlist\r\n$1\r\nx\r\n",
+            "INCR c",
+            r"LODIS.DONE 2 1 0 2 :1\r\n:1\r\n",
+            "EXEC"
+        ]
+    );
+    run(&mut engine, one, id(1, 1), 0, &frame[2..]);
+    assert_eq!(effects(&mut engine)[2], r"LODIS.DONE 1 1 0 3 :1\r\n");
+    let record = engine.requests.find(id(1, 1)).unwrap();
+    assert_eq!((record.done, record.reply.len()), (3, 4 + 21 + 4));
+    // It waits in vain: no effect, no record.
+    run(&mut engine, one, id(1, 2), 1, &["BLPOP list 1"]);
+    engine.set_time(engine.now_us() + 1_000_000);
+    engine.tick();
+    assert!(effects(&mut engine).is_empty());
+    assert_eq!(engine.requests.find(id(1, 2)).unwrap().reply, b"*-1\r\n");
+}
+
+/// Applies a stream to a new engine.
+fn followed(stream: &[u8]) -> Engine {
+    let mut engine = engine();
+    engine.set_follower(true);
+    let mut follower = Follower::new(&mut engine, 0);
+    follower.push(0, stream).unwrap();
+    while follower.step(&mut engine, 10).unwrap() {}
+    follower.end_following(&mut engine);
+    engine
+}
+
+fn frame(kind: Kind, offset: u64, payload: &[u8]) -> Vec<u8> {
+    encode(&Frame { kind, origin: 1, offset, payload }).unwrap()
+}
+
+/// A new engine that has loaded a base, and the stream since.
+fn loaded(base: &[u8], start: u64, log: &[u8]) -> Result<Engine, ReplayError> {
+    let mut engine = engine();
+    // What was there before is not to be found any more.
+    let session = engine.connect();
+    call(&mut engine, session, "SET before 1");
+    run(&mut engine, session, id(99, 1), 0, &["SET before 2"]);
+    let base_of = Base { number: 1, len: base.len() as u64, saved_ms: 0 };
+    let manifest = Manifest { start, base: base_of, ..Manifest::default() };
+    let mut replay = Replay::begin(&mut engine, &manifest);
+    let frames = [(Kind::Piece, 0, base), (Kind::Record, start, log)];
+    for (kind, offset, payload) in frames.into_iter().filter(|(.., payload)| !payload.is_empty()) {
+        replay.push(&frame(kind, offset, payload))?;
+        while replay.step(&mut engine, 10)? {}
+    }
+    replay.finish(&mut engine)?;
+    Ok(engine)
+}
+
+fn snapshot(engine: &mut Engine, purpose: Purpose) -> Vec<u8> {
+    assert!(engine.begin_snapshot(purpose, &[("redis-ver", "8.4.0")]));
+    while !engine.step_snapshot(1000) {}
+    let bytes = engine.take_snapshot();
+    engine.end_snapshot();
+    bytes
+}
+
+#[test]
+fn records_are_there_wherever_the_effects_are() {
+    let mut engine = leader();
+    let session = engine.connect();
+    let long = format!("SET long {}", "x".repeat(1000));
+    run(&mut engine, session, id(1, 1), 0, &["SET a 1", "GET a"]);
+    run(&mut engine, session, id(u64::MAX, 1), 0, &[&long, "GET long"]);
+    run(&mut engine, session, id(1, 2), 0, &["BLPOP list 0"]);
+    let other = engine.connect();
+    run(&mut engine, other, id(3, 1), 0, &["RPUSH list a"]);
+    run(&mut engine, other, id(4, 9), 8, &["INCR a"]);
+    engine.forget_tab(4);
+    let first: Vec<u8> = engine.effects.drain().flatten().collect();
+    let start = first.len() as u64;
+    assert_eq!(engine.effects.offset(), start);
+    let then = known(&engine);
+    assert_eq!(then.len(), 4);
+    for copy in [followed(&first), loaded(&[], 0, &first).unwrap()] {
+        assert_eq!((known(&copy), copy.digest()), (then.clone(), engine.digest()));
+    }
+    run(&mut engine, other, id(3, 2), 1, &["GET a"]);
+    let base = snapshot(&mut engine, Purpose::Keep);
+    let travel = snapshot(&mut engine, Purpose::Travel);
+    run(&mut engine, session, id(1, 3), 1, &["INCR a"]);
+    let log: Vec<u8> = engine.effects.drain().flatten().collect();
+    let now = known(&engine);
+    assert_ne!(now, then);
+    assert!(now.iter().any(|(tab, ..)| *tab == u64::MAX));
+    let copy = loaded(&base, start, &log).unwrap();
+    // What has no effect is not in the base, and what was acknowledged is in none.
+    let expected: Vec<_> = now.iter().filter(|(tab, ..)| *tab != 3).cloned().collect();
+    assert_eq!((known(&copy), copy.digest()), (expected, engine.digest()));
+    assert_eq!(copy.effects.offset(), engine.effects.offset());
+    // A file that leaves the browser has none, and one that comes in brings none.
+    let has = |file: &[u8]| file.windows(13).any(|bytes| bytes == b"lodis-request");
+    assert!(has(&base) && !has(&travel));
+    engine.load_rdb(&base, Expired::Skip).unwrap();
+    assert_eq!(known(&engine), now);
+}
+
+#[test]
+fn records_are_refused_that_are_none() {
+    for line in [
+        "LODIS.DONE",
+        "LODIS.DONE 1 2 0 1",
+        "LODIS.DONE 1 2 0 1 r r",
+        "LODIS.DONE x 2 0 1 r",
+        "LODIS.DONE 1 -2 0 1 r",
+        "LODIS.DONE 1 2 0 4294967296 r",
+        "LODIS.GONE",
+        "LODIS.GONE x",
+        "LODIS.GONE 1 2",
+    ] {
+        let mut stream = Vec::new();
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        lodis::resp::write_command(&mut stream, &words);
+        match loaded(&[], 0, &stream).err() {
+            Some(ReplayError::Corrupt(what)) => {
+                assert_eq!(what, "after offset 0: a malformed record", "{line}");
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+        // And they are no commands.
+        let mut engine = leader();
+        let session = engine.connect();
+        assert!(call(&mut engine, session, line).starts_with("-ERR unknown command"));
+    }
+    let mut torn = engine();
+    assert!(!torn.requests.load(&[(b"lodis-request".to_vec(), b"short".to_vec())]));
+    assert!(torn.requests.load(&[(b"other".to_vec(), b"short".to_vec())]));
+}
+
+#[test]
+fn a_leader_that_follows_forgets_what_the_stream_does_not_tell() {
+    let mut engine = leader();
+    let session = engine.connect();
+    run(&mut engine, session, id(1, 1), 0, &["SET a 1"]);
+    run(&mut engine, session, id(1, 2), 0, &["GET a"]);
+    engine.begin_request(session, id(1, 3), 0);
+    call(&mut engine, session, "INCR a");
+    engine.set_follower(true);
+    engine.end_request(b":2\r\n", 1);
+    assert!(engine.requests.find(id(1, 1)).is_some());
+    assert_eq!(engine.requests.find(id(1, 2)), None);
+    assert_eq!(engine.requests.find(id(1, 3)), None);
+    assert!(engine.effects.is_empty());
+}
+
+/// A tab: its frames, and how many requests were answered in a row.
+struct Tab {
+    tab: u64,
+    frames: Vec<Vec<String>>,
+    /// What it has been answered, by the number of the request.
+    answers: BTreeMap<u64, String>,
+    acked: u64,
+    session: SessionId,
+}
+
+impl Tab {
+    fn new(tab: u64, dice: &mut Dice) -> Self {
+        let frame = |seq: usize, dice: &mut Dice| {
+            let command = |at: usize, dice: &mut Dice| match dice.below(8) {
+                0 => "GET c:1:1:0".to_owned(),
+                1 => "BLPOP jobs 0".to_owned(),
+                2 => format!("RPUSH jobs {tab}:{seq}:{at}"),
+                3 => format!("MSET a:{tab}:{seq} 1 b:{tab}:{seq} 2"),
+                _ => format!("INCR c:{tab}:{seq}:{at}"),
+            };
+            (0..1 + dice.below(4)).map(|at| command(at, dice)).collect()
+        };
+        let frames = (0..30).map(|seq| frame(seq, dice)).collect();
+        Self { tab, frames, answers: BTreeMap::new(), acked: 0, session: SessionId(0) }
+    }
+
+    /// Runs what comes next, or goes on with it; whether there was something to do. A reply is heard
+    /// if `hears` says so.
+    fn advance(&mut self, engine: &mut Engine, hears: bool) -> bool {
+        let seq = (1..=self.frames.len() as u64).find(|seq| !self.answers.contains_key(seq));
+        let Some(seq) = seq.filter(|_| !is_blocked(engine, self.session)) else { return false };
+        engine.sessions.take_messages_of(self.session);
+        let frame = &self.frames[seq as usize - 1];
+        let id = id(self.tab, seq);
+        let done = engine.requests.find(id).map_or(0, |record| record.done as usize);
+        if done < frame.len() {
+            let rest: Vec<&str> = frame[done..].iter().map(String::as_str).collect();
+            run(engine, self.session, id, self.acked, &rest);
+        }
+        let record = engine.requests.find(id).filter(|record| record.done as usize == frame.len());
+        if let Some(record) = record.filter(|_| hears) {
+            self.answers.insert(seq, String::from_utf8(record.reply.clone()).unwrap());
+            self.acked = seq;
+        }
+        true
+    }
+}
+
+/// What was popped is what was pushed, in an answer or left over; nothing twice.
+fn check(engine: &mut Engine, tabs: &[Tab]) {
+    let session = engine.connect();
+    let mut jobs: Vec<String> = Vec::new();
+    let mut popped: Vec<String> = Vec::new();
+    for tab in tabs {
+        for (seq, frame) in tab.frames.iter().enumerate() {
+            let answer = tab.answers.get(&(seq as u64 + 1));
+            let mut replies = answer.map(|answer| answer.split("\r\n"));
+            for line in frame {
+                let mut next = || replies.as_mut().and_then(Iterator::next).map(str::to_owned);
+                let words: Vec<&str> = line.split(' ').collect();
+                match words[0] {
+                    "INCR" if answer.is_some() => {
+                        assert_eq!(next().as_deref(), Some(":1"), "{line}");
+                        assert_eq!(
+                            call(engine, session, &format!("GET {}", words[1])),
+                            "$1\r\n1\r\n"
+                        );
+                    }
+                    "RPUSH" => {
+                        let is_new = next().is_some() || !jobs.contains(&words[2].to_owned());
+                        assert!(is_new);
+                        jobs.push(words[2].to_owned());
+                    }
+                    "BLPOP" if answer.is_some() => {
+                        let [.., job] = [(); 5].map(|()| next().unwrap());
+                        popped.push(job);
+                    }
+                    "GET" if answer.is_some() => {
+                        if next().as_deref() == Some("$1") {
+                            next();
+                        }
+                    }
+                    _ => _ = next(),
+                }
+            }
+        }
+    }
+    let left = call(engine, session, "LRANGE jobs 0 -1");
+    popped.extend(left.split("\r\n").filter(|line| line.contains(':')).map(str::to_owned));
+    let mut unique = popped.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), popped.len(), "a job was handed out twice: {popped:?}");
+    assert!(popped.iter().all(|job| jobs.contains(job)));
+    engine.disconnect(session);
+}
+
+/// Leaders die one after the other; each time a follower goes on from as much as it has applied, and
+/// no tab has heard more. In the end everything was executed once.
+#[test]
+fn requests_are_executed_once_though_leaders_die() {
+    for seed in seeds(300, false) {
+        let mut dice = Dice::new(seed);
+        let mut tabs: Vec<Tab> = (1..=3).map(|tab| Tab::new(tab, &mut dice)).collect();
+        let mut engine = leader();
+        // The stream up to where it is known to all.
+        let mut stream: Vec<u8> = Vec::new();
+        for deaths in 0.. {
+            tabs.iter_mut().for_each(|tab| tab.session = engine.connect());
+            let mut heard = stream.len();
+            for _ in 0..5 + dice.below(60) {
+                // Replies are heard once the effects are where a successor finds them.
+                let hears = dice.one_in(2);
+                let at = dice.below(tabs.len());
+                tabs[at].advance(&mut engine, hears);
+                stream.extend(engine.effects.drain().flatten());
+                if hears {
+                    heard = stream.len();
+                }
+            }
+            let is_over = deaths >= 4;
+            let known = if is_over { 0 } else { dice.below(stream.len() - heard + 1) };
+            let cut = if is_over { stream.len() } else { heard + known };
+            let mut successor = self::engine();
+            successor.set_follower(true);
+            let mut follower = Follower::new(&mut successor, 0);
+            follower.push(0, &stream[..cut]).unwrap();
+            while follower.step(&mut successor, 10).unwrap() {}
+            let offset = follower.end_following(&mut successor);
+            stream.truncate(offset as usize);
+            if is_over {
+                assert_eq!(successor.digest(), engine.digest(), "LODIS_SEED={seed}");
+                break;
+            }
+            successor.set_follower(false);
+            successor.effects.set_enabled(true);
+            assert_eq!(successor.effects.offset(), offset);
+            engine = successor;
+        }
+        let feeder = engine.connect();
+        for job in 0.. {
+            if !tabs.iter_mut().any(|tab| tab.advance(&mut engine, true)) {
+                if tabs.iter().all(|tab| tab.answers.len() == tab.frames.len()) {
+                    break;
+                }
+                let pushed = call(&mut engine, feeder, &format!("RPUSH jobs feed:{job}"));
+                assert!(pushed.starts_with(':'), "{pushed}");
+                tabs[0].frames.push(vec![format!("RPUSH jobs feed:{job}")]);
+                let seq = tabs[0].frames.len() as u64;
+                tabs[0].answers.insert(seq, ":1\r\n".to_owned());
+            }
+        }
+        check(&mut engine, &tabs);
+    }
+}
