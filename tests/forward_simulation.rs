@@ -4,7 +4,7 @@
 //! forward_simulation` runs that one alone.
 
 use lodis::replication::forward::{Action, Guest, Owner};
-use lodis::replication::message::{Kind, Message, MessageError};
+use lodis::replication::forward_message::{Kind, Message, MessageError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const RUNS: u64 = 4000;

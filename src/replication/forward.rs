@@ -9,7 +9,7 @@
 //! can own the name, so whoever answers the newest greeting has outlived everyone heard of before;
 //! a late answer to an older greeting may come from a tab that has gone, and counts for nothing.
 
-use super::message::{Kind, Message};
+use super::forward_message::{Kind, Message};
 use crate::collections::Sorted;
 
 /// How long a guest waits for a welcome before it says hello again, in milliseconds.

@@ -1,52 +1,82 @@
 //! Messages between tabs, as bytes.
 //!
 //! ```text
-//! 0   u8   protocol version, 1
+//! 0   u8   protocol version, 2
 //! 1   u8   kind
-//! 2   u64  owner: a random number for one ownership
-//! 10  u64  tab: a random number for one guest
-//! 18  u64  number of a request of that guest, or of its greeting
-//! 26       payload: a frame of commands, RESP3 replies, or RESP3 push messages
+//! 2   u64  from: the tab that sends
+//! 10  u64  to: the tab that is meant, or 0 for all
+//! 18  u64  epoch of the leader that it is of or for; 0 for none
+//! 26  u64  seq
+//! 34  u64  offset in the effect stream
+//! 42  u64  greeting: which of a tab's greetings this follows
+//! 50       payload
 //! ```
 //!
-//! All numbers are little-endian; a field that a kind does not use is 0.
+//! All numbers are little-endian; what a kind does not use is 0 or empty.
 
-const VERSION: u8 = 1;
-const HEADER_LEN: usize = 26;
+use super::lineage::{Lineage, Position, Reign};
+
+const VERSION: u8 = 2;
+const HEADER_LEN: usize = 50;
 
 /// What a message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A guest: I am here (repeated until welcomed; the number rises when another owner is sought).
+    /// I look for the leader; `payload` is a [`Greeting`].
     Hello,
-    /// An owner: I have begun to serve.
+    /// I lead from now on.
     Serving,
-    /// An owner, to one guest: you have a session. It answers the greeting of the same number.
+    /// You have a session; `payload` is a [`Welcome`].
     Welcome,
-    /// A guest: run these commands.
+    /// Effects from `offset` on; everything before `seq` is stored.
+    Effects,
+    /// Run `payload`, a [`super::follower::Call`]; replies up to number `offset` have reached me.
     Request,
-    /// An owner: they answered this.
-    Reply,
-    /// An owner: your session received these messages.
-    Push,
-    /// A guest, or an owner: I am leaving.
-    Bye,
-    /// A guest: run these commands, which may block, in a session of their own.
+    /// As `Request`, for commands that may block.
     Block,
-    /// A guest: let the commands of this number block no longer.
+    /// Let the commands of request `seq` block no longer.
     Cancel,
+    /// Answer request `seq`, which I have run myself when I led, once everything up to `offset` counts
+    /// as written.
+    Await,
+    /// What request `seq` answered, which was true at `offset`.
+    Reply,
+    /// Messages of your session.
+    Push,
+    /// Are you there?
+    Ping,
+    /// I am there.
+    Pong,
+    /// I leave. `seq` 1: I shall come back.
+    Bye,
+    /// I shall lead in this epoch: what has everybody got?
+    Gather,
+    /// I have got `payload`, a [`Position`].
+    Have,
+    /// Send me what you have got from `offset` on.
+    Want,
+    /// That is this, from `offset` on; `seq` 1: and no more.
+    Tail,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 17] = [
     Kind::Hello,
     Kind::Serving,
     Kind::Welcome,
+    Kind::Effects,
     Kind::Request,
-    Kind::Reply,
-    Kind::Push,
-    Kind::Bye,
     Kind::Block,
     Kind::Cancel,
+    Kind::Await,
+    Kind::Reply,
+    Kind::Push,
+    Kind::Ping,
+    Kind::Pong,
+    Kind::Bye,
+    Kind::Gather,
+    Kind::Have,
+    Kind::Want,
+    Kind::Tail,
 ];
 
 /// One message.
@@ -54,13 +84,20 @@ const KINDS: [Kind; 9] = [
 pub struct Message {
     /// What it says.
     pub kind: Kind,
-    /// The ownership that it is from or for; 0 where there is none.
-    pub owner: u64,
-    /// The guest that it is from or for; 0 where there is none.
-    pub tab: u64,
-    /// The request, or the greeting; 0 where there is none.
+    /// The tab that sends.
+    pub from: u64,
+    /// The tab that is meant, or 0 for all.
+    pub to: u64,
+    /// The leader's epoch, or 0.
+    pub epoch: u64,
+    /// A number; see [`Kind`].
     pub seq: u64,
-    /// See the module.
+    /// An offset; see [`Kind`].
+    pub offset: u64,
+    /// The number of a greeting, in a dialogue of a tab and its leader: what belongs to an older one
+    /// counts for nothing.
+    pub greeting: u64,
+    /// See [`Kind`].
     pub payload: Vec<u8>,
 }
 
@@ -74,12 +111,17 @@ pub enum MessageError {
 }
 
 impl Message {
+    /// A message to all, with nothing in it.
+    pub fn new(kind: Kind, from: u64, epoch: u64) -> Self {
+        Self { kind, from, to: 0, epoch, seq: 0, offset: 0, greeting: 0, payload: Vec::new() }
+    }
+
     /// The message as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u8;
         let mut bytes = Vec::with_capacity(HEADER_LEN + self.payload.len());
         bytes.extend_from_slice(&[VERSION, kind]);
-        for number in [self.owner, self.tab, self.seq] {
+        for number in [self.from, self.to, self.epoch, self.seq, self.offset, self.greeting] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.extend_from_slice(&self.payload);
@@ -97,16 +139,104 @@ impl Message {
         }
         let (&kind, rest) = rest.split_first().ok_or(MessageError::Malformed)?;
         let kind = *KINDS.get(usize::from(kind)).ok_or(MessageError::Malformed)?;
-        let (owner, rest) = number(rest)?;
-        let (tab, rest) = number(rest)?;
-        let (seq, payload) = number(rest)?;
-        Ok(Self { kind, owner, tab, seq, payload: payload.to_vec() })
+        let (numbers, payload) = numbers::<6>(rest).ok_or(MessageError::Malformed)?;
+        let [from, to, epoch, seq, offset, greeting] = numbers;
+        Ok(Self { kind, from, to, epoch, seq, offset, greeting, payload: payload.to_vec() })
     }
 }
 
-fn number(bytes: &[u8]) -> Result<(u64, &[u8]), MessageError> {
-    let (number, rest) = bytes.split_first_chunk().ok_or(MessageError::Malformed)?;
-    Ok((u64::from_le_bytes(*number), rest))
+/// What a tab that looks for the leader has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Whether it holds a copy, or is going to.
+    pub replica: bool,
+    /// Its copy, if it has one.
+    pub position: Option<Position>,
+}
+
+/// What a leader answers to a greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// Whose stream it is now.
+    pub lineage: Lineage,
+    /// Whether the copy goes on: what it lacks follows. If not, it has to be loaded anew.
+    pub goes_on: bool,
+    /// What the tab had executed was forgotten, since it was thought to be gone.
+    pub forgotten: bool,
+}
+
+const REPLICA: u64 = 1;
+const HAS_POSITION: u64 = 2;
+const GOES_ON: u64 = 1;
+const FORGOTTEN: u64 = 2;
+
+impl Greeting {
+    /// As a payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let flags = if self.replica { REPLICA } else { 0 };
+        match self.position {
+            None => joined(&[flags]),
+            Some(position) => [joined(&[flags | HAS_POSITION]), position.encode()].concat(),
+        }
+    }
+
+    /// From a payload.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let ([flags], rest) = numbers::<1>(bytes)?;
+        let has_position = flags & HAS_POSITION != 0;
+        let position = if has_position { Some(Position::decode(rest)?) } else { None };
+        Some(Self { replica: flags & REPLICA != 0, position })
+    }
+}
+
+impl Welcome {
+    /// As a payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let goes_on = if self.goes_on { GOES_ON } else { 0 };
+        let forgotten = if self.forgotten { FORGOTTEN } else { 0 };
+        Position { lineage: self.lineage, offset: goes_on | forgotten }.encode()
+    }
+
+    /// From a payload.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let Position { lineage, offset: flags } = Position::decode(bytes)?;
+        let (goes_on, forgotten) = (flags & GOES_ON != 0, flags & FORGOTTEN != 0);
+        Some(Self { lineage, goes_on, forgotten })
+    }
+}
+
+impl Position {
+    /// As a payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let leaders = self.lineage.leaders.iter().flat_map(|leader| [leader.epoch, leader.begin]);
+        joined(&[self.offset].into_iter().chain(leaders).collect::<Vec<_>>())
+    }
+
+    /// From a payload.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let ([offset], mut rest) = numbers::<1>(bytes)?;
+        let mut lineage = Lineage::default();
+        for leader in &mut lineage.leaders {
+            let ([epoch, begin], after) = numbers::<2>(rest)?;
+            (*leader, rest) = (Reign { epoch, begin }, after);
+        }
+        Some(Self { lineage, offset })
+    }
+}
+
+fn joined(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// The first numbers of some bytes, and the rest.
+fn numbers<const N: usize>(mut bytes: &[u8]) -> Option<([u64; N], &[u8])> {
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        let (first, rest) = bytes.split_first_chunk()?;
+        *number = u64::from_le_bytes(*first);
+        bytes = rest;
+    }
+    Some((numbers, bytes))
 }
 
 #[cfg(test)]
@@ -116,16 +246,32 @@ mod tests {
     #[test]
     fn bad_messages_are_told_apart() {
         assert_eq!(Message::decode(&[]), Err(MessageError::Malformed));
-        assert_eq!(Message::decode(&[2, 0]), Err(MessageError::Version(2)));
-        assert_eq!(Message::decode(&[1, 99]), Err(MessageError::Malformed));
-        assert_eq!(Message::decode(&[1, 0, 1, 2, 3]), Err(MessageError::Malformed));
+        assert_eq!(Message::decode(&[1, 0]), Err(MessageError::Version(1)));
+        assert_eq!(Message::decode(&[2, 99]), Err(MessageError::Malformed));
+        assert_eq!(Message::decode(&[2, 0, 1, 2, 3]), Err(MessageError::Malformed));
     }
 
     #[test]
     fn what_is_encoded_decodes() {
         for kind in KINDS {
-            let message = Message { kind, owner: 1, tab: u64::MAX, seq: 3, payload: vec![0, 255] };
+            let payload = vec![0, 255];
+            let (from, to, epoch, seq, offset, greeting) = (1, u64::MAX, 2, 3, 4, 5);
+            let message = Message { kind, from, to, epoch, seq, offset, greeting, payload };
             assert_eq!(Message::decode(&message.encode()), Ok(message));
         }
+        let lineage = Lineage::default().succeeded(9, 8).succeeded(10, 11);
+        let position = Position { lineage, offset: 6 };
+        for greeting in [
+            Greeting { replica: true, position: Some(position) },
+            Greeting { replica: false, position: None },
+        ] {
+            assert_eq!(Greeting::decode(&greeting.encode()), Some(greeting));
+        }
+        for (goes_on, forgotten) in [(true, false), (false, true)] {
+            let welcome = Welcome { lineage, goes_on, forgotten };
+            assert_eq!(Welcome::decode(&welcome.encode()), Some(welcome));
+        }
+        assert_eq!(Position::decode(&position.encode()), Some(position));
+        assert_eq!(Position::decode(&[1, 2]), None);
     }
 }

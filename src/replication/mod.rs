@@ -1,8 +1,29 @@
 //! How the tabs of one origin share a keyspace. State machines, no I/O.
 //!
-//! One tab owns a name; every other is a guest that forwards its commands to the owner and gets
-//! replies and pub/sub messages back. [`message`] is what travels, [`forward`] decides.
+//! One tab **leads** a name: it has the lock of the name, and the store knows its epoch. It runs every
+//! write, and its effects are one stream of bytes, which the others **follow**, each on its own copy
+//! (or with none: thin tabs). [`message`] is what travels, [`peer`] is one tab.
+//!
+//! - **Joining.** A tab greets. If the leader has what the tab's copy lacks ([`backlog`]), that follows;
+//!   if not, the tab loads the store first, and greets again.
+//! - **Writing.** A request has a number; its effects and the record of its reply are one unit of the
+//!   stream. The reply counts once the copy has come to the offset at which it was true.
+//! - **Failover.** Who gets the lock is a candidate: it raises the epoch in the store, so that a former
+//!   leader writes nothing any more, and takes from the other tabs what they have of the stream beyond
+//!   the store. It tells the store from where on it leads, then it serves, and everybody sends again what was not replied to; records tell what was
+//!   run. A leader that does not answer is robbed of the lock.
+//! - **What is part of the stream** after that says its [`lineage`].
+//!
+//! [`forward`] is simpler: one tab owns the data, the others hold none. It is what the browser's driver
+//! does as yet.
 #![forbid(unsafe_code)]
 
+pub mod backlog;
+mod candidate;
+pub mod follower;
 pub mod forward;
+pub mod forward_message;
+mod leader;
+pub mod lineage;
 pub mod message;
+pub mod peer;

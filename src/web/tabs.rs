@@ -9,7 +9,7 @@ use super::locks::{Ask, Lock};
 use super::timer::{Timer, now_ms};
 use crate::collections::Sorted;
 use crate::replication::forward::{Action, Guest, Owner};
-use crate::replication::message::Message;
+use crate::replication::forward_message::Message;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;

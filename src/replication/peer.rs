@@ -1,0 +1,353 @@
+//! One tab's part in a name: follower, candidate or leader.
+//!
+//! The driver tells what happens, then performs [`Peer::next_action`] until there is none, in order.
+//! Messages of one sender come in order; those of two in any; some may be lost while a tab has left.
+
+use super::backlog::Backlog;
+use super::candidate::Candidate;
+use super::follower::{Call, Follower, Pending};
+use super::leader::Leader;
+use super::lineage::{Lineage, Position};
+use super::message::{Kind, Message};
+use crate::collections::Sorted;
+use std::collections::VecDeque;
+
+/// What a tab wants to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A random number that no other tab has; not 0.
+    pub tab: u64,
+    /// Whether to hold a copy of the data while another tab leads.
+    pub replica: bool,
+    /// Whether to lead, if nobody else does.
+    pub leads: bool,
+    /// How long a leader may be silent that was asked something, in milliseconds.
+    pub silence_ms: i64,
+}
+
+/// What the driver is to do, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send to all other tabs.
+    Send(Message),
+    /// Ask for the lock of the name, and wait for it; then [`Peer::lock_granted`].
+    AskLock,
+    /// Take the lock away from whoever holds it; then [`Peer::lock_granted`].
+    StealLock,
+    /// Let go of the lock, or of the wish for it.
+    DropLock,
+    /// Take the store over: raise its epoch, and find out where its records end, which have come to
+    /// this offset at least; then [`Peer::claimed`], or [`Peer::claim_failed`].
+    Claim(u64),
+    /// Load the keyspace from the store, into an empty one; then [`Peer::loaded`]. One that is under way
+    /// is given up.
+    Load,
+    /// Find out whether the lock is still this tab's; then [`Peer::turned`], or [`Peer::lock_lost`].
+    Verify,
+    /// Find out which tabs there are; then [`Peer::tabs_alive`].
+    AskTabs,
+    /// Tell [`Peer::gone`] when this tab has ended.
+    Watch(u64),
+    /// Apply effects that begin at this offset to the copy; then [`Peer::applied`].
+    Apply(u64, Vec<u8>),
+    /// Be the leader, of this stream: tell the store, then [`Peer::led`]. `tail` is what the store lacks of
+    /// it, from `stored` on, and is stored together with the lineage.
+    Lead {
+        /// Whose it is from now on.
+        lineage: Lineage,
+        /// The offset after the last effect.
+        offset: u64,
+        /// The offset up to which the store has it.
+        stored: u64,
+        /// The rest.
+        tail: Vec<Vec<u8>>,
+    },
+    /// Be a follower: what was executed and not acknowledged is to be asked for again.
+    Follow,
+    /// The leader knows this tab, as this connection: tell it the state of the session.
+    Welcomed,
+    /// A leader: this tab wants a session, a new one.
+    Connect(u64),
+    /// A leader: run a request, unless its record says that it was run.
+    Run(Run),
+    /// A leader: [`Peer::answer`] this request with nothing, once what comes before the offset counts as
+    /// written.
+    Await {
+        /// Whose it is.
+        tab: u64,
+        /// Its number.
+        seq: u64,
+        /// Where its effects end.
+        offset: u64,
+    },
+    /// A leader: end the blocking of a request of this tab.
+    Cancel(u64, u64),
+    /// A leader: this tab is gone, and what it has asked for is not to be answered. If it will not come back (`true`), its records are of no use.
+    Disconnect(u64, bool),
+    /// The reply to a request of this tab.
+    Reply(u64, Vec<u8>),
+    /// This request of this tab, which was executed here before, has become part of the stream.
+    Kept(u64),
+    /// Whether this request of this tab was run is not known.
+    Lost(u64),
+    /// Messages of this tab's session.
+    Push(Vec<u8>),
+}
+
+/// A request to be run by the leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose it is; this tab's own number for one that it asked for as a follower.
+    pub tab: u64,
+    /// Its number, which rises from request to request of a tab.
+    pub seq: u64,
+    /// Replies up to this number have reached the tab.
+    pub acked: u64,
+    /// Whether it may block.
+    pub blocks: bool,
+    /// What to run.
+    pub call: Call,
+}
+
+/// What the store says of itself when it was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The new epoch.
+    pub epoch: u64,
+    /// Whose stream it has.
+    pub lineage: Lineage,
+    /// The offset of its first record.
+    pub start: u64,
+    /// The offset after its last record.
+    pub end: u64,
+}
+
+pub(super) enum Role {
+    /// It has left.
+    Out,
+    Follower(Follower),
+    Candidate(Candidate),
+    Leader(Leader),
+}
+
+/// A tab's part in a name.
+pub struct Peer {
+    pub(super) settings: Settings,
+    pub(super) role: Role,
+    pub(super) actions: VecDeque<Action>,
+    /// Whose stream the copy is of; none if there is no copy, or none that is of use. It ends where the
+    /// backlog does.
+    pub(super) lineage: Option<Lineage>,
+    pub(super) backlog: Backlog,
+    /// The offset up to which the copy has applied it.
+    pub(super) applied: u64,
+    /// The offset from which on a copy that was loaded anew is no older than the one before.
+    pub(super) readable_from: u64,
+    /// The copy is being loaded.
+    pub(super) loading: bool,
+    /// The highest epoch that was heard of.
+    pub(super) term: u64,
+    /// This tab's own requests that wait for a reply.
+    pub(super) pending: Sorted<u64, Pending>,
+    /// The number of the newest request.
+    pub(super) last_seq: u64,
+    /// The number of the newest greeting.
+    pub(super) greeting: u64,
+}
+
+impl Peer {
+    /// A tab that has not come yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            role: Role::Out,
+            actions: VecDeque::new(),
+            lineage: None,
+            backlog: Backlog::default(),
+            applied: 0,
+            readable_from: u64::MAX,
+            loading: false,
+            term: 0,
+            pending: Sorted::new(),
+            last_seq: 0,
+            greeting: 0,
+        }
+    }
+
+    /// What to do next.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Comes, or comes back.
+    pub fn start(&mut self, now_ms: i64) {
+        if !matches!(self.role, Role::Out) {
+            return;
+        }
+        self.follow(now_ms);
+        if self.settings.leads {
+            self.actions.push_back(Action::AskLock);
+        }
+    }
+
+    /// Leaves; `returns` if it may come back, with what it has asked for.
+    pub fn leave(&mut self, returns: bool) {
+        if matches!(self.role, Role::Out) {
+            return;
+        }
+        let mut bye = self.message(Kind::Bye);
+        bye.seq = u64::from(returns);
+        self.actions.push_back(Action::Send(bye));
+        self.actions.push_back(Action::DropLock);
+        if matches!(self.role, Role::Leader(_)) {
+            self.actions.push_back(Action::Follow);
+        }
+        self.role = Role::Out;
+    }
+
+    /// Whether this tab leads.
+    pub fn is_leader(&self) -> bool {
+        matches!(&self.role, Role::Leader(leader) if leader.serves)
+    }
+
+    /// Whether the copy can be read: nothing that this tab has seen before is missing in it.
+    pub fn has_copy(&self) -> bool {
+        self.lineage.is_some() && self.applied >= self.readable_from
+    }
+
+    /// Whether the leader is known.
+    pub fn is_settled(&self) -> bool {
+        match &self.role {
+            Role::Leader(leader) => leader.serves,
+            Role::Follower(follower) => follower.leader.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Where the copy is in the stream, if there is one.
+    pub fn position(&self) -> Option<Position> {
+        self.lineage.map(|lineage| Position { lineage, offset: self.backlog.end() })
+    }
+
+    /// When to call [`Peer::wake`].
+    pub fn wake_at(&self) -> Option<i64> {
+        match &self.role {
+            Role::Follower(follower) => follower.wake_at(self.settings.silence_ms),
+            Role::Candidate(candidate) => candidate.wake_at(),
+            _ => None,
+        }
+    }
+
+    /// The time of [`Peer::wake_at`] has come.
+    pub fn wake(&mut self, now_ms: i64) {
+        match self.role {
+            Role::Follower(_) => self.wake_follower(now_ms),
+            Role::Candidate(_) => self.wake_candidate(now_ms),
+            _ => {}
+        }
+    }
+
+    /// A message came.
+    pub fn receive(&mut self, message: Message, now_ms: i64) {
+        let is_mine = message.to == 0 || message.to == self.settings.tab;
+        if !is_mine || message.from == self.settings.tab {
+            return;
+        }
+        if message.epoch > self.term && !matches!(self.role, Role::Out) {
+            // Somebody has taken the store over since.
+            self.term = message.epoch;
+            if !matches!(self.role, Role::Follower(_)) {
+                self.step_down(now_ms);
+            }
+        }
+        match self.role {
+            Role::Follower(_) => self.receive_as_follower(message, now_ms),
+            Role::Candidate(_) => self.receive_as_candidate(message, now_ms),
+            Role::Leader(_) => self.receive_as_leader(message, now_ms),
+            Role::Out => {}
+        }
+    }
+
+    /// The lock was stolen, or the store has another owner.
+    pub fn lock_lost(&mut self, now_ms: i64) {
+        match self.role {
+            Role::Leader(_) | Role::Candidate(_) => self.step_down(now_ms),
+            // It was this tab's for a moment, which passed unseen.
+            Role::Follower(_) if self.settings.leads => self.actions.push_back(Action::AskLock),
+            _ => {}
+        }
+    }
+
+    /// The store could not be taken over, or loaded: somebody else may try.
+    pub fn claim_failed(&mut self, now_ms: i64) {
+        self.lock_lost(now_ms);
+    }
+
+    /// The copy has applied everything up to this offset.
+    pub fn applied(&mut self, offset: u64) {
+        self.applied = self.applied.max(offset);
+        self.settle();
+    }
+
+    /// The keyspace is the one of the store, up to `offset`; the store has the stream of `lineage`.
+    pub fn loaded(&mut self, lineage: Lineage, offset: u64, now_ms: i64) {
+        if !std::mem::take(&mut self.loading) {
+            return;
+        }
+        self.lineage = Some(lineage);
+        self.backlog.reset(offset);
+        self.applied = offset;
+        self.settle();
+        match &self.role {
+            Role::Candidate(candidate) if candidate.claimed => {
+                self.actions.push_back(Action::AskTabs);
+            }
+            Role::Follower(_) => self.greet_anew(now_ms),
+            _ => {}
+        }
+    }
+
+    /// The copy is of no use: loads one.
+    pub(super) fn load(&mut self) {
+        self.loading = true;
+        self.actions.push_back(Action::Load);
+    }
+
+    pub(super) fn step_down(&mut self, now_ms: i64) {
+        self.actions.push_back(Action::DropLock);
+        if matches!(self.role, Role::Leader(_)) {
+            self.actions.push_back(Action::Follow);
+        }
+        self.follow(now_ms);
+        if self.settings.leads {
+            self.actions.push_back(Action::AskLock);
+        }
+    }
+
+    pub(super) fn message(&self, kind: Kind) -> Message {
+        let greeting = self.greeting;
+        Message { greeting, ..Message::new(kind, self.settings.tab, self.term) }
+    }
+
+    pub(super) fn send_to(&mut self, to: u64, kind: Kind, seq: u64, offset: u64, payload: Vec<u8>) {
+        let message = Message { to, seq, offset, payload, ..self.message(kind) };
+        self.actions.push_back(Action::Send(message));
+    }
+
+    /// Sends what the backlog has from an offset on to one tab; the last message has the number 1.
+    pub(super) fn send_tail(&mut self, to: u64, offset: u64) {
+        let stretches = self.backlog.since(offset).unwrap_or_default();
+        let stretches: Vec<_> =
+            stretches.into_iter().map(|(at, bytes)| (at, bytes.to_vec())).collect();
+        for (at, bytes) in stretches {
+            self.send_to(to, Kind::Tail, 0, at, bytes);
+        }
+        let end = self.backlog.end();
+        self.send_to(to, Kind::Tail, 1, end, Vec::new());
+    }
+
+    /// Replies up to this number have reached this tab.
+    pub(super) fn acked(&self) -> u64 {
+        self.pending.first().map_or(self.last_seq, |(seq, _)| seq.saturating_sub(1))
+    }
+}

@@ -1,0 +1,92 @@
+//! A keyspace that tells everything about its history: a list to which each write appends its number.
+
+use lodis::replication::follower::Call;
+use std::collections::BTreeMap;
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Append a number; the reply is the length.
+    Append(u64),
+    /// Append a number if the length is even; the reply is the length, or 0 if nothing was done.
+    AppendIfEven(u64),
+    /// The length.
+    Read,
+}
+
+impl Op {
+    pub fn call(self) -> Call {
+        let (kind, number) = match self {
+            Self::Append(number) => (0, number),
+            Self::AppendIfEven(number) => (1, number),
+            Self::Read => (2, 0),
+        };
+        let mut frame = vec![kind];
+        frame.extend_from_slice(&number.to_le_bytes());
+        Call { database: 7, frame }
+    }
+
+    pub fn of(call: &Call) -> Self {
+        assert_eq!(call.database, 7);
+        let number = u64::from_le_bytes(call.frame[1..9].try_into().unwrap());
+        match call.frame[0] {
+            0 => Self::Append(number),
+            1 => Self::AppendIfEven(number),
+            _ => Self::Read,
+        }
+    }
+
+    pub fn is_read(self) -> bool {
+        self == Self::Read
+    }
+}
+
+/// Whose request it is, and its number: none for what a leader does for itself.
+pub type Origin = (u64, u64);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copy {
+    pub list: Vec<u64>,
+    /// Replies by tab and number.
+    records: BTreeMap<Origin, u64>,
+}
+
+const ENTRY_LEN: usize = 40;
+
+impl Copy {
+    pub fn record(&self, origin: Origin) -> Option<u64> {
+        self.records.get(&origin).copied()
+    }
+
+    /// Runs an operation; its reply and its effect, which may be empty.
+    pub fn run(&mut self, op: Op, origin: Origin, acked: u64) -> (u64, Vec<u8>) {
+        let number = match op {
+            Op::Read => return (self.list.len() as u64, Vec::new()),
+            Op::AppendIfEven(_) if self.list.len() % 2 == 1 => return (0, Vec::new()),
+            Op::Append(number) | Op::AppendIfEven(number) => number,
+        };
+        let mut effect = Vec::new();
+        let reply = self.list.len() as u64 + 1;
+        for value in [number, origin.0, origin.1, acked, reply] {
+            effect.extend_from_slice(&value.to_le_bytes());
+        }
+        self.apply(&effect);
+        (reply, effect)
+    }
+
+    /// Applies effects.
+    pub fn apply(&mut self, effects: &[u8]) {
+        assert_eq!(effects.len() % ENTRY_LEN, 0);
+        for entry in effects.chunks_exact(ENTRY_LEN) {
+            let field = |at: usize| u64::from_le_bytes(entry[at * 8..][..8].try_into().unwrap());
+            let (number, tab, seq, acked, reply) =
+                (field(0), field(1), field(2), field(3), field(4));
+            self.list.push(number);
+            assert_eq!(self.list.len() as u64, reply, "an effect was applied out of its place");
+            if tab != 0 {
+                self.records.retain(|(owner, seq), _| *owner != tab || *seq > acked);
+                self.records.insert((tab, seq), reply);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! One tab: its peer, its copy, and what the driver of a browser does between the two.
+
+use super::copy::{Copy, Op};
+use lodis::replication::lineage::Lineage;
+use lodis::replication::peer::{Action, Peer, Settings};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A call of the page.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub op: Op,
+    pub at: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Alive,
+    /// Nothing happens until it is resumed.
+    Frozen,
+    /// In the back/forward cache.
+    Away,
+    Dead,
+}
+
+/// A leader's log.
+#[derive(Default)]
+pub struct Log {
+    pub epoch: u64,
+    pub lineage: Lineage,
+    pub stored: u64,
+    /// Stretches that are not stored.
+    pub queue: VecDeque<Vec<u8>>,
+    /// How many of them are being stored.
+    pub under_way: usize,
+    pub is_storing: bool,
+    pub flush_planned: bool,
+    pub transaction: usize,
+}
+
+/// What waits for the store: a reply to a request, by offset.
+pub struct Answer {
+    pub offset: u64,
+    pub tab: u64,
+    pub seq: u64,
+    pub reply: u64,
+}
+
+pub struct Tab {
+    pub id: u64,
+    leads: bool,
+    replica: bool,
+    pub peer: Peer,
+    pub copy: Copy,
+    pub state: State,
+    /// What is to be done with the copy, in order.
+    pub work: VecDeque<Action>,
+    /// The first of `work` takes its time.
+    pub busy: bool,
+    /// The number of the newest load: another one counts for nothing.
+    pub load: u64,
+    pub log: Option<Log>,
+    /// Replies that wait for the store.
+    pub answers: Vec<Answer>,
+    /// Calls of the page, by number.
+    pub asked: BTreeMap<u64, Asked>,
+    /// Calls that were run here by the leader that this tab is, with their replies and offsets.
+    pub own: BTreeMap<u64, (u64, u64)>,
+    /// Replies of calls that were run here before another tab led.
+    pub executed: BTreeMap<u64, u64>,
+    /// Calls that wait until it is certain who leads.
+    pub unsure: VecDeque<u64>,
+    pub next_seq: u64,
+    pub wake_at: Option<i64>,
+    /// How much its clock is ahead.
+    pub clock: i64,
+    /// It has been frozen, away or ended.
+    pub troubled: bool,
+    /// Events that came while it was frozen.
+    pub missed: Vec<super::world::Event>,
+}
+
+impl Tab {
+    pub fn new(id: u64, replica: bool, leads: bool) -> Self {
+        let settings = Settings { tab: id, replica, leads, silence_ms: 1000 };
+        Self {
+            id,
+            leads,
+            replica,
+            peer: Peer::new(settings),
+            copy: Copy::default(),
+            state: State::Alive,
+            work: VecDeque::new(),
+            busy: false,
+            load: 0,
+            log: None,
+            answers: Vec::new(),
+            asked: BTreeMap::new(),
+            own: BTreeMap::new(),
+            executed: BTreeMap::new(),
+            unsure: VecDeque::new(),
+            next_seq: 1,
+            wake_at: None,
+            clock: 0,
+            troubled: false,
+            missed: Vec::new(),
+        }
+    }
+}
+
+impl Tab {
+    pub fn can_lead(&self) -> bool {
+        self.leads
+    }
+
+    /// Whether its copy is to be what the leader has.
+    pub fn holds_copy(&self) -> bool {
+        self.replica || self.peer.is_leader()
+    }
+}
