@@ -8,6 +8,7 @@
 use lodis::engine::rdb::file::Purpose;
 use lodis::engine::{Engine, Options};
 use lodis::persist::frame::{Frame, Kind, encode};
+use lodis::persist::lineage::Lineage;
 use lodis::persist::manifest::{Base, Manifest, VERSION};
 use lodis::persist::replay::Replay;
 use std::fs;
@@ -84,6 +85,7 @@ fn every_store_is_opened() {
         let finished = replay.finish(&mut engine).unwrap();
         assert_eq!(finished.repair, None, "{}", folder.display());
         assert!(manifest.recording);
+        assert!(manifest.lineage.admits(manifest.epoch, finished.offset), "{}", folder.display());
         assert_eq!(engine.digest(), expected.digest(), "{}", folder.display());
     }
     versions.sort_unstable();
@@ -119,6 +121,7 @@ fn a_store_is_written() {
     let record = Frame { kind: Kind::Record, origin: 3, offset: start, payload: &payload };
     write(format!("record-{start}"), &encode(&record).unwrap());
     let created_ms = NOW_US / 1000;
-    let manifest = Manifest { epoch: 3, start, created_ms, recording: true, base };
+    let lineage = Lineage::default().succeeded(2, 0).succeeded(3, start);
+    let manifest = Manifest { epoch: 3, start, created_ms, recording: true, base, lineage };
     write("manifest".to_owned(), &manifest.encode());
 }

@@ -2,6 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use lodis::persist::manifest::VERSION;
 use lodis::web::{Lodis, Log};
 use std::cell::Cell;
 use wasm_bindgen::convert::TryFromJsValue;
@@ -264,7 +265,7 @@ async fn a_store_from_a_newer_version_is_refused_and_untouched() {
     page.call("SET a 1");
     page.close().await;
     let mut manifest = bytes_of(read_manifest(&name)).await;
-    manifest[4] = 3;
+    manifest[4] = VERSION as u8 + 1;
     wait(write_manifest(&name, &Uint8Array::from(&manifest[..]))).await.unwrap();
     assert_eq!(refused(&name).await, "STORE_TOO_NEW");
     assert_eq!(bytes_of(read_manifest(&name)).await, manifest);

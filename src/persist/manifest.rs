@@ -13,17 +13,24 @@
 //! | 36..44 | number of the base, `u64`; 0 in a store that has had none |
 //! | 44..52 | length of the base in bytes, `u64`; 0 if there is none: the keyspace begins empty |
 //! | 52..60 | when the base was made, `i64`: Unix time in milliseconds |
-//! | 60..68 | [`crc64`] over bytes 0..60 |
+//! | 60..188 | lineage of the stream: 8 leaders, the last one first, each with its epoch, `u64`, and the offset at which it began, `u64`; both 0 where there was none |
+//! | 188..196 | [`crc64`] over bytes 0..188 |
 //!
-//! Version 1 had no base: the checksum is in bytes 36..44, over bytes 0..36.
+//! The epoch of the last leader is lower than that of the owner until the owner leads. Without any
+//! leader no copy elsewhere is a part of what the store has.
+//!
+//! Version 2 had no lineage: the checksum is in bytes 60..68, over bytes 0..60. Version 1 had no base
+//! either: the checksum is in bytes 36..44, over bytes 0..36. Their owners had the only copy, so
+//! whoever owned the store last is taken for the leader of all of the stream.
 
 use super::frame::{Fields, FrameError};
+use super::lineage::{Lineage, Reign};
 use crate::engine::rdb::crc64;
 
 /// The version that this code writes, and the highest that it reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The length of an encoded manifest of this version.
-pub const LEN: usize = 68;
+pub const LEN: usize = 196;
 
 const MAGIC: [u8; 4] = *b"LDSM";
 const CHECKSUM_LEN: usize = 8;
@@ -42,6 +49,8 @@ pub struct Manifest {
     pub recording: bool,
     /// What came before the first record.
     pub base: Base,
+    /// Whose stream it is.
+    pub lineage: Lineage,
 }
 
 /// The keyspace as it was at an offset of the effect stream: an RDB file, in pieces.
@@ -69,6 +78,10 @@ impl Manifest {
         bytes.extend_from_slice(&self.base.number.to_le_bytes());
         bytes.extend_from_slice(&self.base.len.to_le_bytes());
         bytes.extend_from_slice(&self.base.saved_ms.to_le_bytes());
+        for Reign { epoch, begin } in self.lineage.leaders {
+            bytes.extend_from_slice(&epoch.to_le_bytes());
+            bytes.extend_from_slice(&begin.to_le_bytes());
+        }
         let checksum = crc64(0, &bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
@@ -85,7 +98,11 @@ impl Manifest {
         if bytes.len() >= 8 && magic == MAGIC && version > VERSION {
             return Err(FrameError::TooNew { version, known: VERSION });
         }
-        let len = if version == 1 { 44 } else { LEN };
+        let len = match version {
+            1 => 44,
+            2 => 68,
+            _ => LEN,
+        };
         if bytes.len() < len {
             let shown = bytes.len().min(MAGIC.len());
             let begins_well = bytes[..shown] == MAGIC[..shown];
@@ -97,11 +114,16 @@ impl Manifest {
         if version > 1 {
             base = Base { number: fields.u64(), len: fields.u64(), saved_ms: fields.u64() as i64 };
         }
+        let mut lineage = Lineage::default().succeeded(epoch, 0);
+        if version > 2 {
+            lineage.leaders =
+                std::array::from_fn(|_| Reign { epoch: fields.u64(), begin: fields.u64() });
+        }
         let whole = magic == MAGIC && version > 0 && bytes.len() == len && flags <= RECORDING;
         if !whole || crc64(0, &bytes[..len - CHECKSUM_LEN]) != fields.u64() {
             return Err(FrameError::Damaged);
         }
-        Ok(Self { epoch, start, created_ms, recording: flags == RECORDING, base })
+        Ok(Self { epoch, start, created_ms, recording: flags == RECORDING, base, lineage })
     }
 }
 
@@ -110,36 +132,48 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SAMPLE: Manifest = Manifest {
-        epoch: 3,
-        start: 1 << 33,
-        created_ms: 1_700_000_000_123,
-        recording: true,
-        base: Base { number: 5, len: 1 << 34, saved_ms: 1_700_000_000_456 },
-    };
-
-    #[test]
-    fn what_is_encoded_is_decoded() {
-        let bytes = SAMPLE.encode();
-        assert_eq!(bytes.len(), LEN);
-        assert_eq!(Manifest::decode(&bytes), Ok(SAMPLE));
+    fn sample() -> Manifest {
+        Manifest {
+            epoch: 3,
+            start: 1 << 33,
+            created_ms: 1_700_000_000_123,
+            recording: true,
+            base: Base { number: 5, len: 1 << 34, saved_ms: 1_700_000_000_456 },
+            lineage: Lineage::default().succeeded(1, 0).succeeded(2, 1 << 32),
+        }
     }
 
     #[test]
-    fn version_1_has_no_base() {
-        let mut bytes = SAMPLE.encode()[..36].to_vec();
-        bytes[4] = 1;
+    fn what_is_encoded_is_decoded() {
+        let bytes = sample().encode();
+        assert_eq!(bytes.len(), LEN);
+        assert_eq!(Manifest::decode(&bytes), Ok(sample()));
+    }
+
+    /// The beginning of the sample as an older version had it.
+    fn older(version: u8, len: usize) -> Vec<u8> {
+        let mut bytes = sample().encode()[..len].to_vec();
+        bytes[4] = version;
         let checksum = crc64(0, &bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
-        let manifest = Manifest { base: Base::default(), ..SAMPLE };
-        assert_eq!(Manifest::decode(&bytes), Ok(manifest));
-        bytes.push(0);
-        assert_eq!(Manifest::decode(&bytes), Err(FrameError::Damaged));
+        bytes
+    }
+
+    #[test]
+    fn older_versions_are_of_one_leader_and_the_first_has_no_base() {
+        let lineage = Lineage::default().succeeded(3, 0);
+        let second = Manifest { lineage, ..sample() };
+        let first = Manifest { base: Base::default(), ..second };
+        for (mut bytes, manifest) in [(older(1, 36), first), (older(2, 60), second)] {
+            assert_eq!(Manifest::decode(&bytes), Ok(manifest));
+            bytes.push(0);
+            assert_eq!(Manifest::decode(&bytes), Err(FrameError::Damaged));
+        }
     }
 
     #[test]
     fn every_change_is_found() {
-        let bytes = SAMPLE.encode();
+        let bytes = sample().encode();
         for len in 0..bytes.len() {
             assert_eq!(Manifest::decode(&bytes[..len]), Err(FrameError::Torn), "{len} bytes");
         }
