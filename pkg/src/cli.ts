@@ -7,7 +7,7 @@ import { serve } from "./serve.js";
 
 const USAGE = `usage: lodis serve [options]
 
-A Redis server (RESP2 and RESP3) in this process. Data is kept in memory only.
+A Redis server (RESP2 and RESP3) in this process. Without --dir, data is kept in memory only.
 
   --port <port>        port to listen on, 0 for any free one (6379)
   --host <address>     address to listen on (127.0.0.1)
@@ -15,8 +15,15 @@ A Redis server (RESP2 and RESP3) in this process. Data is kept in memory only.
   --maxmemory <size>   memory that may be used, as 100mb, 0 for no limit (0)
   --maxmemory-policy <policy>
                        which keys go when more would be used (noeviction)
+  --dir <path>         directory in which the data is kept
+  --appendonly <yes|no>
+                       whether writes are recorded there (yes)
+  --appendfsync <always|everysec|no>
+                       when they are on the disk (everysec)
   --help               show this
   --version            show the version`;
+
+const FSYNCS = ["always", "everysec", "no"] as const;
 
 /** What was asked for cannot be understood: exit code 2. */
 class UsageError extends Error {}
@@ -34,7 +41,11 @@ async function main(words: string[]): Promise<void> {
     port: numberOf("--port", values.port ?? "6379", 0, 65535),
     databases: numberOf("--databases", values.databases ?? "16", 1, 16384),
     maxmemory: sizeOf("--maxmemory", values.maxmemory ?? "0"),
-    maxmemoryPolicy: policyOf("--maxmemory-policy", values["maxmemory-policy"] ?? "noeviction"),
+    dir: dirOf(values.dir, values.appendonly ?? values.appendfsync),
+    appendOnly: oneOf("--appendonly", values.appendonly ?? "yes", ["yes", "no"] as const) === "yes",
+    appendFsync: oneOf("--appendfsync", values.appendfsync ?? "everysec", FSYNCS),
+    onNotice: (text) => console.error(`lodis: ${text}`),
+    maxmemoryPolicy: oneOf("--maxmemory-policy", values["maxmemory-policy"] ?? "noeviction", POLICIES),
   });
   console.log(`lodis is listening on ${server.address}`);
   const stop = (): void => {
@@ -55,6 +66,9 @@ function read(words: string[]) {
         databases: { type: "string" },
         maxmemory: { type: "string" },
         "maxmemory-policy": { type: "string" },
+        dir: { type: "string" },
+        appendonly: { type: "string" },
+        appendfsync: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },
@@ -77,9 +91,18 @@ function sizeOf(option: string, text: string): string {
   throw new UsageError(`${option} is a size like 100mb, not "${text}"`);
 }
 
-function policyOf(option: string, text: string): string {
-  if ((POLICIES as readonly string[]).includes(text)) return text;
-  throw new UsageError(`${option} is one of ${POLICIES.join(", ")}, not "${text}"`);
+function oneOf<const T extends string>(option: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === text);
+  if (found === undefined) throw new UsageError(`${option} is one of ${allowed.join(", ")}, not "${text}"`);
+  return found;
+}
+
+function dirOf(dir: string | undefined, needsIt: string | undefined): string | undefined {
+  if (dir === "") throw new UsageError("--dir is a path");
+  if (dir === undefined && needsIt !== undefined) {
+    throw new UsageError("--appendonly and --appendfsync need a --dir");
+  }
+  return dir;
 }
 
 async function version(): Promise<string> {

@@ -1,12 +1,22 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { LogEvent } from "./boundary/wasm.js";
+import { Durability } from "./durability.js";
 import { CLOSE, Engine, type EngineSettings } from "./engine.js";
-import { load } from "./load.js";
+import { type Loaded, load } from "./load.js";
+import { StoreCalls } from "./stores/calls.js";
+import { directory } from "./stores/directory.js";
 import { wasmFile } from "./wasm-file.js";
 
 /** Where to listen, and settings of the engine. */
 export interface ServeOptions extends EngineSettings {
   readonly host: string;
   readonly port: number;
+  /** Where the data is kept; in memory only without it. */
+  readonly dir?: string | undefined;
+  readonly appendOnly: boolean;
+  readonly appendFsync: "always" | "everysec" | "no";
+  /** Is told what becomes of the log that an operator should know. */
+  readonly onNotice: (text: string) => void;
 }
 
 /** A server that listens. */
@@ -30,31 +40,97 @@ const GRACE_MS = 500;
 
 /** Serves one engine over TCP: a session per connection. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const engine = new Engine(await load(wasmFile), options);
+  const loaded = await load(wasmFile);
+  const engine = new Engine(loaded, options);
   const sockets = new Set<Socket>();
+  let log: ServedLog | undefined;
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    accept(engine, socket);
+    accept(engine, socket, log?.durability);
   });
   try {
+    if (options.dir !== undefined) log = await openLog(loaded, engine, options, options.dir);
     await listen(server, options);
   } catch (error) {
+    await log?.close();
     engine.close();
     throw error;
   }
   engine.schedule(0);
-  return { address: addressOf(server), close: () => close(engine, server, sockets) };
+  return { address: addressOf(server), close: () => close(engine, server, sockets, log) };
 }
 
-function accept(engine: Engine, socket: Socket): void {
+/** The log of a server's engine. */
+interface ServedLog {
+  readonly durability: Durability;
+  /** Stores what is pending, and lets go of the directory. */
+  close(): Promise<void>;
+}
+
+async function openLog(
+  { module }: Loaded,
+  engine: Engine,
+  { appendOnly, appendFsync, onNotice }: ServeOptions,
+  dir: string,
+): Promise<ServedLog> {
+  let durability: Durability | undefined;
+  const onEvent = (type: LogEvent, value: number | string): void => {
+    if (type === "progress") return;
+    if (type === "failed") durability?.failed(String(value));
+    else durability?.durable();
+    if (type !== "durable" && type !== "rewritten") onNotice(`the log in "${dir}": ${type} ${value}`.trimEnd());
+    engine.drain();
+  };
+  const calls = new StoreCalls(directory(dir));
+  const log = await module.Log.open(engine.lodis, calls, { appendOnly, appendFsync }, onEvent);
+  const opened = new Durability(engine.lodis, log, () => {});
+  durability = opened;
+  engine.onWrite = () => opened.written();
+  const close = async (): Promise<void> => {
+    try {
+      await log.close();
+      await calls.closed;
+    } finally {
+      log.free();
+    }
+  };
+  return { durability: opened, close };
+}
+
+/** What goes to one peer, in order, and not before it is stored if that was asked for. */
+class Outlet {
+  private waiting: Promise<void> | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly durability: Durability | undefined,
+  ) {}
+
+  /** Has `work` send something, after everything before it. */
+  after(work: () => void): void {
+    const stored = this.durability?.pending();
+    if (!stored && !this.waiting) return work();
+    const turn = Promise.all([this.waiting, stored]).then(work);
+    // What could not be stored is not acknowledged: what became of it, the peer is not told.
+    const settled = turn.catch(() => void this.socket.destroy()).then(() => {
+      if (this.waiting === settled) this.waiting = undefined;
+    });
+    this.waiting = settled;
+  }
+}
+
+function accept(engine: Engine, socket: Socket, durability: Durability | undefined): void {
   const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+  const outlet = new Outlet(socket, durability);
   const connection = engine.openConnection(peer, (messages, over) => {
-    send(socket, messages);
-    if (over) socket.end();
+    outlet.after(() => {
+      send(socket, messages);
+      if (over) socket.end();
+      if (socket.writableLength > UNSENT_MAX) socket.destroy();
+    });
     // What came after a blocking command may be answered with more than can be sent at once.
     if (messages.length > REPLY_PAUSE) queueMicrotask(() => feed(NOTHING));
-    if (socket.writableLength > UNSENT_MAX) socket.destroy();
   });
   /** Whether requests wait in the engine until the peer has taken its replies. */
   let held = false;
@@ -63,9 +139,12 @@ function accept(engine: Engine, socket: Socket): void {
       const reply = engine.receive(connection, bytes);
       const over = (engine.flags & CLOSE) !== 0;
       held = reply.length > REPLY_PAUSE;
-      send(socket, reply);
+      outlet.after(() => {
+        send(socket, reply);
+        if (over) socket.end();
+      });
       engine.settle();
-      if (over) return void socket.end();
+      if (over) return;
       bytes = NOTHING;
     } while (held && !socket.writableNeedDrain);
     if (socket.writableNeedDrain) socket.pause();
@@ -97,13 +176,22 @@ function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
   });
 }
 
-async function close(engine: Engine, server: Server, sockets: Set<Socket>): Promise<void> {
+async function close(
+  engine: Engine,
+  server: Server,
+  sockets: Set<Socket>,
+  log: ServedLog | undefined,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const socket of sockets) socket.end();
   const late = setTimeout(() => sockets.forEach((socket) => socket.destroy()), GRACE_MS);
   await closed;
   clearTimeout(late);
-  engine.close();
+  try {
+    await log?.close();
+  } finally {
+    engine.close();
+  }
 }
 
 function addressOf(server: Server): string {

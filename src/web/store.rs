@@ -269,6 +269,8 @@ pub(super) fn reason(value: &JsValue) -> String {
     let text = |name: &str| Reflect::get(value, &name.into()).ok().and_then(|v| v.as_string());
     let (name, message) = (text("name"), text("message").filter(|text| !text.is_empty()));
     match (name, message) {
+        // That says nothing.
+        (Some(name), Some(message)) if name == "Error" => message,
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (Some(name), None) => name,
         (None, Some(message)) => message,

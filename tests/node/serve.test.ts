@@ -36,6 +36,10 @@ test.each([
   [["serve", "--port", ""], '--port is a number from 0 to 65535, not ""'],
   [["serve", "--maxmemory", "lots"], '--maxmemory is a size like 100mb, not "lots"'],
   [["serve", "--maxmemory-policy", "lru"], "--maxmemory-policy is one of volatile-lru, "],
+  [["serve", "--dir", ""], "--dir is a path"],
+  [["serve", "--appendonly", "yes"], "--appendonly and --appendfsync need a --dir"],
+  [["serve", "--dir", "x", "--appendonly", "maybe"], '--appendonly is one of yes, no, not "maybe"'],
+  [["serve", "--dir", "x", "--appendfsync", "soon"], "--appendfsync is one of always, everysec, no, "],
   [["serve", "--databases", "0"], '--databases is a number from 1 to 16384, not "0"'],
 ])("%j is answered with the mistake, the usage and exit code 2", (words, mistake) => {
   const { status, stdout, stderr } = lodis(...words);

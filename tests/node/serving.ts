@@ -17,7 +17,11 @@ export async function start(...options: string[]): Promise<Server> {
   const judge = process.env.LODIS_JUDGE_PORT;
   if (judge) return { port: Number(judge), child: undefined, stop: async () => {} };
   const child = spawn(process.execPath, [cli, "serve", "--port", "0", ...options]);
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  let mistakes = "";
+  child.stderr.on("data", (text: Buffer) => (mistakes += text.toString()));
+  const ended = once(child, "exit").then(() => Promise.reject(new Error(mistakes)));
+  const [line] = (await Promise.race([once(child.stdout, "data"), ended])) as [Buffer];
+  ended.catch(() => {});
   const port = Number(/^lodis is listening on 127\.0\.0\.1:(\d+)\n$/.exec(line.toString())?.[1]);
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "exit");
