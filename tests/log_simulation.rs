@@ -9,16 +9,22 @@ use lodis::engine::import::Import;
 use lodis::engine::rdb::file::{Progress, Purpose};
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
+use lodis::persist::frame::{Frame, Kind, encode};
+use lodis::persist::lineage::Lineage;
 use lodis::persist::log::{Action, Durability, Log, Settings, Transaction};
 use lodis::persist::manifest::Manifest;
+use lodis::persist::measure::Measure;
 use lodis::persist::replay::{Replay, ReplayError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use store::{Damage, Disk};
+use stream::{Copy, Streams};
 
 mod generator;
 #[path = "log_simulation/store.rs"]
 mod store;
+#[path = "log_simulation/stream.rs"]
+mod stream;
 #[path = "log_simulation/writes.rs"]
 mod writes;
 
@@ -29,8 +35,14 @@ const STEPS: usize = 60;
 /// What the keyspace was, by the offset in the effect stream: all that may be found there again.
 type History = BTreeMap<u64, Vec<u64>>;
 
-/// One owner of the store, from opening to crash.
+/// One owner of the store, from opening to crash: a leader, who goes on with what the store has, or
+/// with a copy that has more.
 struct Owner {
+    lineage: Lineage,
+    /// The lineage is known to be in the store; nobody writes before.
+    has_led: bool,
+    /// What will be a copy elsewhere, unless everything was replaced since.
+    copy: Option<Copy>,
     engine: Engine,
     session: SessionId,
     log: Log,
@@ -55,6 +67,19 @@ struct Owner {
     last_base: u64,
 }
 
+/// Finds the end of the records from a known place on, and repairs it.
+fn measure(disk: &mut Disk, before: &Manifest, known: u64) -> u64 {
+    let mut measure = Measure::begin(before, known);
+    for (_, record) in disk.records.range(measure.next_key()..) {
+        measure.push(record).unwrap();
+    }
+    let measured = measure.finish();
+    if let Some(repair) = measured.repair {
+        disk.records.split_off(&repair.delete_from);
+    }
+    measured.end
+}
+
 fn load(disk: &Disk, now: i64) -> Result<(Engine, Replay), ReplayError> {
     let mut engine =
         Engine::new(&Options { now_us: now * 1000, databases: 2, ..Options::default() });
@@ -72,9 +97,39 @@ fn load(disk: &Disk, now: i64) -> Result<(Engine, Replay), ReplayError> {
     Ok((engine, replay))
 }
 
+/// Adds what the store lacks to what it has; answers the end of that.
+fn apply(tail: &[Vec<u8>], stored: u64, engine: &mut Engine, replay: &mut Replay) -> u64 {
+    let mut end = stored;
+    for payload in tail {
+        let frame = Frame { kind: Kind::Record, origin: 0, offset: end, payload };
+        replay.push(&encode(&frame).unwrap()).unwrap();
+        while replay.step(engine, 2).unwrap() {}
+        end += payload.len() as u64;
+    }
+    end
+}
+
+/// Settings of any kind.
+fn settings(append_only: bool, dice: &mut Dice) -> Settings {
+    Settings {
+        append_only,
+        append_fsync: dice.pick(&[AppendFsync::Always, AppendFsync::Everysec, AppendFsync::No]),
+        rewrite_percentage: dice.pick(&[0, 50, 100]),
+        rewrite_min_size: dice.pick(&[200, 2000, 20_000]),
+    }
+}
+
 impl Owner {
-    /// The store can be read, but may refuse to be claimed.
-    fn open(disk: &mut Disk, now: i64, dice: &mut Dice) -> Self {
+    /// The store can be read, but may refuse to be claimed. `copy` is one that has survived, and the
+    /// end of the records that it knows of.
+    fn open(
+        disk: &mut Disk,
+        copy: Option<(Copy, u64)>,
+        streams: &mut Streams,
+        now: i64,
+        dice: &mut Dice,
+    ) -> Self {
+        let before = disk.manifest;
         let is_refused = disk.manifest.epoch > 0 && dice.one_in(4);
         let wants_recording = dice.one_in(2);
         disk.lost = false;
@@ -83,21 +138,19 @@ impl Owner {
             disk.manifest.recording |= wants_recording;
             disk.trim(u64::MAX);
         }
-        let (mut engine, replay) = load(disk, now).unwrap();
+        let known = copy.as_ref().map_or(0, |(_, known)| *known);
+        let measured = copy.is_some().then(|| measure(disk, &before, known));
+        let (mut engine, mut replay) = load(disk, now).unwrap();
+        let stored = measured.unwrap_or_else(|| measure(disk, &before, 0));
+        let mut copy = copy.map(|(copy, _)| copy).unwrap_or_default();
+        let tail = if measured.is_some() { copy.tail(stored, dice) } else { Vec::new() };
+        let end = apply(&tail, stored, &mut engine, &mut replay);
         let finished = replay.finish(&mut engine).unwrap();
-        if let Some(repair) = &finished.repair {
-            disk.records.split_off(&repair.delete_from);
-            assert!(repair.payload.is_empty(), "records hold whole units");
-        }
-        let append_fsync =
-            dice.pick(&[AppendFsync::Always, AppendFsync::Everysec, AppendFsync::No]);
-        let settings = Settings {
-            append_only: disk.manifest.recording || wants_recording,
-            append_fsync,
-            rewrite_percentage: dice.pick(&[0, 50, 100]),
-            rewrite_min_size: dice.pick(&[200, 2000, 20_000]),
-        };
-        let mut log = Log::new(settings, disk.manifest, finished.offset, now);
+        let payload = finished.repair.map(|repair| repair.payload).unwrap_or_default();
+        assert!(payload.is_empty(), "records hold whole units");
+        assert_eq!(finished.offset, end, "measured as it is replayed");
+        let settings = settings(disk.manifest.recording || wants_recording, dice);
+        let mut log = Log::new(settings, disk.manifest, stored, now);
         if is_refused {
             log.claim_later("QuotaExceededError", now);
             log.report(&mut engine.persistence);
@@ -105,18 +158,29 @@ impl Owner {
         engine.effects.set_enabled(settings.append_only);
         let session = engine.connect();
         let digest = engine.digest();
+        let epoch = disk.manifest.epoch + u64::from(is_refused);
+        let lineage = disk.manifest.lineage.succeeded(epoch, end);
+        streams.begin(epoch);
+        log.lead(lineage, tail.into_iter(), now);
+        copy.lineage = disk.manifest.lineage;
+        copy.stretches.retain(|offset, _| *offset < end);
+        copy.history.retain(|offset, _| (stored..end).contains(offset));
+        copy.history.insert(end, vec![digest]);
         Self {
+            lineage,
+            has_led: false,
+            history: copy.history.clone(),
+            copy: Some(copy),
             engine,
             session,
             log,
-            epoch: disk.manifest.epoch + u64::from(is_refused),
+            epoch,
             under_way: None,
             claiming: None,
             lost_until: 0,
             is_calm: false,
             is_lost: false,
-            history: History::from([(finished.offset, vec![digest])]),
-            told: [finished.offset; 2],
+            told: [stored; 2],
             failing: is_refused,
             flush_to: None,
             bases: BTreeMap::new(),
@@ -125,7 +189,7 @@ impl Owner {
     }
 
     /// A write as a client makes it; while the store fails it is refused.
-    fn write(&mut self, now: i64, dice: &mut Dice) {
+    fn write(&mut self, streams: &mut Streams, now: i64, dice: &mut Dice) {
         self.engine.set_time(now * 1000);
         let before = self.engine.digest();
         for words in writes::some(dice) {
@@ -137,14 +201,22 @@ impl Owner {
         }
         let after = self.engine.digest();
         assert!(!self.failing || before == after, "a write was accepted while failing");
-        self.log.append(self.engine.effects.drain(), now);
+        let stretches: Vec<Vec<u8>> = self.engine.effects.drain().collect();
+        let bytes = stretches.concat();
+        if !bytes.is_empty() {
+            streams.write(self.lineage.leaders[0], self.log.end(), &bytes);
+            if let Some(copy) = &mut self.copy {
+                copy.stretches.insert(self.log.end(), bytes);
+            }
+        }
+        self.log.append(stretches.into_iter(), now);
         if self.log.settings().append_only {
             self.history.entry(self.log.end()).or_default().push(after);
         }
     }
 
     /// Everything is replaced by what is in a file.
-    fn replace(&mut self, now: i64, dice: &mut Dice) {
+    fn replace(&mut self, streams: &mut Streams, now: i64, dice: &mut Dice) {
         self.engine.set_time(now * 1000);
         let file = file(now, dice);
         let mut import = Import::begin(&mut self.engine);
@@ -153,7 +225,10 @@ impl Owner {
         import.finish(&mut self.engine).unwrap();
         let replaced_at = std::mem::take(&mut self.engine.persistence.requests).replaced_at;
         assert!(replaced_at.is_some());
+        let end = self.log.end();
         self.log.take(&mut self.engine.effects, replaced_at, now);
+        streams.skip(self.lineage.leaders[0], end, self.log.end());
+        self.copy = None;
         if self.log.settings().append_only {
             let digest = self.engine.digest();
             self.history.entry(self.log.end()).or_default().push(digest);
@@ -161,6 +236,7 @@ impl Owner {
     }
 
     fn toggle(&mut self, now: i64) {
+        self.copy = None;
         if self.log.settings().append_only {
             self.engine.effects.set_enabled(false);
             self.log.stop_recording(now);
@@ -209,8 +285,13 @@ impl Owner {
                     assert!(self.under_way.is_none() && self.claiming.is_none());
                     self.claiming = Some(manifest);
                 }
+                Action::Led => {
+                    assert!(!self.has_led);
+                    self.has_led = true;
+                }
                 Action::Lost(_) => {
                     self.is_lost = true;
+                    self.copy = None;
                     self.told = [0, 0];
                     self.last_base += 1;
                 }
@@ -286,12 +367,12 @@ impl Owner {
         }
     }
 
-    fn step(&mut self, disk: &mut Disk, now: i64, dice: &mut Dice) {
+    fn step(&mut self, disk: &mut Disk, streams: &mut Streams, now: i64, dice: &mut Dice) {
         match dice.below(16) {
-            0..4 => self.write(now, dice),
+            0..4 if self.has_led => self.write(streams, now, dice),
             4..8 => self.finish(disk, now, dice),
             8 => self.log.hidden(now),
-            9 if dice.one_in(4) => self.toggle(now),
+            9 if self.has_led && dice.one_in(4) => self.toggle(now),
             10 => {
                 self.flush_to =
                     Some(if self.log.settings().append_only { self.log.end() } else { 0 });
@@ -299,7 +380,7 @@ impl Owner {
             }
             11 if dice.one_in(3) => self.log.want_rewrite(now),
             11 if dice.one_in(3) => self.log.want_strict(self.log.end(), now),
-            14 if dice.one_in(6) => self.replace(now, dice),
+            14 if self.has_led && dice.one_in(6) => self.replace(streams, now, dice),
             12..14 => self.write_base(now, dice),
             14 if dice.one_in(8) => disk.lose(dice),
             14 if dice.one_in(8) => self.lose_connection(now, dice),
@@ -311,6 +392,7 @@ impl Owner {
         let planned = is_busy || self.log.wake_at().is_some() || self.log.wants_pieces();
         assert!(planned || !waits, "bytes wait, and nobody will store them");
         assert!(self.flush_to.is_none() || planned, "a flush was forgotten");
+        assert!(self.has_led || planned, "nobody will tell the store who leads");
     }
 
     fn lose_connection(&mut self, now: i64, dice: &mut Dice) {
@@ -336,6 +418,7 @@ impl Owner {
         }
         assert!(!self.failing && !self.is_lost, "no recovery");
         assert!(disk.manifest.epoch >= self.epoch, "not claimed");
+        assert!(self.has_led && (disk.lost || disk.manifest.lineage == self.lineage));
         if self.log.settings().append_only {
             assert!(!disk.lost, "the store stays empty");
             assert_eq!(self.log.durable(), self.log.end());
@@ -363,12 +446,14 @@ fn file(now: i64, dice: &mut Dice) -> Vec<u8> {
 fn run(seed: u64) {
     let mut dice = Dice::new(seed);
     let mut disk = Disk::default();
+    let mut streams = Streams::default();
+    let mut copy = None;
     let mut now = 1_700_000_000_000;
     for _ in 0..3 {
-        let mut owner = Owner::open(&mut disk, now, &mut dice);
+        let mut owner = Owner::open(&mut disk, copy.take(), &mut streams, now, &mut dice);
         for _ in 0..dice.below(STEPS) {
             now += dice.below(700) as i64;
-            owner.step(&mut disk, now, &mut dice);
+            owner.step(&mut disk, &mut streams, now, &mut dice);
         }
         if dice.one_in(4) {
             // Somebody looks at the store: what is gone shows.
@@ -378,6 +463,21 @@ fn run(seed: u64) {
         }
         let damage = disk.crash(owner.under_way.take(), &mut dice);
         check(&owner, &disk, damage, now);
+        streams.check(&disk.manifest, &disk.records);
+        let is_led = owner.has_led && !owner.is_lost;
+        assert!(!is_led || disk.lost || disk.manifest.lineage == owner.lineage, "led in vain");
+        let survives = damage == Damage::Crash && !disk.lost && dice.one_in(2);
+        let known = if dice.one_in(2) { owner.told[0] } else { 0 };
+        let history = owner.history;
+        copy = owner.copy.take().filter(|_| survives).map(|copy| {
+            let lineage = if owner.has_led { owner.lineage } else { copy.lineage };
+            (Copy { lineage, history, ..copy }, known)
+        });
+        if let Some((copy, _)) = &copy {
+            // Whoever has it can go on with the store, and is not to load it.
+            let end = copy.history.last_key_value().map_or(0, |(offset, _)| *offset);
+            assert!(disk.manifest.lineage.admits(copy.lineage.epoch(), end));
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A tab that has got the lock: it takes the store over, and gathers what the others have beyond it.
 
-use super::lineage::Position;
 use super::message::{Kind, Message};
 use super::peer::{Action, Claimed, Peer, Role};
+use crate::persist::lineage::Position;
 
 /// How long a candidate waits for the tabs that there are, in milliseconds: one may be frozen.
 const GATHER_MS: i64 = 150;

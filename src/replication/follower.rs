@@ -1,9 +1,9 @@
 //! A tab that another one leads: it finds the leader, follows its stream, and forwards what it cannot
 //! answer itself.
 
-use super::lineage::{Lineage, Position};
 use super::message::{Greeting, Kind, Message, Welcome};
 use super::peer::{Action, Peer, Role};
+use crate::persist::lineage::{Lineage, Position};
 
 /// How long a tab waits for a welcome before it says hello again, in milliseconds.
 const HELLO_MS: i64 = 250;

@@ -14,7 +14,7 @@
 //!
 //! All numbers are little-endian; what a kind does not use is 0 or empty.
 
-use super::lineage::{Lineage, Position, Reign};
+use crate::persist::lineage::{Lineage, Position, Reign};
 
 const VERSION: u8 = 2;
 const HEADER_LEN: usize = 50;

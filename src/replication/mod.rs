@@ -12,7 +12,7 @@
 //!   leader writes nothing any more, and takes from the other tabs what they have of the stream beyond
 //!   the store. It tells the store from where on it leads, then it serves, and everybody sends again what was not replied to; records tell what was
 //!   run. A leader that does not answer is robbed of the lock.
-//! - **What is part of the stream** after that says its [`lineage`].
+//! - **What is part of the stream** after that says its [lineage](crate::persist::lineage).
 //!
 //! [`forward`] is simpler: one tab owns the data, the others hold none. It is what the browser's driver
 //! does as yet.
@@ -24,6 +24,5 @@ pub mod follower;
 pub mod forward;
 pub mod forward_message;
 mod leader;
-pub mod lineage;
 pub mod message;
 pub mod peer;

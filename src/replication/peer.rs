@@ -7,9 +7,9 @@ use super::backlog::Backlog;
 use super::candidate::Candidate;
 use super::follower::{Call, Follower, Pending};
 use super::leader::Leader;
-use super::lineage::{Lineage, Position};
 use super::message::{Kind, Message};
 use crate::collections::Sorted;
+use crate::persist::lineage::{Lineage, Position};
 use std::collections::VecDeque;
 
 /// What a tab wants to be.

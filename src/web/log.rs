@@ -368,6 +368,8 @@ impl Driver {
             }
             Action::Store(transaction, durability) => self.append(transaction, durability),
             Action::Claim(manifest) => self.claim(manifest),
+            // This driver knows of no other context, and takes no part in a lineage.
+            Action::Led => {}
             Action::Lost(why) => tell(&self.on_event, "lost", why.into()),
             Action::Durable(offset) => tell(&self.on_event, "durable", (offset as f64).into()),
             Action::Failed(why) => tell(&self.on_event, "failed", why.into()),

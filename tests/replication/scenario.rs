@@ -3,7 +3,7 @@
 use super::copy::Op;
 use super::tab::{Answer, Asked, Log, State, Tab};
 use super::world::{Agenda, Channel, Event, Lock, Rng, Store};
-use lodis::replication::lineage::Lineage;
+use lodis::persist::lineage::Lineage;
 use lodis::replication::message::Message;
 use lodis::replication::peer::{Action, Claimed, Run};
 

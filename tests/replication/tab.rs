@@ -1,7 +1,7 @@
 //! One tab: its peer, its copy, and what the driver of a browser does between the two.
 
 use super::copy::{Copy, Op};
-use lodis::replication::lineage::Lineage;
+use lodis::persist::lineage::Lineage;
 use lodis::replication::peer::{Action, Peer, Settings};
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,7 +1,7 @@
 //! What is around the tabs: time, the channel, the lock, the store.
 
 use super::copy::Copy;
-use lodis::replication::lineage::Lineage;
+use lodis::persist::lineage::Lineage;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Random numbers, the same for the same seed.

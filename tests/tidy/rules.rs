@@ -15,7 +15,7 @@ pub type Rule = fn(&Source) -> Vec<Finding>;
 /// The layers from the top down, each with those of which it may know.
 pub const LAYERS: [(&str, &[&str]); 6] = [
     ("web", &["replication", "persist", "engine", "resp", "collections"]),
-    ("replication", &["resp", "collections"]),
+    ("replication", &["persist", "resp", "collections"]),
     ("persist", &["engine", "resp", "collections"]),
     ("engine", &["resp", "collections"]),
     ("resp", &[]),

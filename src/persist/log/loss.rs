@@ -2,10 +2,12 @@
 //!
 //! The engine has all the data, so a store that was emptied is filled again: it is claimed with a
 //! manifest that has a higher epoch and nothing else, then a base is written, and the records go on
-//! after it. Until that base is complete nothing counts as stored.
+//! after it. Until that base is complete nothing counts as stored, and the store is of no lineage:
+//! it does not have what comes before the offset that it begins with, so no copy is a part of it.
 
 use super::rewrite::Rewrites;
 use super::{Action, Change, Log, Plan, Stretches};
+use crate::persist::lineage::Lineage;
 use crate::persist::manifest::{Base, Manifest};
 
 /// How long a failed transaction rests before it is tried again, doubled for each failure before it.
@@ -63,6 +65,7 @@ impl Log {
             start: self.end,
             recording: false,
             base: Base { number, len: 0, saved_ms: now_ms },
+            lineage: Lineage::default(),
             ..self.manifest
         };
         self.forget_held();
@@ -92,6 +95,9 @@ impl Log {
         if !self.rewrites.is_wanted && self.rewrites.current.is_none() {
             (self.durable, self.strict) = (self.planned, self.planned);
             self.loss = Loss::MadeGood;
+            if self.lineage != self.manifest.lineage {
+                self.plan_change(Change::Leader(self.lineage));
+            }
             self.recover();
             self.finish_flush();
         }

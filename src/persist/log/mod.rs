@@ -13,7 +13,10 @@
 //! transactions of the stream, and nothing refers to them until one transaction writes the manifest
 //! that does, and deletes what was before. A rewrite that fails is given up, and the log is as it
 //! was.
+//!
+//! Who begins to lead is told to the store before anything else ([`Log::lead`]).
 
+mod leading;
 mod loss;
 mod rewrite;
 mod transaction;
@@ -23,6 +26,7 @@ pub use rewrite::{REST_MAX_MS, REST_MS};
 pub use transaction::{Durability, Place, Transaction};
 
 use super::frame::Kind;
+use super::lineage::Lineage;
 use super::manifest::{Base, Manifest};
 use crate::engine::config::AppendFsync;
 use crate::engine::effects::Effects;
@@ -70,6 +74,8 @@ pub enum Action {
     /// What was in the store is gone, for this reason, and will be written anew. [`Action::Recovered`]
     /// follows once all of it is there.
     Lost(String),
+    /// What [`Log::lead`] was told is in the store.
+    Led,
     /// Every effect before the offset is in the store.
     Durable(u64),
     /// The store failed, with this reason: writes must be refused.
@@ -98,11 +104,15 @@ enum Change {
     Owner {
         recording: bool,
     },
-    /// The base, where the records begin, and whether recording begins with it.
+    /// Who leads.
+    Leader(Lineage),
+    /// The base, where the records begin, whether recording begins with it, and whose stream it is,
+    /// which a store that was emptied does not know.
     Base {
         base: Base,
         start: u64,
         starts_recording: bool,
+        lineage: Lineage,
     },
 }
 
@@ -152,6 +162,10 @@ pub struct Log {
     uncertain: Option<Line>,
     rewrites: Rewrites,
     loss: Loss,
+    /// Whose stream it is.
+    lineage: Lineage,
+    /// The store does not know that yet.
+    is_leading: bool,
     retry_at: Option<i64>,
     /// How many transactions have failed, one after the other.
     tries: u32,
@@ -198,6 +212,8 @@ impl Log {
             uncertain: None,
             rewrites: Rewrites::after(manifest.base.number),
             loss: Loss::None,
+            lineage: manifest.lineage,
+            is_leading: false,
             retry_at: None,
             tries: 0,
             failure: None,
@@ -225,6 +241,11 @@ impl Log {
 
     /// Effects were made: stretches of whole units that follow what was appended before.
     pub fn append(&mut self, stretches: impl Iterator<Item = Vec<u8>>, now_ms: i64) {
+        self.gather(stretches, now_ms);
+        self.start_if_due(now_ms);
+    }
+
+    fn gather(&mut self, stretches: impl Iterator<Item = Vec<u8>>, now_ms: i64) {
         for effects in stretches {
             self.waiting_since.get_or_insert(now_ms);
             self.waiting_bytes += effects.len();
@@ -237,7 +258,6 @@ impl Log {
                 _ => self.waiting.push_back((offset, effects)),
             }
         }
-        self.start_if_due(now_ms);
     }
 
     /// Takes everything that was recorded; at `replaced_at`, if there is such a place, everything was
@@ -365,7 +385,7 @@ impl Log {
         rewrite.is_complete = true;
         let Rewrite { base, start, starts_recording, .. } = *rewrite;
         self.base.push_back(Plan {
-            change: Some(Change::Base { base, start, starts_recording }),
+            change: Some(Change::Base { base, start, starts_recording, lineage: self.lineage }),
             trim: Some(base.number),
             after: self.plans_made,
             ..Plan::records(Stretches::new(), start)
@@ -423,6 +443,7 @@ impl Log {
         }
         self.recover();
         self.actions.push_back(Action::Durable(self.durable));
+        self.finish_leading();
         if matches!(plan.change, Some(Change::Base { .. })) {
             self.rewrites.current = None;
             self.rewrites.succeed();
@@ -619,7 +640,8 @@ impl Log {
 
     /// Begins the next transaction, if there is one: the lines take turns, unless the store fails.
     fn start(&mut self, wants_strict: bool) {
-        let base_next = self.last_line == Line::Stream && self.failure.is_none();
+        let base_next =
+            self.last_line == Line::Stream && self.failure.is_none() && !self.is_leading;
         let base_ready = self.base.front().is_some_and(|plan| plan.after <= self.plans_done);
         let line = match (self.uncertain.take(), self.stream.is_empty(), base_ready) {
             (Some(line), ..) => line,
@@ -661,11 +683,16 @@ impl Log {
         if self.waiting.is_empty() {
             return;
         }
-        let stretches = std::mem::take(&mut self.waiting).into();
+        let stretches = self.take_waiting();
+        self.plan(Plan::records(stretches, self.end));
+    }
+
+    /// All that waits, which a plan will have.
+    fn take_waiting(&mut self) -> Stretches {
         self.waiting_bytes = 0;
         self.waiting_since = None;
         self.planned = self.end;
-        self.plan(Plan::records(stretches, self.end));
+        std::mem::take(&mut self.waiting).into()
     }
 
     fn plan_change(&mut self, change: Change) {
@@ -704,9 +731,10 @@ impl Change {
             Self::Owner { recording } => {
                 Manifest { epoch: manifest.epoch.saturating_add(1), recording, ..manifest }
             }
-            Self::Base { base, start, starts_recording } => {
+            Self::Leader(lineage) => Manifest { lineage, ..manifest },
+            Self::Base { base, start, starts_recording, lineage } => {
                 let recording = manifest.recording || starts_recording;
-                Manifest { base, start, recording, ..manifest }
+                Manifest { base, start, recording, lineage, ..manifest }
             }
         }
     }
