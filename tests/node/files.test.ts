@@ -1,12 +1,12 @@
 // `FileStore` over files that crash: what was acknowledged is there, and nothing is there by halves.
-import { open } from "lodis";
+import { open, type Redis, type StoreError } from "lodis";
 import { FileStore, type Files } from "lodis/stores/files";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 const SCENARIOS = Number(process.env.LODIS_SCENARIOS ?? 60);
 const FIRST = Number(process.env.LODIS_SEED ?? 1);
 const SEGMENT_LEN = 600;
-/** One in so many writes fails, and a part of it is done. */
+/** One in so many operations fails: of writes a part is done, the rest is done or not. */
 const FAILURES = 15;
 
 // A second must not take one.
@@ -50,7 +50,7 @@ async function write(
   random: (below: number) => number,
   acknowledged: (count: number) => void,
 ): Promise<void> {
-  const redis = await open("app", { store: new FileStore(files, SEGMENT_LEN), appendfsync });
+  const redis = await opened(files, appendfsync);
   let pending = false;
   redis.on("saved", () => (pending = files.isCrashed));
   for (let count = from + 1; !files.isCrashed; count++) {
@@ -70,6 +70,15 @@ async function write(
     if (Number(redis.sync.get("count")) < count) count--;
     else if (!pending || isStored) acknowledged(count);
     if (random(12) === 0) await redis.bgRewriteAof().catch(() => {});
+  }
+}
+
+/** An instance; one on an empty disk is refused as long as that has errors. */
+async function opened(files: CrashingFiles, appendfsync: "always" | "everysec"): Promise<Redis> {
+  for (;;) {
+    const opening = open("app", { store: new FileStore(files, SEGMENT_LEN), appendfsync });
+    const redis = await opening.catch((error: StoreError) => void expect(error.code).toBe("STORE_UNAVAILABLE"));
+    if (redis) return redis;
   }
 }
 
@@ -180,7 +189,11 @@ class CrashingFiles implements Files {
 
   async replace(name: string, bytes: Uint8Array): Promise<void> {
     const copy = bytes.slice();
-    await this.operation(() => this.disk.contents.set(name, { durable: copy, current: copy, changes: [] }));
+    const fails = this.fails();
+    await this.operation(() => {
+      if (fails !== "before") this.disk.contents.set(name, { durable: copy, current: copy, changes: [] });
+    });
+    if (fails) throw new Error("the disk has an error");
   }
 
   async load(name: string): Promise<Uint8Array | undefined> {
@@ -188,7 +201,17 @@ class CrashingFiles implements Files {
   }
 
   async remove(name: string): Promise<void> {
-    await this.operation(() => this.disk.contents.delete(name));
+    const fails = this.fails();
+    await this.operation(() => {
+      if (fails !== "before") this.disk.contents.delete(name);
+    });
+    if (fails) throw new Error("the disk has an error");
+  }
+
+  /** Whether an operation fails that is done as a whole or not at all, and which of both it is. */
+  private fails(): "before" | "after" | undefined {
+    if (this.random(FAILURES) !== 1) return undefined;
+    return this.random(2) === 0 ? "before" : "after";
   }
 
   private change(name: string, apply: (bytes: Uint8Array) => Uint8Array): void {

@@ -1,5 +1,5 @@
 import { endOf, type Found, FrameFile } from "./frames.js";
-import { type Change, type Frame, mustBe, type Opened, type Store } from "./store.js";
+import { type Change, type Frame, mustBe, type Opened, sameBytes, type Store } from "./store.js";
 
 /**
  * A folder of files that one context has for itself. Names are of letters, digits and `-`; one
@@ -135,14 +135,17 @@ export class FileStore implements Store {
 
   private async perform(change: Change): Promise<void> {
     this.cursor = undefined;
-    mustBe(change.expected, await this.files.load(MANIFEST));
+    const stored = await this.files.load(MANIFEST);
+    // `replace` may have failed once it was done. Who comes again with the same is its owner.
+    if (!change.manifest || !sameBytes(change.manifest, stored)) mustBe(change.expected, stored);
     await this.tidy();
     if (change.cut !== undefined) await this.cut(change.cut);
     for (let index = 0; index < change.frames.length; ) index = await this.append(change.frames, index);
     if (change.durability === "strict" || change.manifest) await this.sync();
     else this.syncSoon();
     if (change.manifest) await this.files.replace(MANIFEST, change.manifest);
-    if (change.trim) await this.trim(change.trim.start, change.trim.base);
+    // What cannot be deleted is no reason to reject what is done; the next trim tries it again.
+    if (change.trim) await this.trim(change.trim.start, change.trim.base).catch(() => {});
   }
 
   private forget(): void {
@@ -189,7 +192,11 @@ export class FileStore implements Store {
     let end = index + 1;
     while (end < frames.length && frames[end]!.base === base) end++;
     const name = base === 0 ? await this.segmentFor(offset) : baseName(base);
-    if (base !== 0 && offset === 0) this.beginsSegment = true;
+    if (base !== 0 && offset === 0) {
+      this.beginsSegment = true;
+      // One of that number that was given up, and could not be deleted.
+      if (this.lengths.has(name)) await this.remove(name);
+    }
     if ((this.ends.get(name) ?? 0) > offset) await this.cutFile(name, offset);
     const bytes = joined(frames.slice(index, end));
     const at = this.lengthOf(name);
@@ -218,7 +225,8 @@ export class FileStore implements Store {
   /** Deletes the records from an offset on. */
   private async cut(offset: number): Promise<void> {
     while (this.segments.length > 0 && this.segments.at(-1)!.first >= offset) {
-      await this.remove(this.segments.pop()!.name);
+      await this.remove(this.segments.at(-1)!.name);
+      this.segments.pop();
     }
     const last = this.segments.at(-1);
     if (last) await this.cutFile(last.name, offset);
@@ -247,11 +255,17 @@ export class FileStore implements Store {
   }
 
   private async remove(name: string): Promise<void> {
-    await this.files.remove(name);
-    this.lengths.delete(name);
-    this.ends.delete(name);
     this.unsynced.delete(name);
     this.dropped.delete(name);
+    try {
+      await this.files.remove(name);
+    } catch (error) {
+      // It may be gone all the same: nothing is to be appended to it.
+      this.beginsSegment = true;
+      throw error;
+    }
+    this.lengths.delete(name);
+    this.ends.delete(name);
   }
 
   private async sync(): Promise<void> {

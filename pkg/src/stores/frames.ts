@@ -72,15 +72,11 @@ export class FrameFile {
     if (at >= this.size) return undefined;
     const header = headerAt(await this.read(at, HEADER_LEN), 0);
     const length = header?.length ?? Infinity;
-    const isWhole = header && (await this.mayEndAt(at + length));
-    const bytes = isWhole ? await this.read(at, length) : await this.damagedAt(at);
+    // With the header that follows, if there is one: what is read twice costs a window.
+    const seen = at + length <= this.size ? await this.read(at, length + HEADER_LEN) : undefined;
+    const isWhole = seen && (seen.length < length + HEADER_LEN || headerAt(seen, length));
+    const bytes = isWhole ? seen.subarray(0, length) : await this.damagedAt(at);
     return { bytes: bytes.slice(), offset: header?.offset, at, end: at + bytes.length };
-  }
-
-  /** Whether the file ends here, or there is the next frame, or too little to tell. */
-  private async mayEndAt(end: number): Promise<boolean> {
-    if (end + HEADER_LEN > this.size) return end <= this.size;
-    return headerAt(await this.read(end, HEADER_LEN), 0) !== undefined;
   }
 
   /**
