@@ -636,9 +636,10 @@ async fn a_database_that_somebody_else_has_made_meanwhile_is_left_alone() {
     let name = fresh_name();
     let old = page_with_data(&name).await;
     let deleting = delete_database(&name);
-    old.until("failed").await;
-    wait(deleting).await.unwrap();
+    // Requests for one database are served in order: this one comes before the old owner's.
     let new = Page::open(&name, true, "always").await.unwrap();
+    wait(deleting).await.unwrap();
+    old.until("failed").await;
     assert_eq!(new.call("DBSIZE"), ":0\r\n");
     new.call("SET new 1");
     new.flush().await;
@@ -700,7 +701,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let why = page.until("failed").await.as_string().unwrap();
     assert_eq!(why, "another context makes the database one of version 7");
     wait(upgrading).await.unwrap();
-    for _ in 0..300 {
+    for _ in 0..3000 {
         if page.log.error().is_some_and(|why| why.contains("VersionError")) {
             break;
         }
@@ -709,6 +710,17 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     assert!(page.call("SET no 1").contains("VersionError"));
     assert_eq!(page.get("key:499").as_deref(), Some("499"));
     assert!(wait(page.log.close()).await.is_err());
+}
+
+#[wasm_bindgen_test]
+async fn who_waits_when_the_log_is_abandoned_hears_of_it() {
+    let page = Page::open(&fresh_name(), true, "always").await.unwrap();
+    page.call("SET a 1");
+    // It would come with the next transaction.
+    page.call("SET a 2");
+    let flushed = page.log.flush();
+    page.log.abandon();
+    assert_eq!(code(&wait(flushed).await.unwrap_err()), "STORE_FAILED");
 }
 
 #[wasm_bindgen_test]

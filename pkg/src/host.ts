@@ -86,7 +86,7 @@ export class Host {
       engine: this.engine,
       mustHaveData: () => this.mustBeLocal("call it there"),
       storeError: () => this.durability?.refusal(),
-      stored: async () => this.durability?.flushed(),
+      stored: () => this.stored(),
     });
   }
 
@@ -272,6 +272,15 @@ export class Host {
     this.engine.settle();
     this.engine.flags = flags; // settling runs the engine again
     if (flags & CLOSE) this.close().catch(report);
+  }
+
+  /** Stores everything there is. */
+  private async stored(): Promise<void> {
+    try {
+      await this.durability?.flushed();
+    } catch (error) {
+      throw this.isClosed() ? this.closedError() : error;
+    }
   }
 
   /** A promise to wait for before the last run is acknowledged. */

@@ -375,8 +375,8 @@ impl Driver {
             Action::Failed(why) => tell(&self.on_event, "failed", why.into()),
             Action::Recovered => tell(&self.on_event, "recovered", "".into()),
             Action::Fenced => tell(&self.on_event, "fenced", "".into()),
-            Action::Flushed(offset) => self.answer_waiters(|to| to <= offset, &Ok(offset)),
-            Action::FlushFailed(why) => self.answer_waiters(|_| true, &Err(why)),
+            Action::Flushed(offset) => self.answer_waiters(offset, &Ok(offset)),
+            Action::FlushFailed(why) => self.answer_waiters(u64::MAX, &Err(why)),
             Action::Rewrite => self.begin_rewrite(),
             Action::Rewritten => self.end_rewrite(None),
             Action::RewriteFailed(why) => self.end_rewrite(Some(why)),
@@ -485,9 +485,10 @@ impl Driver {
         self.store.claim(claimant, Box::new(done));
     }
 
-    fn answer_waiters(&self, of: impl Fn(u64) -> bool, result: &Result<u64, String>) {
+    /// Answers those who wait for an offset up to this one.
+    fn answer_waiters(&self, up_to: u64, result: &Result<u64, String>) {
         let (answered, others): (Vec<_>, Vec<_>) =
-            self.waiters.take().into_iter().partition(|(to, _)| of(*to));
+            self.waiters.take().into_iter().partition(|(to, _)| *to <= up_to);
         *self.waiters.borrow_mut() = others;
         answered.into_iter().for_each(|(_, waiter)| waiter(result.clone()));
     }
@@ -515,6 +516,7 @@ impl Driver {
             timer.set(None);
         }
         self.store.close();
+        self.answer_waiters(u64::MAX, &Err("the log is closed".to_owned()));
         let engine = &mut self.core.borrow_mut().engine;
         engine.effects.set_enabled(false);
         // One that is made for a file goes on.

@@ -137,21 +137,18 @@ impl Opening {
     }
 
     fn fail(self, error: StoreError) {
-        let engine = &mut self.core.borrow_mut().engine;
-        self.store.close();
-        match self.purpose {
-            Purpose::Own(_, settle) => {
-                self.replay.abandon(engine);
-                settle(Err(error));
-            }
-            Purpose::Salvage(salvaged) if error.code == CORRUPT => {
-                self.replay.salvage(engine);
-                salvaged(Ok(Some(error.message)));
-            }
-            Purpose::Salvage(salvaged) => {
-                self.replay.abandon(engine);
-                salvaged(Err(error));
-            }
+        let Self { core, store, replay, purpose, .. } = self;
+        store.close();
+        let keeps = matches!(purpose, Purpose::Salvage(_)) && error.code == CORRUPT;
+        if keeps {
+            replay.salvage(&mut core.borrow_mut().engine);
+        } else {
+            replay.abandon(&mut core.borrow_mut().engine);
+        }
+        match purpose {
+            Purpose::Own(_, settle) => settle(Err(error)),
+            Purpose::Salvage(salvaged) if keeps => salvaged(Ok(Some(error.message))),
+            Purpose::Salvage(salvaged) => salvaged(Err(error)),
         }
     }
 
