@@ -33,7 +33,7 @@ const TEMPORARY = ".new";
 const taken = new Set<string>();
 
 /** {@link Files} of a directory. */
-export class Directory implements Files {
+class Directory implements Files {
   private readonly handles = new Map<string, FileHandle>();
   /** A name has come or gone since the directory was synced. */
   private isChanged = false;

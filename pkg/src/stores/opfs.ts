@@ -33,7 +33,7 @@ const SLOT_LEN = 512;
 const SLOT_HEADER_LEN = 16;
 
 /** {@link Files} of a folder in the origin private file system. */
-export class Opfs implements Files {
+class Opfs implements Files {
   private folder: FileSystemDirectoryHandle | undefined;
   private readonly files = new Map<string, SyncFile>();
 
