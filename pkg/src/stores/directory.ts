@@ -6,7 +6,7 @@ import { FileStore, type Files } from "./files.js";
 import { type Store, storeError } from "./store.js";
 
 /**
- * A store in a directory of this machine, for Node, Deno and Bun. It is made if there is none, and
+ * A store in a directory of this machine, for Node. It is made if there is none, and
  * belongs to one instance at a time: the file `lock` names its process. `appendfsync always` waits for
  * fsync; what is acknowledged before is synced within a second.
  *
