@@ -387,8 +387,7 @@ fn base_of(pieces: &[Vec<u8>], start: u64) -> (Manifest, Vec<Vec<u8>>) {
     (Manifest { start, base: Base { number: 7, len, saved_ms: 0 }, ..Manifest::default() }, frames)
 }
 
-#[test]
-fn a_base_that_is_not_whole_is_refused() {
+fn pieces_of_fifty_keys() -> Vec<Vec<u8>> {
     let (mut engine, ..) = record(&[]);
     let session = engine.connect();
     for i in 0..50 {
@@ -401,10 +400,16 @@ fn a_base_that_is_not_whole_is_refused() {
         pieces.push(engine.take_snapshot());
     }
     pieces.push(engine.take_snapshot());
+    pieces
+}
+
+#[test]
+fn a_base_that_is_not_whole_is_refused() {
+    let pieces = pieces_of_fifty_keys();
     let (manifest, whole) = base_of(&pieces, 0);
     assert!(whole.len() > 3);
     let load = |frames: &[Vec<u8>], manifest: &Manifest| {
-        let mut engine = self::engine();
+        let mut engine = engine();
         let result = replay_all(manifest, frames, &mut engine);
         // What is not whole leaves nothing behind.
         assert!(result.is_ok() || engine.keyspace.db(0).is_empty());
@@ -433,18 +438,7 @@ fn a_base_that_is_not_whole_is_refused() {
 
 #[test]
 fn what_is_whole_before_damage_is_salvaged() {
-    let (mut engine, ..) = record(&[]);
-    let session = engine.connect();
-    for i in 0..50 {
-        let key = format!("key:{i}");
-        engine.call(session, &[b"SET", key.as_bytes(), b"value"], &mut Vec::new());
-    }
-    engine.begin_snapshot(Purpose::Keep, &[]);
-    let mut pieces = Vec::new();
-    while !engine.step_snapshot(100) {
-        pieces.push(engine.take_snapshot());
-    }
-    pieces.push(engine.take_snapshot());
+    let pieces = pieces_of_fifty_keys();
     let (manifest, mut frames) = base_of(&pieces, 0);
     let pieces = frames.len();
     let mut stream = resp(&[&["SET", "after", "1"]]);
@@ -454,7 +448,7 @@ fn what_is_whole_before_damage_is_salvaged() {
     stream.extend_from_slice(&half);
     frames.push(record_of(end as u64, &half));
     let salvage = |frames: &[Vec<u8>]| {
-        let mut engine = self::engine();
+        let mut engine = engine();
         let mut replay = Replay::begin(&mut engine, &manifest);
         for frame in frames {
             if replay.push(frame).is_err() {

@@ -81,7 +81,7 @@ impl Peer {
         match message.kind {
             Kind::Have if message.epoch == term => {
                 candidate.waiting.retain(|tab| *tab != message.from);
-                if let Some(position) = Self::position_in(&message) {
+                if let Some(position) = Position::decode(&message.payload) {
                     candidate.haves.push((message.from, position));
                 }
                 self.choose_if_complete(now_ms);

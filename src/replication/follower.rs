@@ -3,7 +3,7 @@
 
 use super::message::{Greeting, Kind, Message, Welcome};
 use super::peer::{Action, Peer, Role};
-use crate::persist::lineage::{Lineage, Position};
+use crate::persist::lineage::Lineage;
 
 /// How long a tab waits for a welcome before it says hello again, in milliseconds.
 const HELLO_MS: i64 = 250;
@@ -197,7 +197,8 @@ impl Peer {
             Kind::Bye if is_leader => self.greet_anew(now_ms),
             Kind::Gather if message.epoch == self.term => self.tell_position(message.from, now_ms),
             Kind::Want if message.epoch == self.term => {
-                self.send_tail(message.from, message.offset);
+                self.send_since(message.from, Kind::Tail, 0, message.offset);
+                self.send_to(message.from, Kind::Tail, 1, self.backlog.end(), Vec::new());
             }
             // Whoever is about to lead is there, and needs time.
             Kind::Pong => self.heard(now_ms),
@@ -352,10 +353,5 @@ impl Peer {
         {
             (follower.waiting_since, follower.pinged) = (None, false);
         }
-    }
-
-    /// A position that a message holds.
-    pub(super) fn position_in(message: &Message) -> Option<Position> {
-        Position::decode(&message.payload)
     }
 }

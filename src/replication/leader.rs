@@ -141,14 +141,6 @@ impl Peer {
         leader.followers.is_empty() || (0..=self.settings.silence_ms / 2).contains(&idle)
     }
 
-    /// The tabs that have a session here.
-    pub fn followers(&self) -> usize {
-        match &self.role {
-            Role::Leader(leader) => leader.followers.len(),
-            _ => 0,
-        }
-    }
-
     pub(super) fn receive_as_leader(&mut self, message: Message, now_ms: i64) {
         let from = message.from;
         let is_sure = self.may_write(now_ms);
@@ -229,13 +221,7 @@ impl Peer {
         };
         self.actions.push_back(Action::Send(answer));
         let Some(position) = position.filter(|_| greeting.replica) else { return };
-        let stored = self.backlog.stored();
-        let stretches = self.backlog.since(position.offset).unwrap_or_default();
-        let stretches: Vec<_> =
-            stretches.into_iter().map(|(at, bytes)| (at, bytes.to_vec())).collect();
-        for (at, bytes) in stretches {
-            self.send_to(tab, Kind::Effects, stored, at, bytes);
-        }
+        self.send_since(tab, Kind::Effects, self.backlog.stored(), position.offset);
     }
 
     /// A tab has left, for good or not.

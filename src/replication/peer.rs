@@ -215,15 +215,6 @@ impl Peer {
         self.lineage.is_some() && self.applied >= self.readable_from
     }
 
-    /// Whether the leader is known.
-    pub fn is_settled(&self) -> bool {
-        match &self.role {
-            Role::Leader(leader) => leader.serves,
-            Role::Follower(follower) => follower.leader.is_some(),
-            _ => false,
-        }
-    }
-
     /// Where the copy is in the stream, if there is one.
     pub fn position(&self) -> Option<Position> {
         self.lineage.map(|lineage| Position { lineage, offset: self.backlog.end() })
@@ -334,16 +325,14 @@ impl Peer {
         self.actions.push_back(Action::Send(message));
     }
 
-    /// Sends what the backlog has from an offset on to one tab; the last message has the number 1.
-    pub(super) fn send_tail(&mut self, to: u64, offset: u64) {
+    /// Sends what the backlog has from an offset on to one tab.
+    pub(super) fn send_since(&mut self, to: u64, kind: Kind, seq: u64, offset: u64) {
         let stretches = self.backlog.since(offset).unwrap_or_default();
         let stretches: Vec<_> =
             stretches.into_iter().map(|(at, bytes)| (at, bytes.to_vec())).collect();
         for (at, bytes) in stretches {
-            self.send_to(to, Kind::Tail, 0, at, bytes);
+            self.send_to(to, kind, seq, at, bytes);
         }
-        let end = self.backlog.end();
-        self.send_to(to, Kind::Tail, 1, end, Vec::new());
     }
 
     /// Replies up to this number have reached this tab.
