@@ -30,6 +30,13 @@ await build({
   platform: "browser",
   entryPoints: ["index", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"].map(source),
 });
+// The worker loads the module of the package, as the page does.
+await build({
+  ...common,
+  platform: "browser",
+  external: ["./index.js"],
+  entryPoints: [source("worker")],
+});
 await build({
   ...common,
   platform: "node",

@@ -4,6 +4,7 @@ mod allocator;
 mod real_redis;
 
 use lodis::engine::meter::Meter;
+use lodis::engine::requests::RequestId;
 use lodis::engine::rng::Rng;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
@@ -398,6 +399,33 @@ fn a_log_for_which_there_is_no_memory_is_not_taken_for_a_damaged_one() {
             engine.call(session, &argv, &mut reply);
             assert_eq!(reply.starts_with(b"-OOM "), refused, "{command}");
         }
+    }
+}
+
+/// What is put back for a tab that died while it popped is subject to the limit as what clients write.
+#[test]
+fn what_is_put_back_takes_room_or_is_refused() {
+    for (policy, comes_back) in [("allkeys-random", true), ("noeviction", false)] {
+        let mut host = Host::new();
+        let job = [b'j'; 20_000];
+        host.send(&[b"SET", b"filler", &[b'f'; 200_000]]);
+        host.send(&[b"RPUSH", b"list", &job]);
+        host.engine.effects.set_enabled(true);
+        host.engine.begin_request(host.session, RequestId { tab: 1, seq: 1 }, 0);
+        let reply = host.run("BLPOP list 0");
+        host.engine.end_request(reply.as_bytes(), 1);
+        host.engine.effects.drain().for_each(drop);
+        // A limit that a command reaches only by what it adds is none for it.
+        host.squeeze(policy, 100_000);
+        host.engine.forget_tab(1);
+        let stream: Vec<u8> = host.engine.effects.drain().flatten().collect();
+        assert_eq!(host.integer("EXISTS list"), usize::from(comes_back), "{policy}");
+        assert_eq!(host.integer("EXISTS filler"), usize::from(!comes_back), "{policy}");
+        let refused = host.engine.stats.errors_by_code.get(b"OOM".as_slice()).copied();
+        assert_eq!(refused, (!comes_back).then_some(1), "{policy}");
+        let has = |word: &[u8]| stream.windows(word.len()).any(|bytes| bytes == word);
+        assert_eq!((has(b"filler"), has(&job)), (comes_back, comes_back), "{policy}");
+        assert!(has(b"LODIS.GONE"), "{policy}");
     }
 }
 

@@ -226,7 +226,7 @@ impl Owner {
         let replaced_at = std::mem::take(&mut self.engine.persistence.requests).replaced_at;
         assert!(replaced_at.is_some());
         let end = self.log.end();
-        self.log.take(&mut self.engine.effects, replaced_at, now);
+        self.log.take(&mut self.engine.effects, replaced_at, |_| (), now);
         streams.skip(self.lineage.leaders[0], end, self.log.end());
         self.copy = None;
         if self.log.settings().append_only {

@@ -1,5 +1,6 @@
 //! Tabs that share a name, and an adversary: delays, frozen and ended tabs, stolen locks, a slow store,
-//! the back/forward cache. What the pages saw is checked against what came of it.
+//! the back/forward cache, keyspaces that are replaced; with stores that all can read, that only their
+//! owner can, and with none. What the pages saw is checked against what came of it.
 //!
 //! `LODIS_SCENARIOS` says how many (20,000), `LODIS_SEED` which is the first.
 
@@ -9,6 +10,10 @@ mod check;
 mod copy;
 #[path = "replication/scenario.rs"]
 mod scenario;
+#[path = "replication/storing.rs"]
+mod storing;
+#[path = "replication/syncing.rs"]
+mod syncing;
 #[path = "replication/tab.rs"]
 mod tab;
 #[path = "replication/trouble.rs"]
@@ -56,5 +61,7 @@ fn whatever_becomes_of_the_tabs_nothing_is_lost_and_nothing_is_done_twice() {
         assert!(sum.leaders > scenarios * 2, "{sum:?}");
         assert!(sum.robbed > scenarios / 20, "{sum:?}");
         assert!(sum.resent > scenarios / 10, "{sum:?}");
+        assert!(sum.loads > scenarios && sum.syncs > scenarios, "{sum:?}");
+        assert!(sum.replaced > scenarios / 4 && sum.anew > scenarios / 100, "{sum:?}");
     }
 }

@@ -1,89 +1,18 @@
 //! Requests of other tabs are executed once, whoever leads: their records are in the stream.
 
+use forwarded::{
+    call, effects, engine, followed, id, is_blocked, known, leader, loaded, run, snapshot,
+};
 use generator::{Dice, seeds};
+use lodis::engine::Engine;
 use lodis::engine::rdb::file::{Expired, Purpose};
-use lodis::engine::requests::RequestId;
 use lodis::engine::session::SessionId;
-use lodis::engine::{Engine, Options};
 use lodis::persist::follow::Follower;
-use lodis::persist::frame::{Frame, Kind, encode};
-use lodis::persist::manifest::{Base, Manifest};
-use lodis::persist::replay::{Replay, ReplayError};
-use lodis::resp::{Request, RequestParser, split_words};
+use lodis::persist::replay::ReplayError;
 use std::collections::BTreeMap;
 
+mod forwarded;
 mod generator;
-
-const NOW_MS: i64 = 1_700_000_000_000;
-
-fn engine() -> Engine {
-    Engine::new(&Options { now_us: NOW_MS * 1000, ..Options::default() })
-}
-
-fn leader() -> Engine {
-    let mut engine = engine();
-    engine.effects.set_enabled(true);
-    engine
-}
-
-fn id(tab: u64, seq: u64) -> RequestId {
-    RequestId { tab, seq }
-}
-
-fn call(engine: &mut Engine, session: SessionId, line: &str) -> String {
-    let words = split_words(line.as_bytes()).unwrap();
-    let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    let mut reply = Vec::new();
-    engine.call(session, &argv, &mut reply);
-    String::from_utf8(reply).unwrap()
-}
-
-fn is_blocked(engine: &Engine, session: SessionId) -> bool {
-    engine.sessions.get(session).is_some_and(|session| session.blocked.is_some())
-}
-
-/// A part of a request: what is left of the frame, up to a command that blocks. Answers the replies.
-fn run(
-    engine: &mut Engine,
-    session: SessionId,
-    id: RequestId,
-    acked: u64,
-    frame: &[&str],
-) -> String {
-    engine.begin_request(session, id, acked);
-    let (mut replies, mut done) = (String::new(), 0);
-    for line in frame {
-        replies += &call(engine, session, line);
-        if is_blocked(engine, session) {
-            break;
-        }
-        done += 1;
-    }
-    engine.end_request(replies.as_bytes(), done);
-    replies
-}
-
-/// The commands of a stream, one a line; the selection of database 0 apart.
-fn lines(stream: &[u8]) -> Vec<String> {
-    let (mut parser, mut found) = (RequestParser::default(), Vec::new());
-    while let Some(request) = parser.next(stream).unwrap() {
-        let Request::Array(words) = request else { panic!("an inline command") };
-        let text = |range: std::ops::Range<usize>| stream[range].escape_ascii().to_string();
-        found.push(words.into_iter().map(text).collect::<Vec<_>>().join(" "));
-    }
-    found.retain(|line| line != "SELECT 0");
-    found
-}
-
-fn effects(engine: &mut Engine) -> Vec<String> {
-    engine.effects.drain().flat_map(|stretch| lines(&stretch)).collect()
-}
-
-/// What an engine knows: (tab, seq), commands done, replies.
-fn known(engine: &Engine) -> Vec<(u64, u64, u32, String)> {
-    let text = |reply: &[u8]| String::from_utf8(reply.to_vec()).unwrap();
-    engine.requests.iter().map(|(id, done, reply)| (id.tab, id.seq, done, text(reply))).collect()
-}
 
 #[test]
 fn a_frame_and_its_record_are_one_unit() {
@@ -161,7 +90,11 @@ fn what_blocks_is_recorded_in_parts() {
             "MULTI",
             "RPUSH list x",
             "LPOP list",
-            r"LODIS.DONE 1 1 0 2 *2\r\n$4\r\nlist\r\n$1\r\nx\r\n",
+            // And how to put x back, should the tab die: the rest is in tests/undo.rs.
+            concat!(
+                r"LODIS.DONE 1 1 0 2 *2\r\n$4\r\nlist\r\n$1\r\nx\r\n ",
+                r"*5\r\n$1\r\n0\r\n$2\r\n-1\r\n$5\r\nLPUSH\r\n$4\r\nlist\r\n$1\r\nx\r\n",
+            ),
             "INCR c",
             r"LODIS.DONE 2 1 0 2 :1\r\n:1\r\n",
             "EXEC"
@@ -177,48 +110,6 @@ fn what_blocks_is_recorded_in_parts() {
     engine.tick();
     assert!(effects(&mut engine).is_empty());
     assert_eq!(engine.requests.find(id(1, 2)).unwrap().reply, b"*-1\r\n");
-}
-
-/// Applies a stream to a new engine.
-fn followed(stream: &[u8]) -> Engine {
-    let mut engine = engine();
-    engine.set_follower(true);
-    let mut follower = Follower::new(&mut engine, 0);
-    follower.push(0, stream).unwrap();
-    while follower.step(&mut engine, 10).unwrap() {}
-    follower.end_following(&mut engine);
-    engine
-}
-
-fn frame(kind: Kind, offset: u64, payload: &[u8]) -> Vec<u8> {
-    encode(&Frame { kind, origin: 1, offset, payload }).unwrap()
-}
-
-/// A new engine that has loaded a base, and the stream since.
-fn loaded(base: &[u8], start: u64, log: &[u8]) -> Result<Engine, ReplayError> {
-    let mut engine = engine();
-    // What was there before is not to be found any more.
-    let session = engine.connect();
-    call(&mut engine, session, "SET before 1");
-    run(&mut engine, session, id(99, 1), 0, &["SET before 2"]);
-    let base_of = Base { number: 1, len: base.len() as u64, saved_ms: 0 };
-    let manifest = Manifest { start, base: base_of, ..Manifest::default() };
-    let mut replay = Replay::begin(&mut engine, &manifest);
-    let frames = [(Kind::Piece, 0, base), (Kind::Record, start, log)];
-    for (kind, offset, payload) in frames.into_iter().filter(|(.., payload)| !payload.is_empty()) {
-        replay.push(&frame(kind, offset, payload))?;
-        while replay.step(&mut engine, 10)? {}
-    }
-    replay.finish(&mut engine)?;
-    Ok(engine)
-}
-
-fn snapshot(engine: &mut Engine, purpose: Purpose) -> Vec<u8> {
-    assert!(engine.begin_snapshot(purpose, &[("redis-ver", "8.4.0")]));
-    while !engine.step_snapshot(1000) {}
-    let bytes = engine.take_snapshot();
-    engine.end_snapshot();
-    bytes
 }
 
 #[test]

@@ -1,292 +1,450 @@
-//! `Tabs` in a real browser: several of them in one page share its locks and channels as tabs do.
+//! `Tabs` in a real browser: several of them in one page, with an engine each, share locks, channel and
+//! store as tabs do.
 #![cfg(target_arch = "wasm32")]
 
-use js_sys::{Array, Error, Function, Promise, Reflect, Uint8Array};
-use lodis::web::Tabs;
-use std::cell::{Cell, RefCell};
+#[path = "web_tabs/member.rs"]
+mod member;
+
+use js_sys::{Array, Error, Function, Promise, Uint8Array};
+use member::{Member, Options, USUAL, field, frame, fresh_name, kind, pause, text, until, wait};
+use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::*;
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-#[wasm_bindgen(inline_js = r#"
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The names of the locks that are held or waited for, of one store. */
-export async function locks_of(name) {
-    const { held, pending } = await navigator.locks.query();
-    const names = [...held, ...pending].map((lock) => lock.name);
-    return names.filter((lock) => lock === `lodis:${name}` || lock.startsWith(`lodis:${name}:`));
-}
-
-/** Sends anything on the channel of a store. */
-export async function send_raw(name, message) {
-    const channel = new BroadcastChannel(`lodis:${name}`);
-    channel.postMessage(message);
-    await sleep(20);
-    channel.close();
-}
-
-/** Holds a lock as a tab does; answers what a crash does to it. */
-export function hold(name) {
-    return new Promise((held) => {
-        navigator.locks.request(name, () => new Promise((release) => held(release)));
-    });
-}
-
-/** What `navigator.locks` is from now on; answers what undoes it. */
-export function replace_locks(kind) {
-    const refuse = () => Promise.reject(new DOMException("Refused.", "SecurityError"));
-    const value = kind === "refused" ? { request: refuse } : undefined;
-    Object.defineProperty(navigator, "locks", { configurable: true, value });
-    return () => delete navigator.locks;
-}
-
-/** Calls `hook` when the lock called `wanted` has been asked for; answers what undoes it. */
-export function after_asking_for(wanted, hook) {
-    const { locks } = navigator;
-    const request = (name, options, callback) => {
-        if (name === wanted) queueMicrotask(hook);
-        return locks.request(name, options, callback);
-    };
-    Object.defineProperty(navigator, "locks", { configurable: true, value: { request } });
-    return () => delete navigator.locks;
-}
-"#)]
+#[wasm_bindgen(module = "/tests/web_tabs/page.js")]
 extern "C" {
-    fn sleep(ms: f64) -> Promise;
     fn locks_of(name: &str) -> Promise;
     fn send_raw(name: &str, message: &JsValue) -> Promise;
-    fn hold(name: &str) -> Promise;
+    fn hold(name: &str, steal: bool) -> Promise;
     fn replace_locks(kind: &str) -> Function;
     fn after_asking_for(wanted: &str, hook: &Function) -> Function;
 }
 
-thread_local! {
-    static NAMES: Cell<u32> = const { Cell::new(0) };
+#[wasm_bindgen(module = "/tests/web_log/database.js")]
+extern "C" {
+    fn fail_puts(kind: &str);
+    fn delete_database(name: &str) -> Promise;
 }
 
-/// A name that nobody has used.
-fn fresh_name() -> String {
-    NAMES.set(NAMES.get() + 1);
-    format!("tabs-{}-{}", js_sys::Date::now(), NAMES.get())
-}
-
-async fn wait(promise: Promise) -> JsValue {
-    JsFuture::from(promise).await.unwrap()
-}
-
-async fn pause(ms: f64) {
-    wait(sleep(ms)).await;
-}
+const THIN: Options = Options { replica: false, ..USUAL };
+const OK: &str = "+OK\r\n";
+/// The version of the protocol.
+const VERSION: u8 = 2;
 
 async fn lock_count(name: &str) -> u32 {
     Array::from(&wait(locks_of(name)).await).length()
 }
 
-fn text(event: &JsValue, field: &str) -> String {
-    Reflect::get(event, &field.into()).unwrap().as_string().unwrap()
+/// Takes the lock of a name from whoever leads; answers what lets go of it.
+async fn steal(name: &str) -> Function {
+    wait(hold(&format!("lodis:{name}"), true)).await.unchecked_into()
 }
 
-fn seq(event: &JsValue) -> f64 {
-    Reflect::get(event, &"seq".into()).unwrap().as_f64().unwrap()
+fn undo(function: &Function) {
+    function.call0(&JsValue::NULL).unwrap();
 }
 
-fn bytes(event: &JsValue, field: &str) -> Vec<u8> {
-    Reflect::get(event, &field.into()).unwrap().unchecked_into::<Uint8Array>().to_vec()
+fn code(error: &JsValue) -> String {
+    assert!(error.is_instance_of::<Error>());
+    field(error, "code").as_string().unwrap()
 }
 
-type Handler = Closure<dyn FnMut(JsValue)>;
-
-/// One `Tabs`, and the events that it has told and the test has not yet taken.
-struct Member {
-    tabs: Rc<Tabs>,
-    events: Rc<RefCell<Vec<JsValue>>>,
-    _handler: Handler,
-}
-
-impl Member {
-    fn join(name: &str) -> Self {
-        Self::join_with(name, |_, _| ())
-    }
-
-    /// Joins; `react` is called inside the handler of every event.
-    fn join_with(name: &str, react: impl Fn(&Tabs, &JsValue) + 'static) -> Self {
-        let events = Rc::new(RefCell::new(Vec::new()));
-        let noted = Rc::clone(&events);
-        let this: Rc<RefCell<Option<Rc<Tabs>>>> = Rc::default();
-        let inside = Rc::clone(&this);
-        let handler = Handler::new(move |event: JsValue| {
-            let tabs = inside.borrow().clone().expect("no event comes before join() is done");
-            react(&tabs, &event);
-            noted.borrow_mut().push(event);
-        });
-        let on_event: Function = handler.as_ref().clone().unchecked_into();
-        let tabs = Rc::new(Tabs::join(name.to_owned(), on_event).unwrap());
-        *this.borrow_mut() = Some(Rc::clone(&tabs));
-        Self { tabs, events, _handler: handler }
-    }
-
-    /// A member that owns the name and serves.
-    async fn owner(name: &str) -> Self {
-        let member = Self::join(name);
-        member.next("own").await;
-        member.tabs.serve();
-        member
-    }
-
-    /// A member that an owner has welcomed, and its name there.
-    async fn guest_of(name: &str, owner: &Self) -> (Self, String) {
-        let member = Self::join(name);
-        member.next("guest").await;
-        (member, text(&owner.next("connect").await, "tab"))
-    }
-
-    /// Takes the next event, which must be of this kind; waits five seconds at most.
-    async fn next(&self, kind: &str) -> JsValue {
-        for _ in 0..500 {
-            if !self.events.borrow().is_empty() {
-                let event = self.events.borrow_mut().remove(0);
-                assert_eq!(text(&event, "type"), kind);
-                return event;
-            }
-            pause(10.0).await;
-        }
-        panic!("no event '{kind}'");
-    }
-
-    async fn hears_nothing(&self) {
-        pause(60.0).await;
-        assert_eq!(self.events.borrow().len(), 0);
-    }
+/// The one of two that leads, first, once one does.
+async fn sorted<'a>(one: &'a Member, other: &'a Member) -> (&'a Member, &'a Member) {
+    until("a leader", || one.told("lead") + other.told("lead") > 0).await;
+    let (leader, follower) = if one.told("lead") > 0 { (one, other) } else { (other, one) };
+    leader.next("lead").await;
+    (leader, follower)
 }
 
 #[wasm_bindgen_test]
-async fn the_second_forwards_to_the_first() {
+async fn the_second_follows_the_first_and_reads_its_own_writes() {
     let name = fresh_name();
-    let first = Member::join(&name);
-    assert_eq!(first.tabs.role(), "joining");
-    first.next("own").await;
-    assert_eq!(first.tabs.role(), "owner");
-    let second = Member::join(&name);
-    second.tabs.request(1.0, b"early".to_vec(), false);
-    second.hears_nothing().await;
-    assert_eq!(second.tabs.role(), "joining");
-
-    first.tabs.serve();
-    second.next("guest").await;
-    assert_eq!(second.tabs.role(), "guest");
-    let tab = text(&first.next("connect").await, "tab");
-    second.tabs.request(2.0, b"late".to_vec(), true);
-    for (number, frame) in [(1.0, b"early".as_slice()), (2.0, b"late")] {
-        let request = first.next("request").await;
-        assert_eq!(text(&request, "tab"), tab);
-        assert_eq!((seq(&request), bytes(&request, "frame").as_slice()), (number, frame));
-    }
-    first.tabs.answer(tab.clone(), 2.0, b"+2\r\n".to_vec());
-    first.tabs.answer(tab.clone(), 2.0, b"+again\r\n".to_vec());
-    first.tabs.push(tab.clone(), b">1\r\n+x\r\n".to_vec());
-    first.tabs.answer(tab, 1.0, vec![0, 255]);
-    let reply = second.next("reply").await;
-    assert_eq!((seq(&reply), bytes(&reply, "reply")), (2.0, b"+2\r\n".to_vec()));
-    assert_eq!(bytes(&second.next("push").await, "messages"), b">1\r\n+x\r\n");
-    let reply = second.next("reply").await;
-    assert_eq!((seq(&reply), bytes(&reply, "reply")), (1.0, vec![0, 255]));
-    second.hears_nothing().await;
-    first.hears_nothing().await;
+    let first = Member::leader(&name).await;
+    assert_eq!(first.run("SET a 1"), OK);
+    let second = Member::replica(&name).await;
+    first.counts(1).await;
+    assert_eq!(second.run("GET a"), "$1\r\n1\r\n");
+    assert!(second.run("SET a 2").starts_with("-READONLY "));
+    assert_eq!(second.ask("SET b 2").await, OK);
+    assert_eq!(second.run("GET b"), "$1\r\n2\r\n");
+    assert_eq!(first.run("GET b"), "$1\r\n2\r\n");
+    assert_eq!(first.run("SET c 3"), OK);
+    second.replies("GET c", "$1\r\n3\r\n").await;
+    // A leader's own requests come from the same numbers, and are run as the others' are.
+    assert_eq!(first.ask("INCR c").await, ":4\r\n");
+    assert_eq!((first.told("lost"), second.told("lost")), (0, 0));
 }
 
 #[wasm_bindgen_test]
-async fn messages_reach_only_the_guest_they_are_for() {
+async fn what_is_asked_early_is_run_in_order_once_somebody_leads() {
     let name = fresh_name();
-    let owner = Member::owner(&name).await;
-    let (one, one_there) = Member::guest_of(&name, &owner).await;
-    let (two, two_there) = Member::guest_of(&name, &owner).await;
-    assert_ne!(one_there, two_there);
-    let other = Member::owner(&fresh_name()).await;
-    owner.tabs.push(two_there.clone(), b"two".to_vec());
+    let release = wait(hold(&format!("lodis:{name}"), false)).await.unchecked_into();
+    let members = [Member::join(&name), Member::join(&name)];
+    let early: Vec<[f64; 2]> =
+        members.iter().map(|one| [one.request("RPUSH l x"), one.request("LLEN l")]).collect();
+    pause(60.0).await;
+    assert_eq!(members.iter().map(|member| member.told("reply")).sum::<usize>(), 0);
+    undo(&release);
+    for (member, [push, len]) in members.iter().zip(early) {
+        let (push, len) = (member.reply(push).await, member.reply(len).await);
+        assert!([":1\r\n", ":2\r\n"].contains(&push.as_str()), "{push}");
+        assert!(len >= push, "{len} after {push}");
+    }
+    assert_eq!(members[1].ask("LLEN l").await, ":2\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn names_are_apart_and_messages_reach_only_the_tab_they_are_for() {
+    let name = fresh_name();
+    let leader = Member::leader(&name).await;
+    let (one, two) = (Member::replica(&name).await, Member::replica(&name).await);
+    let other = Member::leader(&fresh_name()).await;
+    one.forget_events();
+    other.forget_events();
+    assert!(two.ask("SUBSCRIBE alerts").await.starts_with(">3\r\n$9\r\nsubscribe\r\n"));
+    assert_eq!(leader.run("PUBLISH alerts hi"), ":1\r\n");
+    let message = ">3\r\n$7\r\nmessage\r\n$6\r\nalerts\r\n$2\r\nhi\r\n";
+    assert_eq!(text(&two.next("push").await, "messages"), message);
+    // Also what it publishes itself.
+    assert_eq!(two.ask("PUBLISH alerts hi").await, ":1\r\n");
+    assert_eq!(text(&two.next("push").await, "messages"), message);
     one.hears_nothing().await;
     other.hears_nothing().await;
-    assert_eq!(bytes(&two.next("push").await, "messages"), b"two");
-    owner.tabs.push("0123456789abcdef".to_owned(), b"nobody".to_vec());
-    owner.tabs.answer("no number".to_owned(), 1.0, b"nobody".to_vec());
-    one.hears_nothing().await;
-    two.hears_nothing().await;
+    assert_eq!(other.run("DBSIZE"), ":0\r\n");
 }
 
 #[wasm_bindgen_test]
-async fn a_guest_takes_over() {
+async fn requests_are_run_once_while_leaders_go() {
+    const COUNT: usize = 60;
     let name = fresh_name();
-    let first = Member::owner(&name).await;
-    let (second, _) = Member::guest_of(&name, &first).await;
-    let (third, _) = Member::guest_of(&name, &first).await;
-    third.tabs.request(1.0, b"write".to_vec(), false);
-    third.tabs.request(2.0, b"read".to_vec(), true);
-    first.next("request").await;
-    first.next("request").await;
-
-    first.tabs.close();
-    second.next("own").await;
-    assert_eq!(second.tabs.role(), "owner");
-    third.tabs.request(3.0, b"waits".to_vec(), false);
-    third.hears_nothing().await;
-    second.tabs.serve();
-    assert_eq!(seq(&third.next("lost").await), 1.0);
-    third.next("guest").await;
-    let tab = text(&second.next("connect").await, "tab");
-    for (number, frame) in [(2.0, b"read".as_slice()), (3.0, b"waits")] {
-        let request = second.next("request").await;
-        assert_eq!((seq(&request), bytes(&request, "frame").as_slice()), (number, frame));
-        second.tabs.answer(tab.clone(), number, frame.to_vec());
-        assert_eq!(bytes(&third.next("reply").await, "reply"), frame);
+    let mut leader = Member::leader(&name).await;
+    let asker = Member::join_as(&name, Options { leads: false, ..USUAL });
+    asker.next("welcome").await;
+    let mut seqs = Vec::new();
+    for round in 0..3 {
+        let heir = Member::replica(&name).await;
+        for _ in 0..COUNT {
+            seqs.push(asker.request("INCR n"));
+        }
+        if round > 0 {
+            // In the midst of them.
+            leader.next("ran").await;
+        }
+        leader.tabs.close();
+        heir.next("lead").await;
+        leader = heir;
     }
-    first.hears_nothing().await;
+    for (index, seq) in seqs.into_iter().enumerate() {
+        assert_eq!(asker.reply(seq).await, format!(":{}\r\n", index + 1));
+    }
+    let last = format!("${}\r\n{}\r\n", 3, 3 * COUNT);
+    assert_eq!((leader.run("GET n"), asker.ask("GET n").await), (last.clone(), last));
+    assert_eq!(asker.told("lost"), 0);
 }
 
 #[wasm_bindgen_test]
-async fn the_owner_hears_of_a_guest_that_leaves_or_crashes() {
+async fn who_takes_over_has_everything_and_stores_it() {
     let name = fresh_name();
-    let owner = Member::owner(&name).await;
-    let (guest, tab) = Member::guest_of(&name, &owner).await;
-    guest.tabs.close();
-    assert_eq!(text(&owner.next("disconnect").await, "tab"), tab);
+    let first = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    for number in 0..50 {
+        assert_eq!(first.run(&format!("SET key:{number} {number}")), OK);
+    }
+    second.replies("DBSIZE", ":50\r\n").await;
+    // What is not stored yet the other one has.
+    first.tabs.close();
+    second.next("lead").await;
+    assert_eq!(second.run("DBSIZE"), ":50\r\n");
+    assert_eq!(second.run("SET last 1"), OK);
+    let third = Member::replica(&name).await;
+    assert_eq!(third.run("DBSIZE"), ":51\r\n");
+    let stored = second.block("WAITAOF 1 0 0");
+    assert_eq!(second.reply(stored).await, "*2\r\n:1\r\n:0\r\n");
+    for member in [third, second] {
+        member.tabs.close();
+    }
+    let anew = Member::leader(&name).await;
+    assert_eq!(anew.run("DBSIZE"), ":51\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn a_leader_that_is_robbed_follows_and_nothing_is_lost() {
+    // Alone, and with another one.
+    for is_alone in [true, false] {
+        let name = fresh_name();
+        let first = Member::leader(&name).await;
+        let second = if is_alone { None } else { Some(Member::replica(&name).await) };
+        assert_eq!(first.run("SET a 1"), OK);
+        let release = steal(&name).await;
+        first.next("follow").await;
+        first.attach_anew();
+        assert!(first.run("SET a 2").starts_with("-READONLY "));
+        let request = first.request("INCR a");
+        undo(&release);
+        let (leader, follower) = match &second {
+            Some(second) => sorted(&first, second).await,
+            None => (&first, &first),
+        };
+        if is_alone {
+            first.next("lead").await;
+        }
+        assert_eq!(first.reply(request).await, ":2\r\n");
+        assert_eq!(leader.run("GET a"), "$1\r\n2\r\n");
+        follower.replies("GET a", "$1\r\n2\r\n").await;
+        assert_eq!((first.told("failed"), first.told("lost")), (0, 0));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn the_lock_is_taken_from_one_that_does_not_answer() {
+    let name = fresh_name();
+    // As a tab that is frozen: it holds the lock, and says nothing.
+    let release = wait(hold(&format!("lodis:{name}"), false)).await.unchecked_into();
+    let member = Member::join_as(&name, Options { silence_ms: 200.0, ..USUAL });
+    let request = member.request("SET a 1");
+    member.next("lead").await;
+    assert_eq!(member.reply(request).await, OK);
+    undo(&release);
+}
+
+#[wasm_bindgen_test]
+async fn thin_tabs_hold_nothing_and_those_that_do_not_lead_wait() {
+    let name = fresh_name();
+    let waiting = Member::join_as(&name, Options { leads: false, ..USUAL });
+    let request = waiting.request("SET a 1");
+    waiting.hears_nothing().await;
+    let leader = Member::leader(&name).await;
+    assert_eq!(waiting.reply(request).await, OK);
+    let thin = Member::join_as(&name, THIN);
+    thin.next("welcome").await;
+    assert_eq!(thin.ask("INCR a").await, ":2\r\n");
+    assert_eq!((thin.told("copy"), thin.run("DBSIZE")), (0, ":0\r\n".to_owned()));
+    leader.tabs.close();
+    // It loads the store first.
+    thin.next("lead").await;
+    assert_eq!(thin.run("INCR a"), ":3\r\n");
+    assert_eq!(waiting.ask("INCR a").await, ":4\r\n");
+    assert_eq!(waiting.told("lead"), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_session_is_the_same_at_the_next_leader() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let third = Member::replica(&name).await;
+    assert_eq!(second.ask("SELECT 3").await, OK);
+    assert_eq!(second.ask("SET a 3").await, OK);
+    // The copy is read in the same database.
+    assert_eq!(second.run("GET a"), "$1\r\n3\r\n");
+    assert_eq!(first.run("GET a"), "_\r\n");
+    first.tabs.close();
+    third.next("lead").await;
+    assert_eq!(second.ask("GET a").await, "$1\r\n3\r\n");
+    let seq = second.request("MULTI");
+    until("MULTI", || second.told("reply") == 1).await;
+    let event = second.next("reply").await;
+    assert_eq!(field(&event, "seq").as_f64(), Some(seq));
+    assert_eq!(field(&event, "transaction").as_bool(), Some(true));
+    assert_eq!(second.ask("INCR a").await, "+QUEUED\r\n");
+    let fourth = Member::replica(&name).await;
+    third.tabs.close();
+    fourth.next("lead").await;
+    // What was queued at the other leader is gone.
+    assert!(second.ask("EXEC").await.starts_with("-EXECABORT "));
+    assert_eq!(second.ask("GET a").await, "$1\r\n3\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn what_blocks_is_served_cancelled_and_goes_on_at_the_next_leader() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    let (one, two, own) =
+        (second.block("BLPOP one 0"), second.block("BLPOP two 0"), first.block("BLPOP own 0"));
+    // It holds up nothing.
+    assert_eq!(second.ask("RPUSH one a").await, ":1\r\n");
+    assert_eq!(second.reply(one).await, "*2\r\n$3\r\none\r\n$1\r\na\r\n");
+    first.tabs.cancel(own);
+    assert!(first.reply(own).await.starts_with("-UNBLOCKED "));
+    let three = second.block("BLPOP three 0");
+    second.tabs.cancel(three);
+    assert!(second.reply(three).await.starts_with("-UNBLOCKED "));
+    assert!(first.run("INFO clients").contains("blocked_clients:1\r\n"));
+    first.tabs.close();
+    second.next("lead").await;
+    assert_eq!(second.told("reply"), 0);
+    assert_eq!(second.run("RPUSH two b"), ":1\r\n");
+    assert_eq!(second.reply(two).await, "*2\r\n$3\r\ntwo\r\n$1\r\nb\r\n");
+    assert_eq!(second.run("EXISTS two"), ":0\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn what_was_done_of_a_request_that_blocks_is_not_done_again() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let third = Member::replica(&name).await;
+    let request = ["INCR n", "BLPOP jobs 0", "INCR n"].map(frame).concat();
+    let seq = second.send(request, true);
+    third.replies("GET n", "$1\r\n1\r\n").await;
+    first.tabs.close();
+    third.next("lead").await;
+    assert_eq!(third.run("RPUSH jobs a"), ":1\r\n");
+    assert_eq!(second.reply(seq).await, ":1\r\n*2\r\n$4\r\njobs\r\n$1\r\na\r\n:2\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn a_tab_whose_session_is_killed_gets_another_one() {
+    let name = fresh_name();
+    let leader = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    assert_eq!(second.ask("SELECT 2").await, OK);
+    let list = leader.run("CLIENT LIST");
+    let line = list.lines().find(|line| line.contains(" addr=tab:")).unwrap();
+    let at = line.find("id=").unwrap();
+    let id = line[at + 3..].split(' ').next().unwrap();
+    assert_eq!(leader.run(&format!("CLIENT KILL ID {id}")), ":1\r\n");
+    second.next("welcome").await;
+    // Where it was.
+    assert_eq!(second.ask("SET a 1").await, OK);
+    assert_eq!(leader.run("DBSIZE"), ":0\r\n");
+    assert_eq!(leader.run("SELECT 2"), OK);
+    assert_eq!(leader.run("GET a"), "$1\r\n1\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn who_leaves_lets_others_lead_and_comes_back_with_what_it_asked_for() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    assert_eq!(first.run("SET a 1"), OK);
+    first.tabs.leave();
+    first.next("follow").await;
+    first.attach_anew();
+    second.next("lead").await;
+    assert_eq!(lock_count(&name).await, 2);
+    let request = first.request("INCR a");
+    assert_eq!(second.run("INCR a"), ":2\r\n");
+    pause(60.0).await;
+    assert_eq!(first.told("reply"), 0);
+    first.tabs.come().unwrap();
+    assert_eq!(first.reply(request).await, ":3\r\n");
+    first.replies("GET a", "$1\r\n3\r\n").await;
+
+    second.counts(1).await;
+    first.tabs.leave();
+    second.counts(0).await;
+    assert_eq!(second.run("SET b 1"), OK);
+    first.tabs.come().unwrap();
+    first.replies("GET b", "$1\r\n1\r\n").await;
+    assert_eq!((first.told("failed"), second.told("failed")), (0, 0));
+}
+
+#[wasm_bindgen_test]
+async fn a_copy_of_a_store_that_was_deleted_is_not_one_of_the_next() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    assert_eq!(first.run("SET old 1"), OK);
+    let second = Member::replica(&name).await;
+    second.tabs.leave();
+    first.tabs.close();
+    wait(delete_database(&name)).await;
+    let third = Member::leader(&name).await;
+    assert_eq!(third.run("SET new 1"), OK);
+    second.tabs.come().unwrap();
+    second.replies("GET new", "$1\r\n1\r\n").await;
+    assert_eq!(second.run("DBSIZE"), ":1\r\n");
+    assert_eq!(third.run("SET newer 1"), OK);
+    second.replies("DBSIZE", ":2\r\n").await;
+
+    // Nor do those that stay bring it back.
+    let release = steal(&name).await;
+    wait(delete_database(&name)).await;
+    undo(&release);
+    let (leader, follower) = sorted(&second, &third).await;
+    assert_eq!(leader.run("DBSIZE"), ":0\r\n");
+    follower.replies("DBSIZE", ":0\r\n").await;
+    assert_eq!(leader.run("SET last 1"), OK);
+    follower.replies("GET last", "$1\r\n1\r\n").await;
+}
+
+#[wasm_bindgen_test]
+async fn the_leader_hears_of_a_tab_that_leaves_or_crashes() {
+    let name = fresh_name();
+    let leader = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    leader.counts(1).await;
+    second.tabs.close();
+    leader.counts(0).await;
 
     let tab = 0x0102_0304_0506_0708_u64;
-    let release = wait(hold(&format!("lodis:{name}:tab:{tab:016x}"))).await;
-    let mut hello = vec![0; 26];
-    hello[0] = 1;
-    hello[10..18].copy_from_slice(&tab.to_le_bytes());
+    let release = wait(hold(&format!("lodis:{name}:tab:{tab:016x}"), false)).await.unchecked_into();
+    let mut hello = vec![0; 50 + 8];
+    hello[0] = VERSION;
+    hello[2..10].copy_from_slice(&tab.to_le_bytes());
     wait(send_raw(&name, &Uint8Array::from(hello.as_slice()))).await;
-    assert_eq!(text(&owner.next("connect").await, "tab"), "0102030405060708");
-    owner.hears_nothing().await;
-    release.unchecked_into::<Function>().call0(&JsValue::NULL).unwrap();
-    assert_eq!(text(&owner.next("disconnect").await, "tab"), "0102030405060708");
-    owner.hears_nothing().await;
+    leader.counts(1).await;
+    assert!(leader.run("CLIENT LIST").contains(" addr=tab:0102030405060708 "));
+    leader.forget_events();
+    leader.hears_nothing().await;
+    undo(&release);
+    leader.counts(0).await;
+    assert!(!leader.run("CLIENT LIST").contains(" addr=tab:"));
+}
+
+#[wasm_bindgen_test]
+async fn always_answers_what_is_stored_and_reads_while_the_store_fails() {
+    let name = fresh_name();
+    let leader = Member::join_as(&name, Options { fsync: "always", ..USUAL });
+    leader.next("lead").await;
+    let second = Member::replica(&name).await;
+    assert_eq!(second.ask("SET a 1").await, OK);
+    fail_puts("quota");
+    let write = second.request("SET a 2");
+    let own = leader.request("INCR n");
+    let (write, own) = (second.reply(write).await, leader.reply(own).await);
+    let (read, refused) = (second.ask("GET n").await, second.ask("SET a 3").await);
+    fail_puts("");
+    for reply in [write, own, refused] {
+        assert!(reply.starts_with("-MISCONF Errors writing to the AOF file: "), "{reply}");
+    }
+    assert_eq!(read, "$1\r\n1\r\n");
+    leader.next("log recovered").await;
+    assert_eq!(second.ask("SET a 4").await, OK);
 }
 
 #[wasm_bindgen_test]
 async fn a_closed_one_is_silent_and_leaves_no_lock() {
-    // At every moment of joining, alone and beside an owner.
+    // At every moment of joining, alone and beside a leader.
     for alone in [true, false] {
         for ms in 0..12 {
             let name = fresh_name();
-            let owner = if alone { None } else { Some(Member::owner(&name).await) };
+            let leader = if alone { None } else { Some(Member::leader(&name).await) };
             let member = Member::join(&name);
             if ms > 0 {
                 pause(f64::from(ms - 1)).await;
             }
             member.tabs.close();
-            member.events.borrow_mut().clear();
-            member.tabs.request(1.0, b"x".to_vec(), true);
-            member.tabs.serve();
+            member.forget_events();
+            member.request("SET a 1");
+            member.tabs.cancel(1.0);
+            member.tabs.written();
+            member.tabs.verify();
+            member.tabs.leave();
+            member.tabs.come().unwrap();
             member.tabs.close();
+            assert!(!member.tabs.may_write());
             member.hears_nothing().await;
-            assert_eq!(member.tabs.role(), "joining");
-            if let Some(owner) = owner {
+            if let Some(leader) = leader {
                 assert_eq!(lock_count(&name).await, 2, "closed after {ms} ms");
-                owner.tabs.close();
+                leader.tabs.close();
                 pause(20.0).await;
             }
             assert_eq!(lock_count(&name).await, 0, "closed after {ms} ms");
@@ -301,71 +459,94 @@ async fn a_name_granted_too_late_is_let_go() {
     let member: Rc<RefCell<Option<Member>>> = Rc::default();
     let inside = Rc::clone(&member);
     let hook = Closure::<dyn FnMut()>::new(move || inside.borrow().as_ref().unwrap().tabs.close());
-    let undo = after_asking_for(&format!("lodis:{name}"), hook.as_ref().unchecked_ref());
+    let restore = after_asking_for(&format!("lodis:{name}"), hook.as_ref().unchecked_ref());
     *member.borrow_mut() = Some(Member::join(&name));
     pause(50.0).await;
-    undo.call0(&JsValue::NULL).unwrap();
-    assert!(member.borrow().as_ref().unwrap().events.borrow().is_empty());
+    undo(&restore);
+    let member = member.take().unwrap();
+    member.hears_nothing().await;
     assert_eq!(lock_count(&name).await, 0);
-    Member::owner(&name).await;
+    Member::leader(&name).await;
 }
 
 #[wasm_bindgen_test]
 async fn handlers_may_call_back() {
     let name = fresh_name();
-    let _owner = Member::join_with(&name, |tabs, event| match text(event, "type").as_str() {
-        "own" => tabs.serve(),
-        "request" => {
-            tabs.push(text(event, "tab"), b"hi".to_vec());
-            tabs.answer(text(event, "tab"), seq(event), bytes(event, "frame"));
-        }
-        _ => {}
-    });
-    let guest = Member::join_with(&name, |tabs, event| match text(event, "type").as_str() {
-        "guest" => tabs.request(1.0, b"1".to_vec(), false),
-        "reply" if seq(event) < 3.0 => tabs.request(seq(event) + 1.0, b"n".to_vec(), false),
-        "reply" => tabs.close(),
-        _ => {}
-    });
-    guest.next("guest").await;
+    let _leader = Member::leader(&name).await;
+    let member = Member::try_join(
+        &name,
+        USUAL,
+        Box::new(|tabs, event| match kind(event).as_str() {
+            "welcome" => tabs.request(1.0, frame("INCR n"), false),
+            "reply" => {
+                let seq = field(event, "seq").as_f64().unwrap();
+                if seq < 3.0 {
+                    tabs.request(seq + 1.0, frame("INCR n"), false)
+                } else {
+                    tabs.close()
+                }
+            }
+            _ => {}
+        }),
+    )
+    .unwrap();
+    member.next("welcome").await;
     for number in [1.0, 2.0, 3.0] {
-        guest.next("push").await;
-        assert_eq!(seq(&guest.next("reply").await), number);
+        assert_eq!(member.reply(number).await, format!(":{number}\r\n"));
     }
-    guest.hears_nothing().await;
+    member.forget_events();
+    member.hears_nothing().await;
     assert_eq!(lock_count(&name).await, 2);
 }
 
 #[wasm_bindgen_test]
-async fn what_is_no_message_is_ignored() {
+async fn what_is_no_message_is_ignored_and_a_newer_version_ends_the_tab() {
     let name = fresh_name();
-    let owner = Member::owner(&name).await;
-    let (guest, tab) = Member::guest_of(&name, &owner).await;
-    for stray in [&[][..], &[2, 0, 0], &[1, 200], &[1, 0, 1]] {
+    let leader = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    leader.counts(1).await;
+    leader.next("log durable").await;
+    leader.forget_events();
+    second.forget_events();
+    let older = [&[VERSION - 1, 0][..], &[7; 60]].concat();
+    for stray in [&[][..], &older, &[VERSION, 200], &[VERSION, 0, 1], &[VERSION]] {
         wait(send_raw(&name, &Uint8Array::from(stray))).await;
     }
     wait(send_raw(&name, &"text".into())).await;
     wait(send_raw(&name, &JsValue::NULL)).await;
-    guest.tabs.request(1.0, b"x".to_vec(), true);
-    owner.next("request").await;
-    owner.tabs.answer(tab, 1.0, b"y".to_vec());
-    guest.next("reply").await;
+    assert_eq!(second.ask("SET a 1").await, OK);
+    assert_eq!((leader.told("failed"), second.told("failed")), (0, 0));
+
+    wait(send_raw(&name, &Uint8Array::from(&[VERSION + 1][..]))).await;
+    for member in [&leader, &second] {
+        let failed = member.next("failed").await;
+        assert_eq!(code(&field(&failed, "error")), "OUTDATED");
+        assert!(lock_count(&name).await > 0, "what there is may yet be stored");
+        member.tabs.close();
+    }
+    pause(20.0).await;
+    assert_eq!(lock_count(&name).await, 0);
 }
 
 #[wasm_bindgen_test]
 async fn missing_and_refused_locks_are_told() {
-    let undo = replace_locks("missing");
-    let joined = Tabs::join(fresh_name(), Function::new_no_args(""));
-    undo.call0(&JsValue::NULL).unwrap();
-    let error = joined.err().unwrap();
-    assert!(error.is_instance_of::<Error>());
-    assert_eq!(text(&error, "code"), "LOCKS_UNAVAILABLE");
+    let restore = replace_locks("missing");
+    let joined = Member::try_join(&fresh_name(), USUAL, Box::new(|_, _| ()));
+    undo(&restore);
+    assert_eq!(code(&joined.err().unwrap()), "LOCKS_UNAVAILABLE");
 
-    let undo = replace_locks("refused");
+    let restore = replace_locks("refused");
     let member = Member::join(&fresh_name());
     let failed = member.next("failed").await;
-    undo.call0(&JsValue::NULL).unwrap();
-    let error = Reflect::get(&failed, &"error".into()).unwrap();
-    assert_eq!(text(&error, "code"), "LOCKS_UNAVAILABLE");
+    undo(&restore);
+    assert_eq!(code(&field(&failed, "error")), "LOCKS_UNAVAILABLE");
     member.hears_nothing().await;
+
+    // A tab that comes back to a page without them hears of it, too.
+    let member = Member::leader(&fresh_name()).await;
+    member.tabs.leave();
+    let restore = replace_locks("missing");
+    let come = member.tabs.come();
+    undo(&restore);
+    assert_eq!(code(&come.err().unwrap()), "LOCKS_UNAVAILABLE");
 }

@@ -31,7 +31,12 @@ export class Durability {
   /** The effect stream advanced. */
   written(): void {
     this.log.written(Date.now());
-    this.update();
+    this.changed();
+  }
+
+  /** More was written, or stored. */
+  changed(): void {
+    this.set(this.now());
   }
 
   /** A promise for everything written so far, if it has to be waited for. */
@@ -67,7 +72,7 @@ export class Durability {
     const done = this.waiters.filter((waiter) => waiter.offset <= stored);
     this.waiters = this.waiters.filter((waiter) => waiter.offset > stored);
     for (const waiter of done) waiter.resolve();
-    this.update();
+    this.changed();
   }
 
   /** The log could not store. */
@@ -83,15 +88,10 @@ export class Durability {
     for (const waiter of waiters) waiter.reject(error);
   }
 
-  private update(): void {
-    this.set(this.now());
-  }
-
   private now(): Persistence {
     const reason = this.log.error();
     if (reason !== undefined) return { state: "failed", reason };
-    const saved = this.log.durableOffset() >= this.lodis.offset();
-    return { state: saved ? "saved" : "pending" };
+    return { state: this.log.isSaved() ? "saved" : "pending" };
   }
 
   private set(state: Persistence): void {

@@ -28,6 +28,8 @@ const BRIEF_SHIFT = 12;
 const FLAGS = 255 & ~(COPIED | FORGET);
 /** The session waits for the end of a blocking command. */
 export const BLOCKED = 8;
+/** A setting was changed. */
+const SETTINGS = 64;
 
 /**
  * Takes a session's messages; `over` says that the session is to be ended (CLIENT KILL), `blocked`
@@ -63,8 +65,10 @@ export class Engine {
   flags = 0;
   /** Whether the last reply is worth keeping in `cache`. */
   copied = false;
-  /** Called when the effect stream has advanced. */
+  /** Called when the effect stream has advanced, or sessions have got messages. */
   onWrite: () => void = () => {};
+  /** Called when a setting was changed. */
+  onSettings: () => void = () => {};
   private readonly memory: Memory;
   /** Where the memory's words tell of the last reply. */
   private readonly head: number;
@@ -192,7 +196,8 @@ export class Engine {
   /** Does what a run left to do, after its replies have been read. */
   settle(): void {
     const { flags } = this;
-    if (flags & WROTE) this.onWrite();
+    if (flags & (WROTE | MESSAGES)) this.onWrite();
+    if (flags & SETTINGS) this.onSettings();
     if (flags & MESSAGES) this.drain();
   }
 
@@ -239,9 +244,8 @@ export class Engine {
 
   private tick(): void {
     this.timerDue = Infinity;
-    const before = this.lodis.offset();
     const wait = this.lodis.tick(Date.now());
-    if (this.lodis.offset() !== before) this.onWrite();
+    this.onWrite();
     this.drain();
     if (wait !== Infinity) this.schedule(wait);
   }

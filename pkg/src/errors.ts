@@ -26,12 +26,12 @@ export class ClosedError extends Error {
   }
 }
 
-/** The tab that owned the data went away before it answered: the write may have been made or not. */
+/** It is not known what became of a request: the tab was away for too long, and the write may have been made or not. */
 export class LostError extends Error {
   readonly code = "LOST";
 
   constructor() {
-    super("The tab that owns the data went away before it answered; the write may have been made.");
+    super("It is not known what became of this request; the write may have been made.");
   }
 
   override get name(): string {
@@ -70,7 +70,8 @@ export type StoreErrorCode =
   | "STORE_FULL"
   | "STORE_FAILED"
   | "STORE_LOST"
-  | "FENCED";
+  | "FENCED"
+  | "OUTDATED";
 
 /** What is wrong with a store. */
 export class StoreError extends Error {
@@ -79,7 +80,7 @@ export class StoreError extends Error {
    * `STORE_TOO_NEW`: a newer version has written it; `STORE_CORRUPT`: what is in it is damaged;
    * `STORE_FULL`: there is no room for what is written; `STORE_FAILED`: it cannot be written for another
    * reason; `STORE_LOST`: what was stored is gone, and is stored again; `FENCED`: another context has
-   * taken it over, and this instance has ended.
+   * taken it over, `OUTDATED`: another tab runs a newer version, and this instance has ended.
    */
   readonly code: StoreErrorCode;
   /** The message without the code. */
@@ -99,7 +100,7 @@ export class StoreError extends Error {
 /** The error of a store, with what helps; another error as it is. */
 export function storeErrorOf(error: unknown, name: string): unknown {
   const { code, message } = error as { code: StoreErrorCode; message?: string };
-  if (message === undefined || !/^(STORE_.*|FENCED)$/.test(code ?? "")) return error;
+  if (message === undefined || !/^(STORE_.*|FENCED|OUTDATED)$/.test(code ?? "")) return error;
   const reason = message.replace(`${code}: `, "");
   if (code !== "STORE_CORRUPT") return new StoreError(code, reason);
   const quoted = JSON.stringify(name);

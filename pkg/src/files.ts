@@ -1,5 +1,6 @@
 import type { Engine } from "./engine.js";
 import { FileError, type FileErrorCode, ReplyError } from "./errors.js";
+import { nextTask } from "./task.js";
 
 /** How a file is written. */
 export interface FileOptions {
@@ -250,15 +251,3 @@ const CODES: readonly FileErrorCode[] = [
   "RDB_UNSUPPORTED",
   "OUT_OF_MEMORY",
 ];
-
-/** Lets everything else that waits have its turn: without the delay that nested timers get. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close(); // open ports would keep each other alive
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
-}

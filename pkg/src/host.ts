@@ -4,21 +4,27 @@ import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { CLOSE, Engine, WROTE } from "./engine.js";
-import { ClosedError, LostError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
+import { ClosedError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
-import { Guests } from "./guests.js";
+import type { Hosted } from "./hosting.js";
+import { listenToPage } from "./lifecycle.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
+import { readUnlessAborted, Requests, whileNotAborted } from "./requests.js";
 import { StoreCalls } from "./stores/calls.js";
 import type { Store } from "./stores/store.js";
 import { type Space, Subscriptions } from "./subscribe.js";
+import { nextTask } from "./task.js";
 import type { Input, Reply } from "./types.js";
 
-/** Who has the data: this context for itself, this tab for all tabs, or another tab. */
-export type Role = "alone" | "owner" | "guest";
+/**
+ * Who has the data: this context for itself (`alone`), this tab for all tabs (`leader`), another tab, of
+ * whose data this one has a copy (`replica`), or only another tab (`thin`).
+ */
+export type Role = "alone" | "leader" | "replica" | "thin";
 
-/** What an instance reports. What concerns the store is told in the tab that owns the data. */
+/** What an instance reports. What concerns the store is told in the tab that leads. */
 export type InstanceEvents = {
   saved: Persistence;
   pending: Persistence;
@@ -32,24 +38,13 @@ export type InstanceEvents = {
   cut: string;
 };
 
-/** A request that another tab runs, or that waits until this one can. */
-interface Request {
-  readonly frame: Uint8Array<ArrayBuffer>;
-  /** Whether running it twice is the same as running it once. */
-  readonly repeatable: boolean;
-  /** Whether it may block, and so runs in a session of its own. */
-  readonly blocking: boolean;
-  readonly signal: AbortSignal | undefined;
-  readonly read: (reader: ReplyReader) => unknown;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  /** Whether another tab may have run it. */
-  sent: boolean;
-}
-
 export const GET = find("get", undefined);
 
+/** `local`: what is called is run here; `guest`: another tab leads. */
 type State = "opening" | "local" | "guest" | "closed";
+
+/** Other tabs' requests may have set expiry times: the engine looks after this many milliseconds. */
+const SOON_MS = 100;
 
 /** Conducts one instance: engine, log, tabs, subscriptions. The surfaces are in redis.ts. */
 export class Host {
@@ -62,49 +57,66 @@ export class Host {
   private session = 0;
   private durability: Durability | undefined;
   private tabs: Tabs | undefined;
-  private guests: Guests | undefined;
   private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
-  private readonly requests = new Map<number, Request>();
-  private nextSeq = 1;
+  private readonly requests = new Requests();
+  /** Whether this tab's copy can be read. */
+  private hasCopy = false;
+  /** Whether the session at the leader is between MULTI and EXEC. */
+  private inTransaction = false;
+  /** How many other tabs this one leads. */
+  private followers = 0;
+  /** Whether writes wait for the store. */
+  private waits = false;
+  /** Whether the tabs will be told what was written. */
+  private isTelling = false;
   private failure: Error | undefined;
   private closing: Promise<void> | undefined;
+  private whenOpen = Promise.resolve();
   private opened: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-  private readonly onHidden = () => {
-    if (globalThis.document?.visibilityState === "hidden") this.durability?.log.hidden();
-  };
-  private readonly onPageHide = () => this.durability?.log.hidden();
+  private deafen: () => void = () => {};
 
   constructor(
     private readonly loaded: Loaded,
     private readonly settings: Settings,
+    private readonly hosted?: Hosted,
   ) {
     this.engine = new Engine(loaded, settings);
-    this.engine.onWrite = () => this.durability?.written();
+    this.engine.onWrite = () => this.wrote();
+    this.engine.onSettings = () => this.obeySettings();
     this.blocking = new Blocking(this.engine);
     this.files = new Files({
       engine: this.engine,
-      mustHaveData: () => this.mustBeLocal("call it there"),
+      mustHaveData: () => this.mustLead(),
       storeError: () => this.durability?.refusal(),
       stored: () => this.stored(),
     });
   }
 
-  /** Opens the store, or finds the tab that has it. */
-  async open(): Promise<void> {
+  /** Opens the store, or finds the tab that leads. */
+  open(): Promise<void> {
+    this.whenOpen = this.begin();
+    return this.whenOpen;
+  }
+
+  private async begin(): Promise<void> {
     try {
       const { store } = this.settings;
       if (store === "memory") return this.becomeLocal();
-      if (store !== "indexeddb" && !hasTabs()) return await this.own();
+      if (this.topology === "single") return await this.own();
       await new Promise<void>((resolve, reject) => {
         this.opened = { resolve, reject };
-        const { Tabs } = this.loaded.module;
-        this.tabs = Tabs.join(this.settings.name, (event) => this.onTabs(event));
+        this.join();
       });
     } catch (error) {
       await this.close().catch(() => {});
       throw error;
     }
+  }
+
+  /** Whether other contexts that open the same name share its data. */
+  get topology(): "single" | "tabs" {
+    return this.settings.store !== "memory" && hasTabs() ? "tabs" : "single";
   }
 
   /** Reads what can be read of a store, or of IndexedDB; answers what cannot. */
@@ -124,29 +136,27 @@ export class Host {
   }
 
   get persistence(): Persistence {
-    if (this.role === "guest") return { state: "elsewhere" };
+    if (this.role === "replica" || this.role === "thin") return { state: "elsewhere" };
     return this.durability?.state ?? { state: "memory" };
   }
 
   /** Runs one command now. The error that it answers is thrown. */
   callSync(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
-    this.mustBeLocal();
+    this.mustRunSync(command.readOnly);
     this.engine.write(command, inputs, true);
     const reply = this.runOne(command, inputs, binary);
     if (reply instanceof ReplyError) throw reply;
     return reply;
   }
 
-  /** Runs one command here or in the tab that has the data. */
+  /** Runs one command here, or has the tab that leads run it. */
   call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     try {
       if (this.state === "closed") throw this.closedError();
       if (command.blocking) return this.callBlocking(command, inputs, binary);
-      this.engine.write(command, inputs, this.state === "local");
-      if (this.state !== "local") {
-        const read = (reader: ReplyReader) => orThrow(reader.next(binary));
-        return this.forward(command.readOnly, read);
-      }
+      const isHere = this.runsHere(command.readOnly);
+      this.engine.write(command, inputs, isHere);
+      if (!isHere) return this.forward((reader) => orThrow(reader.next(binary)));
       const reply = this.runOne(command, inputs, binary);
       if (reply instanceof ReplyError) return Promise.reject(reply);
       const stored = this.flushed();
@@ -172,29 +182,30 @@ export class Host {
 
   /** Runs a request that `write` writes, and reads its replies with `read`, now. */
   batchSync<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): T {
-    this.mustBeLocal();
+    this.mustRunSync(false);
     this.engine.writer.begin(true);
     write(this.engine);
     return this.runAll(read);
   }
 
   /**
-   * Runs a request of several commands: one crossing, one message to another tab. A `repeatable`
-   * one is run again if the tab that had it went away. A `blocking` one runs in a session of its
-   * own, so that nothing else waits for it.
+   * Runs a request of several commands: one crossing, one message to another tab. One that is
+   * `readOnly` may be run on this tab's copy. A `blocking` one runs in a session of its own, so that
+   * nothing else waits for it.
    */
   batch<T>(
     write: (engine: Engine) => void,
     read: (reader: ReplyReader) => T,
-    repeatable: boolean,
+    readOnly: boolean,
     blocking = false,
     signal?: AbortSignal,
   ): Promise<T> {
     try {
       if (this.state === "closed") throw this.closedError();
-      this.engine.writer.begin(this.state === "local");
+      const isHere = blocking ? !this.tabs : this.runsHere(readOnly);
+      this.engine.writer.begin(isHere);
       write(this.engine);
-      if (this.state !== "local") return this.forward(repeatable, read, blocking, signal);
+      if (!isHere) return this.forward(read, blocking, signal);
       if (blocking) return this.wait(read, signal);
       const result = this.runAll(read);
       const stored = this.flushed();
@@ -211,35 +222,58 @@ export class Host {
   }
 
   private async shut(): Promise<void> {
-    const wasLocal = this.state === "local";
     this.state = "closed";
-    this.opened?.reject(this.closedError());
-    for (const request of this.requests.values()) request.reject(this.closedError());
-    this.blocking.close(this.closedError());
-    this.files.close(this.closedError());
-    this.requests.clear();
+    const error = this.closedError();
+    this.opened?.reject(error);
+    this.requests.close(error);
+    this.blocking.close(error);
+    this.files.close(error);
     this.subscriptions.clear();
-    this.listen("removeEventListener");
+    this.deafen();
     try {
       await this.durability?.log.close();
-      await this.calls?.closed;
     } finally {
       this.durability?.reject(this.closedError());
       this.tabs?.close();
       this.tabs?.free();
       this.durability?.log.free();
-      if (wasLocal) this.engine.disconnect(this.session);
+      this.engine.disconnect(this.session);
       this.engine.close();
       this.events.clear();
     }
+    await this.calls?.closed;
+    await this.hosted?.close();
   }
 
-  private mustBeLocal(instead = "use the promise API"): void {
-    if (this.state === "local") return;
+  /** Whether a command is run by this engine: now, and not after something that is on its way. */
+  private runsHere(readOnly: boolean): boolean {
+    if (!this.tabs) return true;
+    if (this.requests.hasOrdered) return false;
+    if (this.state === "local") return !this.waits && this.isSure();
+    return readOnly && this.hasCopy && !this.inTransaction;
+  }
+
+  /** Leader: whether it is certain that no other tab leads by now. */
+  private isSure(): boolean {
+    return this.followers === 0 || this.tabs!.mayWrite();
+  }
+
+  private mustRunSync(readOnly: boolean): void {
     if (this.state === "closed") throw this.closedError();
-    throw new ReplyError(
-      `READONLY Another tab owns the data, and this one holds no copy: ${instead}.`,
-    );
+    if (this.state === "local") {
+      if (readOnly || !this.tabs || this.isSure()) return;
+      this.tabs.verify();
+      throw new ReplyError("READONLY This tab has yet to make sure that it leads: use the promise API.");
+    }
+    // Of a copy, the engine itself refuses writes.
+    if (!this.hasCopy) {
+      throw new ReplyError("READONLY Another tab leads, and this one holds no copy: use the promise API.");
+    }
+  }
+
+  private mustLead(): void {
+    if (this.state === "closed") throw this.closedError();
+    if (this.state !== "local") throw new ReplyError("READONLY Another tab leads: call it there.");
   }
 
   private closedError(): Error {
@@ -249,7 +283,9 @@ export class Host {
   private runOne(command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     const { engine } = this;
     const reply = engine.runOne(this.session, binary);
-    if (engine.copied && command === GET && typeof reply === "string") {
+    // Later calls are not to be answered with what is older than what was asked for before them.
+    const isAhead = this.requests.hasOrdered || this.inTransaction;
+    if (engine.copied && command === GET && typeof reply === "string" && !isAhead) {
       const key = inputs[0];
       if (typeof key === "string") engine.cache.note(this.session, key, reply);
     }
@@ -299,142 +335,178 @@ export class Host {
     return result;
   }
 
+  /** Has the leader run the request in the writer. */
   private forward<T>(
-    repeatable: boolean,
     read: (reader: ReplyReader) => T,
     blocking = false,
     signal?: AbortSignal,
   ): Promise<T> {
-    const frame = this.engine.writer.copy();
-    const seq = this.nextSeq++;
-    const reply = new Promise<T>((resolve, reject) => {
-      const request: Request = {
-        frame,
-        repeatable: repeatable && !blocking,
-        blocking,
-        signal,
-        read: readUnlessAborted(read, signal),
-        resolve: resolve as (value: unknown) => void,
-        reject,
-        sent: false,
-      };
-      this.requests.set(seq, request);
-      if (this.state === "guest") this.send(seq, request);
+    const { tabs, engine } = this;
+    const frame = engine.writer.copy();
+    const [seq, reply] = this.requests.add(read, blocking, signal);
+    // What was read before may not be what is read after this.
+    engine.cache.forget();
+    tabs!.request(seq, frame, blocking);
+    return whileNotAborted(reply, signal, () => {
+      if (!this.isClosed()) tabs!.cancel(seq);
     });
-    return whileNotAborted(reply, signal, () => this.cancel(seq));
   }
 
-  private send(seq: number, request: Request): void {
-    request.sent = true;
-    if (request.blocking) this.tabs?.block(seq, request.frame);
-    else this.tabs?.request(seq, request.frame, request.repeatable);
-  }
-
-  /** The owner answers what was sent to it; what was not is rejected here. */
-  private cancel(seq: number): void {
-    const request = this.requests.get(seq);
-    if (!request) return;
-    if (request.sent) return void this.tabs?.cancel(seq);
-    this.requests.delete(seq);
-    request.reject(request.signal?.reason);
+  /** Joins the tabs that have opened the name. */
+  private join(): void {
+    const { lodis } = this.engine;
+    const { name, store, appendOnly, appendFsync, replica, leads, downAfterMs } = this.settings;
+    this.calls = typeof store === "object" ? new StoreCalls(store) : undefined;
+    const options = {
+      appendOnly,
+      appendFsync,
+      replica,
+      leads,
+      silenceMs: downAfterMs,
+    };
+    this.connect();
+    const onLog = (type: LogEvent, value: number | string): void => this.onLog(type, value);
+    const onTabs = (event: TabsEvent): void => this.onTabs(event);
+    const { Tabs } = this.loaded.module;
+    this.tabs = Tabs.join(lodis, this.session, name, this.calls, options, onTabs, onLog);
+    this.listen();
   }
 
   private onTabs(event: TabsEvent): void {
     if (this.state === "closed") return;
+    const { engine } = this;
     switch (event.type) {
-      case "own":
-        this.state = "opening";
-        this.own().catch((error: unknown) => this.fail(error));
-        return;
-      case "guest":
+      case "lead":
+        return this.lead(event.log);
+      case "follow":
+        return this.follow();
+      case "welcome":
+        this.state = "guest";
+        this.resubscribe();
+        return this.becomeGuest();
+      case "copy":
+        this.hasCopy = event.readable;
+        engine.cache.forget();
         return this.becomeGuest();
       case "reply":
-        return this.onReply(event.seq, event.reply);
+        engine.reader.begin(event.reply, 0, event.reply.length);
+        this.inTransaction = event.transaction;
+        return this.requests.reply(event.seq, engine.reader);
       case "lost":
-        this.requests.get(event.seq)?.reject(new LostError());
-        this.requests.delete(event.seq);
+        return this.requests.lost(event.seq);
+      case "push":
+        return this.subscriptions.receive(event.messages);
+      case "ran":
+        engine.drain();
+        return engine.schedule(SOON_MS);
+      case "tabs":
+        this.followers = event.count;
         return;
       case "failed":
         return this.fail(storeErrorOf(event.error, this.settings.name));
-      case "push":
-        return this.subscriptions.receive(event.messages);
-      default:
-        this.guests?.handle(event);
     }
   }
 
-  private onReply(seq: number, reply: Uint8Array): void {
-    const request = this.requests.get(seq);
-    if (!request) return;
-    this.requests.delete(seq);
-    const { reader } = this.engine;
-    reader.begin(reply, 0, reply.length);
-    settleWith(request, () => request.read(reader));
+  /** This tab leads from now on. */
+  private lead(log: LogClass): void {
+    const { engine } = this;
+    this.durability = this.follows(log);
+    this.state = "local";
+    this.inTransaction = false;
+    engine.cache.forget();
+    this.obeySettings();
+    engine.schedule(0);
+    this.resubscribe();
+    this.setRole("leader");
+    this.opened?.resolve();
   }
 
-  /** This tab holds the lock: loads the store, then serves itself and the others. */
+  /** Another tab leads from now on. */
+  private follow(): void {
+    const { durability, engine } = this;
+    this.durability = undefined;
+    this.state = "guest";
+    this.followers = 0;
+    durability?.reject(new StoreError("FENCED", "another tab leads now"));
+    // It may be what has just told that.
+    queueMicrotask(() => durability?.log.free());
+    // Its subscriptions are those of another one, at the leader.
+    engine.disconnect(this.session);
+    this.connect();
+    this.tabs?.attach(this.session);
+    engine.cache.forget();
+    this.becomeGuest();
+  }
+
+  private becomeGuest(): void {
+    if (this.state !== "guest") return;
+    this.setRole(this.settings.replica ? "replica" : "thin");
+    if (this.hasCopy || !this.settings.replica) this.opened?.resolve();
+  }
+
+  /** Loads the store, which is this context's alone. */
   private async own(): Promise<void> {
     const { lodis } = this.engine;
     const { name, store, appendOnly, appendFsync } = this.settings;
-    const onEvent = (type: LogEvent, value: number | string) => this.onLog(type, value);
+    const onLog = (type: LogEvent, value: number | string): void => this.onLog(type, value);
     const options = { appendOnly, appendFsync };
     this.calls = typeof store === "object" ? new StoreCalls(store) : undefined;
-    const opening = this.loaded.module.Log.open(lodis, this.calls ?? name, options, onEvent);
+    const opening = this.loaded.module.Log.open(lodis, this.calls ?? name, options, onLog);
     const log = await opening.catch((error: unknown) => {
       throw storeErrorOf(error, name);
     });
     if (this.isClosed()) return closeLate(log);
-    this.durability = new Durability(lodis, log, (state) => this.events.emit(state.state as "saved", state));
-    this.listen("addEventListener");
+    this.durability = this.follows(log);
+    this.listen();
     this.becomeLocal();
-    if (!this.tabs) return;
-    this.guests = new Guests(this.engine, this.blocking, this.tabs, () => this.durability?.pending());
-    this.setRole("owner");
-    this.tabs.serve();
-    this.opened?.resolve();
+  }
+
+  private becomeLocal(): void {
+    this.connect();
+    this.state = "local";
+    this.engine.schedule(0);
+  }
+
+  /** Begins the session of what is run here. */
+  private connect(): void {
+    this.session = this.engine.connect((messages, over) => {
+      this.subscriptions.receive(messages);
+      if (over) this.close().catch(report);
+    });
+  }
+
+  private follows(log: LogClass): Durability {
+    const { events, engine } = this;
+    return new Durability(engine.lodis, log, (state) => events.emit(state.state as "saved", state));
   }
 
   private isClosed(): boolean {
     return this.state === "closed";
   }
 
-  private becomeLocal(): void {
-    this.session = this.engine.connect((messages, over) => {
-      this.subscriptions.receive(messages);
-      if (over) this.close().catch(report);
-    });
-    this.state = "local";
-    this.engine.schedule(0);
-    this.resubscribe();
-    const waiting = [...this.requests.values()];
-    this.requests.clear();
-    for (const request of waiting) {
-      if (request.sent && !request.repeatable) request.reject(new LostError());
-      else this.runRequest(request);
-    }
+  /** The effect stream advanced, or sessions have messages. */
+  private wrote(): void {
+    const { tabs } = this;
+    if (!tabs) return this.durability?.written();
+    if (this.isTelling) return;
+    this.isTelling = true;
+    const tell = (): void => {
+      this.isTelling = false;
+      if (this.isClosed()) return;
+      tabs.written();
+      this.durability?.changed();
+    };
+    // Followers hear of it in the task that wrote it, before anybody sees a promise of that.
+    if (this.followers > 0) queueMicrotask(tell);
+    else void nextTask().then(tell);
   }
 
-  private runRequest(request: Request): void {
-    settleWith(request, () => {
-      this.engine.writer.load(request.frame);
-      if (request.blocking) return this.wait(request.read, request.signal);
-      const result = this.runAll(request.read);
-      const stored = this.flushed();
-      return stored ? stored.then(() => result) : result;
-    });
+  private obeySettings(): void {
+    this.tabs?.written();
+    this.waits = this.durability?.log.waitsForStore() ?? false;
   }
 
-  private becomeGuest(): void {
-    this.state = "guest";
-    this.resubscribe();
-    for (const [seq, request] of this.requests) {
-      if (!request.sent) this.send(seq, request);
-    }
-    this.setRole("guest");
-    this.opened?.resolve();
-  }
-
-  /** A new owner knows nothing of what this instance listens to. */
+  /** A new session knows nothing of what this instance listens to. */
   private resubscribe(): void {
     for (const [space, name] of this.subscriptions.names()) {
       this.changeSubscription(space, name, true).catch(() => {});
@@ -446,7 +518,7 @@ export class Host {
     const command = SUBSCRIPTIONS[space][on ? 0 : 1];
     const write = (engine: Engine) => engine.writeFlat(command, [name]);
     const read = (reader: ReplyReader) => (reader.more ? orThrow(reader.next(false)) : null);
-    return this.batch(write, read, true);
+    return this.batch(write, read, false);
   }
 
   private onLog(type: LogEvent, value: number | string): void {
@@ -458,7 +530,8 @@ export class Host {
         return guarded(() => this.settings.onBlocked?.(reason));
       case "cut":
         // Nobody can listen before open() has answered.
-        return void setTimeout(() => this.events.emit("cut", reason));
+        this.whenOpen.then(() => setTimeout(() => this.events.emit("cut", reason)), () => {});
+        return;
       case "fenced":
         return this.fail(new StoreError("FENCED", "another context has taken over the store"));
       case "failed":
@@ -475,9 +548,9 @@ export class Host {
   private fail(error: unknown): void {
     this.failure = error instanceof Error ? error : new Error(String(error));
     this.opened?.reject(error);
-    if (error instanceof StoreError && error.code === "FENCED") {
-      // What is not stored yet is not to be: the store is somebody else's.
-      this.durability?.log.abandon();
+    if (error instanceof StoreError && (error.code === "FENCED" || error.code === "OUTDATED")) {
+      // What is not stored yet is not to be where the store is somebody else's.
+      if (error.code === "FENCED") this.durability?.log.abandon();
       this.events.emit("error", error);
     }
     this.close().catch(() => {});
@@ -489,9 +562,20 @@ export class Host {
     this.events.emit("role", role);
   }
 
-  private listen(method: "addEventListener" | "removeEventListener"): void {
-    globalThis.document?.[method]("visibilitychange", this.onHidden);
-    if ("document" in globalThis) globalThis[method]("pagehide", this.onPageHide);
+  private listen(): void {
+    const { tabs } = this;
+    const hidden = (): void => this.durability?.log.hidden();
+    this.deafen = listenToPage({
+      hidden,
+      leave: () => (tabs ? tabs.leave() : hidden()),
+      come: () => {
+        try {
+          tabs?.come();
+        } catch (error) {
+          this.fail(error);
+        }
+      },
+    });
   }
 }
 
@@ -512,44 +596,6 @@ function guarded(call: () => void): void {
 function orThrow(reply: Reply): Reply {
   if (reply instanceof ReplyError) throw reply;
   return reply;
-}
-
-/** Calls `cancel` if `signal` is aborted before `promise` has settled. */
-async function whileNotAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  cancel: () => void,
-): Promise<T> {
-  if (!signal) return promise;
-  signal.addEventListener("abort", cancel, { once: true });
-  try {
-    return await promise;
-  } finally {
-    signal.removeEventListener("abort", cancel);
-  }
-}
-
-/** Throws the reason of an aborted `signal` in place of the error that came of it. */
-function readUnlessAborted<T>(
-  read: (reader: ReplyReader) => T,
-  signal: AbortSignal | undefined,
-): (reader: ReplyReader) => T {
-  return (reader) => {
-    try {
-      return read(reader);
-    } catch (error) {
-      const unblocked = error instanceof ReplyError && error.code === "UNBLOCKED";
-      throw unblocked && signal?.aborted ? signal.reason : error;
-    }
-  };
-}
-
-function settleWith(request: Request, work: () => unknown): void {
-  try {
-    request.resolve(work());
-  } catch (error) {
-    request.reject(error);
-  }
 }
 
 async function closeLate(log: LogClass): Promise<void> {

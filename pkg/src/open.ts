@@ -1,4 +1,5 @@
 import { Host } from "./host.js";
+import { hostIn } from "./hosting.js";
 import { load, type SourceOf } from "./load.js";
 import { type OpenOptions, settingsOf } from "./options.js";
 import { Redis } from "./redis.js";
@@ -13,10 +14,16 @@ export function opener(source: SourceOf) {
    */
   return async function open(name: string, options: OpenOptions = {}): Promise<Redis> {
     const settings = settingsOf(name, options);
-    const { wasm } = options;
+    const { wasm, host: place = "page" } = options;
     if (options.persist) askToPersist();
-    const host = new Host(await load(wasm === undefined ? source : () => wasm), settings);
-    await host.open();
-    return new Redis(host);
+    const hosted = place === "page" ? undefined : await hostIn(place, name, options);
+    try {
+      const host = new Host(await load(wasm === undefined ? source : () => wasm), settings, hosted);
+      await host.open();
+      return new Redis(host);
+    } catch (error) {
+      await hosted?.close().catch(() => {});
+      throw error;
+    }
   };
 }

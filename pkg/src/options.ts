@@ -1,3 +1,4 @@
+import type { HostKind } from "./hosting.js";
 import type { Store } from "./stores/store.js";
 
 /**
@@ -42,6 +43,25 @@ export interface OpenOptions {
    * `redis.storage()` tells whether it does. Default: false.
    */
   persist?: boolean;
+  /**
+   * Where another tab leads: whether this one holds a copy of the data, which is read without asking
+   * that tab. Default: true.
+   */
+  replica?: boolean;
+  /** Whether this tab may lead when no other does. Default: true. */
+  leads?: boolean;
+  /**
+   * Where the instance lives that leads the tabs, unless another one does already: in this page, in a
+   * dedicated worker or in a SharedWorker, which the package starts; or in a worker whose script imports
+   * `lodis/worker`. A page whose thread is busy then keeps no other tab waiting. Only with `store:
+   * "indexeddb"`. Default: "page".
+   */
+  host?: HostKind;
+  /**
+   * After how many milliseconds without an answer the tab that leads counts as down, and another one
+   * takes over: 100 to 3600000. Default: 3000.
+   */
+  downAfterMs?: number;
   /** Called with the reason when opening has to wait for other contexts. */
   onBlocked?: (reason: string) => void;
   /** The module, where the default (the file beside the package) cannot be loaded from. */
@@ -57,6 +77,9 @@ export interface Settings {
   readonly databases: number;
   readonly maxmemory: string;
   readonly maxmemoryPolicy: MaxmemoryPolicy;
+  readonly replica: boolean;
+  readonly leads: boolean;
+  readonly downAfterMs: number;
   readonly onProgress: ((done: number) => void) | undefined;
   readonly onBlocked: ((reason: string) => void) | undefined;
 }
@@ -82,6 +105,10 @@ const KNOWN = [
   "maxmemoryPolicy",
   "onProgress",
   "persist",
+  "replica",
+  "leads",
+  "downAfterMs",
+  "host",
   "onBlocked",
   "wasm",
 ];
@@ -117,8 +144,23 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
   const maxmemory = memorySize("maxmemory", options.maxmemory ?? 0);
   const policy = options.maxmemoryPolicy ?? "noeviction";
   const maxmemoryPolicy = oneOf("maxmemoryPolicy", policy, POLICIES);
-  if (options.persist !== undefined && typeof options.persist !== "boolean") {
-    throw new TypeError("open: persist is true or false");
+  for (const name of ["persist", "replica", "leads"] as const) {
+    if (options[name] !== undefined && typeof options[name] !== "boolean") {
+      throw new TypeError(`open: ${name} is true or false`);
+    }
+  }
+  const { host = "page" } = options;
+  if (typeof host !== "object" || host === null) {
+    oneOf("host", host, ["page", "worker", "shared-worker"] as const);
+  } else if (!("port" in host) && !("postMessage" in host)) {
+    throw new TypeError("open: host is a Worker, a SharedWorker, or the kind of one");
+  }
+  if (host !== "page" && store !== "indexeddb") {
+    throw new TypeError('open: a worker hosts what is in the store "indexeddb"');
+  }
+  const downAfterMs = options.downAfterMs ?? 3000;
+  if (!Number.isInteger(downAfterMs) || downAfterMs < 100 || downAfterMs > 3_600_000) {
+    throw new TypeError("open: downAfterMs is a whole number from 100 to 3600000");
   }
   const { onProgress, onBlocked } = options;
   for (const [name, handler] of Object.entries({ onProgress, onBlocked })) {
@@ -134,6 +176,9 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
     databases,
     maxmemory,
     maxmemoryPolicy,
+    replica: options.replica ?? true,
+    leads: options.leads ?? true,
+    downAfterMs,
     onProgress,
     onBlocked,
   };

@@ -155,8 +155,8 @@ export class BytesRedis extends AsyncSurface<Uint8Array> {
 export interface Redis extends Commands<"promise"> {}
 export class Redis extends AsyncSurface<string> implements AsyncDisposable {
   /**
-   * The same commands without the promise, where this context owns the data. In a tab that does
-   * not, they throw a `READONLY` error.
+   * The same commands without the promise. Where another tab leads, this one's copy is read; writes
+   * throw a `READONLY` error there, and everything does in a tab without a copy.
    */
   readonly sync: SyncRedis;
   /** The same commands with `Uint8Array` for text. Names of a map stay text. */
@@ -179,6 +179,14 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
   /** Who has the data. */
   get role(): Role {
     return this.host.role;
+  }
+
+  /**
+   * Whether other contexts that open the same name share its data (`tabs`), or this one is its single
+   * owner: in memory, and where there are no Web Locks or no BroadcastChannel.
+   */
+  get topology(): "single" | "tabs" {
+    return this.host.topology;
   }
 
   /** Whether what was written is stored. */
@@ -227,7 +235,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
    * fields of hashes expire). It is written bit by bit while commands run; what they change meanwhile
    * is not in it. If the log is being rewritten, that is waited for.
    *
-   * @throws ReplyError `READONLY` in a tab that does not own the data.
+   * @throws ReplyError `READONLY` in a tab that does not lead.
    */
   exportRdb(options?: FileOptions): Promise<Blob> {
     return this.host.files.export(false, options);
@@ -246,8 +254,8 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
    * read bit by bit while commands run, and takes the place of what there was in one step; what was
    * written until then is gone with it. With a log, the promise resolves once all of it is stored.
    *
-   * @throws FileError if it cannot be loaded, ReplyError `READONLY` in a tab that does not own the
-   * data, or `MISCONF` if the store fails. Nothing has changed then, unless the store failed last.
+   * @throws FileError if it cannot be loaded, ReplyError `READONLY` in a tab that does not lead,
+   * or `MISCONF` if the store fails. Nothing has changed then, unless the store failed last.
    */
   importRdb(file: ImportSource, options?: ImportOptions): Promise<Imported> {
     return this.host.files.import(file, options);

@@ -33,8 +33,7 @@ export function askToPersist(): void {
  * Deletes what `name` has stored in IndexedDB, whatever state it is in. A name without a store is
  * none the worse.
  *
- * `force` takes the name from tabs that have it open: the instance that owns it ends with a
- * {@link StoreError} `FENCED`, the others go on with an empty store.
+ * `force` takes the name from tabs that have it open: they go on with an empty store.
  *
  * @throws StoreError `STORE_LOCKED` when another instance, here or in another tab, has it open;
  * `STORE_UNAVAILABLE` when there is no IndexedDB, or it refuses.

@@ -368,6 +368,7 @@ impl Engine {
         let mut reply = Vec::new();
         self.effects.begin_unit();
         let before = self.begin_part();
+        let outer = self.run_for(blocked.request);
         let parked = match self.resolve(&argv) {
             Ok(resolved) => {
                 let mut out = Writer::new(&mut reply, protocol);
@@ -375,6 +376,7 @@ impl Engine {
             }
             Err(_) => None,
         };
+        self.run_for(outer);
         if let Some(request) = blocked.request
             && parked.is_none()
         {

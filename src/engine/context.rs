@@ -29,6 +29,8 @@ pub struct Ctx<'a> {
     pub(super) parked: Option<Box<Parked>>,
     /// What the command has waited for, when it is run again.
     pub(super) resumed: Option<BlockOn>,
+    /// Whether what it takes out goes to a tab that may be gone before it has it.
+    pub(super) is_undoable: bool,
     /// Whether what the command looks up counts as used (CLIENT NO-TOUCH).
     uses: bool,
     /// The database that was selected when the command began.
@@ -43,7 +45,17 @@ impl<'a> Ctx<'a> {
     ) -> Self {
         let session = engine.sessions.get(session_id);
         let (db, uses) = session.map_or((0, true), |session| (session.db, !session.no_touch));
-        Self { engine, session_id, dirty: false, rewritten: false, parked: None, resumed, uses, db }
+        Self {
+            engine,
+            session_id,
+            dirty: false,
+            rewritten: false,
+            parked: None,
+            resumed,
+            is_undoable: false,
+            uses,
+            db,
+        }
     }
 
     /// The session that runs the command.

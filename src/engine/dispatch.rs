@@ -206,6 +206,9 @@ impl Engine {
         let start = out.position();
         let mut args = Args::new(argv, 1 + usize::from(resolved.container.is_some()));
         let mut context = Ctx::new(self, id, resumed);
+        if context.engine.requests.running.is_some() && resolved.command.has(flag::BLOCKING) {
+            context.is_undoable = context.may_block();
+        }
         let db = context.db_index();
         let result = match context.engine.ask_for_copies(resolved.command, db, argv) {
             Ok(()) => handler(&mut context, &mut args, out),
@@ -244,9 +247,23 @@ impl Engine {
         self.unwatch(id);
     }
 
+    /// Whether a key that the session watches has changed or expired since, or may have.
+    pub(super) fn is_touched(&self, id: SessionId) -> bool {
+        let now = self.now_ms();
+        self.sessions.get(id).is_some_and(|session| {
+            session.watch_lost
+                || session.watched.iter().any(|watch| {
+                    let db = self.keyspace.db(watch.db);
+                    db.watched_version(&watch.key) != watch.version
+                        || db.get(&watch.key).is_some_and(|object| object.is_expired(now))
+                })
+        })
+    }
+
     /// Lets go of watched keys.
     pub(super) fn unwatch(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
+        session.watch_lost = false;
         let watched = std::mem::take(&mut session.watched);
         for key in watched {
             self.keyspace.db_mut(key.db).unwatch(&key.key);

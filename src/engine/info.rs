@@ -178,7 +178,7 @@ fn stats(engine: &Engine, text: &mut String) {
 
 fn replication(engine: &Engine, text: &mut String) {
     field(text, "role", if engine.is_follower() { "slave" } else { "master" });
-    field(text, "connected_slaves", 0);
+    field(text, "connected_slaves", engine.replicas);
     field(text, "master_replid", &engine.run_id);
     field(text, "master_repl_offset", engine.effects.offset());
 }

@@ -43,12 +43,14 @@ pub mod requests;
 pub mod rng;
 mod room;
 pub mod session;
+pub mod session_state;
 pub mod snapshot;
 pub mod stats;
 pub mod status;
 pub mod syntax;
 pub mod table;
 pub mod types;
+mod undo;
 
 pub use connection::Connection;
 
@@ -120,6 +122,8 @@ pub struct Engine {
     pub persistence: PersistenceStatus,
     /// Random choices.
     pub rng: Rng,
+    /// How many others follow the effect stream, as the host tells it.
+    pub replicas: usize,
     /// Identifies this run (`INFO server`, `run_id`): 40 hexadecimal digits.
     pub run_id: String,
     /// When the engine was made: Unix time in microseconds.
@@ -176,6 +180,7 @@ impl Engine {
             requests: Requests::default(),
             persistence: PersistenceStatus::default(),
             rng,
+            replicas: 0,
             run_id,
             started_us: options.now_us,
             meter: options.meter,

@@ -4,12 +4,13 @@
 //! effect stream, together with a record of it: the last command of the unit is
 //!
 //! ```text
-//! LODIS.DONE tab seq acked commands-done replies
+//! LODIS.DONE tab seq acked commands-done replies [undo]
 //! ```
 //!
 //! which only those know who apply the stream. So whoever has the effects has the record, and after
 //! a failover the new leader answers with it. All requests up to `acked` were answered, and their
-//! records are forgotten; `LODIS.GONE tab` forgets all of a tab.
+//! records are forgotten; `LODIS.GONE tab` forgets all of a tab. What of them is to be undone then
+//! ([`super::undo`]) is in the same unit.
 //!
 //! A frame without effects (a message that somebody received is one) has no record: it may be executed
 //! again. But not after what the tab asked for later: as long as it is not acknowledged, its record
@@ -21,6 +22,7 @@
 use super::Engine;
 use super::effects::Effects;
 use super::session::SessionId;
+use super::undo;
 use std::collections::VecDeque;
 
 const DONE: &[u8] = b"LODIS.DONE";
@@ -44,31 +46,61 @@ pub struct Record {
     pub reply: Vec<u8>,
     /// Some replies are missing: no more are added.
     is_cut: bool,
-    /// How much of it is in the stream: commands, and bytes of replies.
-    streamed: (u32, usize),
+    /// How to put back what its blocking pops took out ([`super::undo`]).
+    undo: Vec<u8>,
+    streamed: Streamed,
+}
+
+/// How much of a record is in the stream: commands, and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Streamed {
+    done: u32,
+    reply: usize,
+    undo: usize,
 }
 
 impl Record {
-    fn add(&mut self, reply: &[u8], done: u32) {
+    fn add(&mut self, reply: &[u8], undo: &[u8], done: u32) {
         self.done = self.done.saturating_add(done);
         self.is_cut |= self.reply.try_reserve(reply.len()).is_err();
         if !self.is_cut {
             self.reply.extend_from_slice(reply);
         }
+        if self.undo.try_reserve(undo.len()).is_ok() {
+            self.undo.extend_from_slice(undo);
+        }
     }
 
     /// Forgets what is not in the stream.
     fn cut(&mut self) {
-        self.done = self.streamed.0;
-        self.reply.truncate(self.streamed.1);
+        self.done = self.streamed.done;
+        self.reply.truncate(self.streamed.reply);
+        self.undo.truncate(self.streamed.undo);
     }
 
     fn is_streamed(&self) -> bool {
-        self.streamed.0 == self.done
+        self.streamed.done == self.done
     }
 
     fn streamed_all(&mut self) {
-        self.streamed = (self.done, self.reply.len());
+        let (reply, undo) = (self.reply.len(), self.undo.len());
+        self.streamed = Streamed { done: self.done, reply, undo };
+    }
+
+    /// What is not in the stream: replies, and how to put back what was taken out.
+    fn unstreamed(&self) -> [&[u8]; 2] {
+        let Streamed { reply, undo, .. } = self.streamed;
+        [self.reply.get(reply..), self.undo.get(undo..)].map(Option::unwrap_or_default)
+    }
+
+    /// What is in the stream.
+    fn streamed(&self) -> [&[u8]; 2] {
+        let Streamed { reply, undo, .. } = self.streamed;
+        [self.reply.get(..reply), self.undo.get(..undo)].map(Option::unwrap_or_default)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<(u64, Self)>() + self.reply.capacity() + self.undo.capacity()
     }
 }
 
@@ -95,6 +127,9 @@ pub struct Requests {
     tabs: Vec<Tab>,
     /// The request of which commands are being run, and the session.
     open: Option<(RequestId, SessionId, Before)>,
+    /// The request that the command which is being run is a part of: that one, or of a session that
+    /// was blocked and is served meanwhile.
+    pub(super) running: Option<RequestId>,
     /// How many messages somebody has received.
     pub(super) messages: u64,
 }
@@ -120,7 +155,9 @@ impl Requests {
         self.tabs.get_mut(at)
     }
 
-    /// The replies to all requests of a tab up to this number have reached it.
+    /// The replies to all requests of a tab up to this number have reached it: their records are
+    /// forgotten, and nothing of them is undone. A leader may be told so at any time, apart from a
+    /// request; the stream tells it with the next record of the tab.
     pub fn acknowledge(&mut self, tab: u64, acked: u64) {
         let Some(tab) = self.tab(tab) else { return };
         tab.acked = tab.acked.max(acked);
@@ -132,19 +169,21 @@ impl Requests {
     /// What the stream has told: every request with a record in it, with that.
     pub fn iter(&self) -> impl Iterator<Item = (RequestId, u32, &[u8])> {
         self.tabs.iter().flat_map(|tab| {
-            let streamed = tab.records.iter().filter(|(_, record)| record.streamed.0 > 0);
+            let streamed = tab.records.iter().filter(|(_, record)| record.streamed.done > 0);
             streamed.map(|(seq, record)| {
-                let (done, len) = record.streamed;
-                let reply = record.reply.get(..len).unwrap_or_default();
-                (RequestId { tab: tab.number, seq: *seq }, done, reply)
+                (
+                    RequestId { tab: tab.number, seq: *seq },
+                    record.streamed.done,
+                    record.streamed()[0],
+                )
             })
         })
     }
 
-    /// Bytes of memory that the replies take up.
+    /// Bytes of memory that the records take up.
     pub(super) fn memory_bytes(&self) -> usize {
         let records = self.tabs.iter().flat_map(|tab| &tab.records);
-        records.map(|(_, record)| record.reply.capacity() + size_of::<(u64, Record)>()).sum()
+        records.map(|(_, record)| record.memory_bytes()).sum()
     }
 
     /// Forgets everything.
@@ -154,7 +193,7 @@ impl Requests {
 
     /// Forgets what is not in the stream, and what has begun.
     pub(super) fn forget_unrecorded(&mut self) {
-        self.open = None;
+        (self.open, self.running) = (None, None);
         let records = self.tabs.iter_mut().flat_map(|tab| &mut tab.records);
         records.for_each(|(_, record)| record.cut());
     }
@@ -178,10 +217,24 @@ impl Requests {
         self.tab_at(tab).ok().map(|at| self.tabs.remove(at))
     }
 
+    /// Where it is said how to put back what the command takes out that is being run.
+    pub(super) fn running_undo(&mut self) -> Option<&mut Vec<u8>> {
+        let id = self.running?;
+        self.known(id).map(|record| &mut record.undo)
+    }
+
+    /// The record of a request that is not acknowledged, of a tab that is not gone.
+    fn known(&mut self, id: RequestId) -> Option<&mut Record> {
+        let tab = self.tab(id.tab)?;
+        let at = tab.find(id.seq).ok()?;
+        tab.records.get_mut(at).map(|(_, record)| record)
+    }
+
     /// Adds what the stream, or a file, tells of a request.
-    fn add_streamed(&mut self, id: RequestId, reply: &[u8], done: u32) -> Option<()> {
+    fn add_streamed(&mut self, id: RequestId, reply: &[u8], undo: &[u8], done: u32) -> Option<()> {
+        undo::parse(undo)?;
         let record = self.record(id)?;
-        record.add(reply, done.checked_sub(record.done)?);
+        record.add(reply, undo, done.checked_sub(record.done)?);
         record.streamed_all();
         self.tab(id.tab)?.is_streamed = true;
         Some(())
@@ -194,14 +247,18 @@ impl Requests {
             if record.is_streamed() {
                 continue;
             }
-            if !effects.reserve(record.reply.len() - record.streamed.1) {
-                record.reply.truncate(record.streamed.1);
+            let [reply, undo] = record.unstreamed();
+            if !effects.reserve(reply.len() + undo.len()) {
+                let Streamed { reply, undo, .. } = record.streamed;
+                record.reply.truncate(reply);
+                record.undo.truncate(undo);
                 record.is_cut = true;
             }
-            let new = record.reply.get(record.streamed.1..).unwrap_or_default();
+            let [reply, undo] = record.unstreamed();
             let numbers = [tab, *seq, state.acked, record.done.into()];
             let [tab, seq, acked, done] = numbers.map(|number| number.to_string().into_bytes());
-            effects.append_record(&[DONE, &tab, &seq, &acked, &done, new]);
+            let argv = [DONE, &tab, &seq, &acked, &done, reply, undo];
+            effects.append_record(if undo.is_empty() { &argv[..6] } else { &argv });
             record.streamed_all();
             state.is_streamed = true;
         }
@@ -219,40 +276,72 @@ impl Requests {
     }
 
     fn apply_done(&mut self, argv: &[&[u8]]) -> Option<()> {
+        let (argv, undo) = match argv {
+            [argv @ .., undo] if argv.len() == 6 => (argv, *undo),
+            _ => (argv, &[][..]),
+        };
         let [_, tab, seq, acked, done, reply] = argv else { return None };
         let [tab, seq, acked] = [number(tab)?, number(seq)?, number(acked)?];
         let done = u32::try_from(number(done)?).ok()?;
-        self.add_streamed(RequestId { tab, seq }, reply, done)?;
+        self.add_streamed(RequestId { tab, seq }, reply, undo, done)?;
         self.acknowledge(tab, acked);
         Some(())
     }
 
-    /// The name of the words about a file that are records.
-    pub(super) const AUX: &str = "lodis-request";
+    /// The names of the words about a file that are records, and of those that say how to put back
+    /// what was taken out: they follow the record.
+    const AUX: &str = "lodis-request";
+    const AUX_UNDO: &str = "lodis-undo";
 
-    /// Every record in the stream as bytes.
-    pub(super) fn save(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.iter().map(|(id, done, reply)| {
-            let [tab, seq] = [id.tab, id.seq].map(u64::to_le_bytes);
-            [&tab, &seq, &done.to_le_bytes()[..], reply].concat()
-        })
+    /// Calls `write` with every record in the stream as words about a file, name and bytes, as long
+    /// as it answers true; whether it always has.
+    pub(super) fn save(&self, mut write: impl FnMut(&str, &[u8]) -> bool) -> bool {
+        for tab in &self.tabs {
+            for (seq, record) in &tab.records {
+                let [reply, undo] = record.streamed();
+                let [tab, seq] = [tab.number, *seq].map(u64::to_le_bytes);
+                let done = &record.streamed.done.to_le_bytes()[..];
+                if record.streamed.done > 0
+                    && !(write(Self::AUX, &[&tab, &seq, done, reply].concat())
+                        && (undo.is_empty() || write(Self::AUX_UNDO, &[&tab, &seq, undo].concat())))
+                {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// Puts what [`Requests::save`] gave in the place of all records; `aux` is all that a file tells
     /// about itself. Whether it was well formed.
     pub fn load(&mut self, aux: &[(Vec<u8>, Vec<u8>)]) -> bool {
         self.clear();
-        let saved = aux.iter().filter(|(name, _)| name == Self::AUX.as_bytes());
-        saved.map(|(_, saved)| self.load_one(saved)).all(|loaded| loaded.is_some())
+        let mut loaded = aux.iter().map(|(name, saved)| match name.as_slice() {
+            name if name == Self::AUX.as_bytes() => self.load_record(saved),
+            name if name == Self::AUX_UNDO.as_bytes() => self.load_undo(saved),
+            _ => Some(()),
+        });
+        loaded.all(|loaded| loaded.is_some())
     }
 
-    fn load_one(&mut self, saved: &[u8]) -> Option<()> {
-        let (tab, rest) = saved.split_first_chunk()?;
-        let (seq, rest) = rest.split_first_chunk()?;
+    fn load_record(&mut self, saved: &[u8]) -> Option<()> {
+        let (id, rest) = split_id(saved)?;
         let (done, reply) = rest.split_first_chunk()?;
-        let [tab, seq] = [*tab, *seq].map(u64::from_le_bytes);
-        self.add_streamed(RequestId { tab, seq }, reply, u32::from_le_bytes(*done))
+        self.add_streamed(id, reply, &[], u32::from_le_bytes(*done))
     }
+
+    fn load_undo(&mut self, saved: &[u8]) -> Option<()> {
+        let (id, undo) = split_id(saved)?;
+        let done = self.find(id)?.done;
+        self.add_streamed(id, &[], undo, done)
+    }
+}
+
+fn split_id(saved: &[u8]) -> Option<(RequestId, &[u8])> {
+    let (tab, rest) = saved.split_first_chunk()?;
+    let (seq, rest) = rest.split_first_chunk()?;
+    let [tab, seq] = [*tab, *seq].map(u64::from_le_bytes);
+    Some((RequestId { tab, seq }, rest))
 }
 
 fn number(word: &[u8]) -> Option<u64> {
@@ -270,12 +359,14 @@ impl Engine {
         self.requests.acknowledge(id.tab, acked);
         self.effects.hold();
         self.requests.open = Some((id, session, self.begin_part()));
+        self.requests.running = Some(id);
     }
 
     /// Ends what [`Engine::begin_request`] began: so many commands are done, and these are their
     /// replies. If one blocks, which is not among them, it ends the next part: when it is answered.
     pub fn end_request(&mut self, reply: &[u8], done: u32) {
         let Some((id, session, before)) = self.requests.open.take() else { return };
+        self.requests.running = None;
         self.end_part(id, reply, done, before);
         self.effects.release();
         let session = self.sessions.get_mut(session);
@@ -284,13 +375,27 @@ impl Engine {
         }
     }
 
-    /// Forgets the records of a tab, which is gone.
+    /// Forgets the records of a tab, which is gone, and what it still waits for; what its blocking
+    /// pops took out, and it has not acknowledged, is put back ([`super::undo`]), the latest first. All
+    /// of that is one unit. Not to be called while a request is open.
     pub fn forget_tab(&mut self, tab: u64) {
-        if self.requests.remove(tab).is_some_and(|state| state.is_streamed) {
-            self.effects.begin_unit();
-            self.effects.append_record(&[GONE, itoa::Buffer::new().format(tab).as_bytes()]);
-            self.effects.end_unit();
+        let blocked: Vec<SessionId> = self.blocked().collect();
+        for id in blocked {
+            let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
+            let request = blocked.and_then(|blocked| blocked.request);
+            if request.is_some_and(|request| request.tab == tab) {
+                self.unpark(id);
+            }
         }
+        let Some(state) = self.requests.remove(tab) else { return };
+        self.effects.hold();
+        if state.is_streamed {
+            self.effects.append_record(&[GONE, itoa::Buffer::new().format(tab).as_bytes()]);
+        }
+        if !self.follower {
+            self.put_back(state.records.iter().map(|(_, record)| record.undo.as_slice()));
+        }
+        self.effects.release();
     }
 
     /// A part of a request begins, in a unit that has begun.
@@ -310,9 +415,8 @@ impl Engine {
     /// A part of a request has ended, without effects.
     pub(super) fn note_part(&mut self, id: RequestId, reply: &[u8], done: u32) {
         // Who has acknowledged it does not want it any more; a tab that is gone wants nothing.
-        let Some(tab) = self.requests.tab(id.tab) else { return };
-        if let Some((_, record)) = tab.find(id.seq).ok().and_then(|at| tab.records.get_mut(at)) {
-            record.add(reply, done);
+        if let Some(record) = self.requests.known(id) {
+            record.add(reply, &[], done);
         }
     }
 }

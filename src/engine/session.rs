@@ -73,10 +73,14 @@ pub struct Session {
     /// The command that waits, if the session is blocked: until it has been answered, the session
     /// runs nothing else.
     pub blocked: Option<Box<Blocked>>,
+    /// Whether its host asks for its messages by its number alone.
+    pub is_remote: bool,
     /// Whether commands that would block answer that they found nothing, as in a transaction.
     pub deny_blocking: bool,
     /// Keys under WATCH.
     pub watched: Vec<WatchedKey>,
+    /// A WATCH was in force at a leader that is gone: the keys count as changed.
+    pub(super) watch_lost: bool,
     /// Subscribed channels.
     pub channels: Vec<Key>,
     /// Subscribed patterns.
@@ -111,8 +115,10 @@ impl Session {
             queue: None,
             executing: false,
             blocked: None,
+            is_remote: false,
             deny_blocking: false,
             watched: Vec::new(),
+            watch_lost: false,
             channels: Vec::new(),
             patterns: Vec::new(),
             shard_channels: Vec::new(),
@@ -242,12 +248,19 @@ impl Sessions {
         !self.with_messages.is_empty()
     }
 
-    /// The messages of the session that has waited longest; none at all if it was killed.
+    /// The messages of the session that has waited longest and is not remote; none at all if it was
+    /// killed.
     pub fn take_messages(&mut self) -> Option<(SessionId, Vec<u8>)> {
-        let id =
-            if self.with_messages.is_empty() { None } else { Some(self.with_messages.remove(0)) }?;
+        let is_here = |id: &SessionId| self.get(*id).is_some_and(|session| !session.is_remote);
+        let at = self.with_messages.iter().position(is_here)?;
+        let id = self.with_messages.remove(at);
         let session = self.get_mut(id)?;
         Some((id, std::mem::take(&mut session.outbox)))
+    }
+
+    /// Whether this session has messages waiting, or was killed.
+    pub fn has_messages(&self, id: SessionId) -> bool {
+        self.with_messages.contains(&id)
     }
 
     /// The messages of one session, which may be none.

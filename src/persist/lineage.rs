@@ -35,9 +35,15 @@ impl Lineage {
         later.clone().count() < REMEMBERED && later.clone().all(|leader| offset <= leader.begin)
     }
 
-    /// Whether the leader of `epoch` is remembered.
-    pub fn remembers(&self, epoch: u64) -> bool {
-        self.leaders.iter().any(|leader| leader.epoch == epoch)
+    /// The lineage of what there is of the stream before `offset`: of leaders that began later it has
+    /// nothing.
+    pub fn until(&self, offset: u64) -> Self {
+        let later = self.leaders.iter().take_while(|leader| leader.begin > offset).count();
+        let mut leaders = self.leaders;
+        leaders.rotate_left(later.min(REMEMBERED - 1));
+        // Those that were forgotten are not to look as if there had been none.
+        leaders[REMEMBERED - later.min(REMEMBERED - 1)..].fill(self.leaders[REMEMBERED - 1]);
+        Self { leaders }
     }
 
     /// The lineage of a leader that goes on with this stream at `begin`.
@@ -88,5 +94,18 @@ mod tests {
             (7..=6 + REMEMBERED as u64).fold(third, |before, epoch| before.succeeded(epoch, 200));
         assert!(!last.admits(6, 50), "too long ago to be known");
         assert!(last.admits(7, 50));
+    }
+
+    #[test]
+    fn what_ends_early_is_not_of_later_leaders() {
+        let none = Lineage::default();
+        let two = none.succeeded(3, 10).succeeded(5, 100);
+        assert_eq!((two.until(100), two.until(99)), (two, none.succeeded(3, 10)));
+        assert_eq!(two.until(9), none);
+        let all = (1..=2 * REMEMBERED as u64).fold(none, |all, epoch| all.succeeded(epoch, epoch));
+        let part = all.until(13);
+        assert_eq!((part.epoch(), part.admits(13, 20), part.admits(9, 10)), (13, true, true));
+        assert!(!part.admits(8, 1), "nobody knows");
+        assert_eq!(all.until(2).epoch(), 9, "the first that is known");
     }
 }

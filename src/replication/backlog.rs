@@ -3,21 +3,49 @@
 use std::collections::VecDeque;
 
 /// How much is kept of what is stored, in bytes.
-pub const KEEP_LEN: usize = 1024 * 1024;
+pub const KEEP_LEN: u64 = 1024 * 1024;
+/// How much is kept for somebody who is loading the stream up to an earlier offset, in bytes.
+pub const PINNED_LEN: u64 = 16 * 1024 * 1024;
 
 /// Stretches of the stream, one after the other, with nothing missing. A stretch can be read by itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backlog {
     stretches: VecDeque<Vec<u8>>,
     /// The offset of the first byte that is kept.
     start: u64,
     /// The offset after the last byte.
     end: u64,
-    /// Everything before this offset is in the store.
+    /// Everything before this offset is in the store; it may be earlier than what is kept.
     stored: u64,
+    /// What follows is not going to be stored.
+    unrecorded: bool,
+    /// Somebody is going to ask for what follows this offset.
+    pin: Option<u64>,
+    keep_len: u64,
+    pinned_len: u64,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self::new(KEEP_LEN, PINNED_LEN)
+    }
 }
 
 impl Backlog {
+    /// An empty one with other limits than [`KEEP_LEN`] and [`PINNED_LEN`].
+    pub fn new(keep_len: u64, pinned_len: u64) -> Self {
+        Self {
+            stretches: VecDeque::new(),
+            start: 0,
+            end: 0,
+            stored: 0,
+            unrecorded: false,
+            pin: None,
+            keep_len,
+            pinned_len,
+        }
+    }
+
     /// The offset of the first byte that is kept.
     pub fn start(&self) -> u64 {
         self.start
@@ -33,9 +61,28 @@ impl Backlog {
         self.stored
     }
 
-    /// Forgets everything; the stream goes on at `offset`, and is stored up to there.
-    pub fn reset(&mut self, offset: u64) {
-        *self = Self { start: offset, end: offset, stored: offset, ..Self::default() };
+    /// Whether what follows is going to be stored.
+    pub fn is_recorded(&self) -> bool {
+        !self.unrecorded
+    }
+
+    /// Forgets everything; the stream goes on at `offset`, and is stored up to `stored`.
+    pub fn reset(&mut self, offset: u64, stored: u64) {
+        self.stretches.clear();
+        (self.start, self.end, self.stored) = (offset, offset, stored.min(offset));
+        self.pin = None;
+    }
+
+    /// What follows is going to be stored, or not: nothing waits for the store then.
+    pub fn set_recorded(&mut self, recorded: bool) {
+        self.unrecorded = !recorded;
+        self.trim();
+    }
+
+    /// Somebody is going to ask for what follows this offset.
+    pub fn set_pin(&mut self, pin: Option<u64>) {
+        self.pin = pin;
+        self.trim();
     }
 
     /// Takes the next stretch.
@@ -69,8 +116,10 @@ impl Backlog {
     fn trim(&mut self) {
         while let Some(first) = self.stretches.front() {
             let after = self.start + first.len() as u64;
-            let kept = self.end - after;
-            if after > self.stored || kept < KEEP_LEN as u64 {
+            let is_stored = after <= self.stored || self.unrecorded;
+            let is_pinned =
+                self.pin.is_some_and(|pin| after > pin && self.end - pin <= self.pinned_len);
+            if !is_stored || is_pinned || self.end - after < self.keep_len {
                 return;
             }
             self.start = after;
@@ -83,20 +132,60 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_stored_goes_beyond_a_mebibyte() {
-        let mut backlog = Backlog::default();
-        backlog.reset(10);
+    /// A backlog from 10 on, with five stretches of 50 bytes.
+    fn backlog() -> Backlog {
+        let mut backlog = Backlog::new(100, 200);
+        backlog.reset(10, 10);
         for _ in 0..5 {
-            backlog.push(vec![0; KEEP_LEN / 2]);
+            backlog.push(vec![0; 50]);
         }
-        assert_eq!((backlog.start(), backlog.end()), (10, 10 + 5 * KEEP_LEN as u64 / 2));
+        backlog
+    }
+
+    #[test]
+    fn what_is_stored_goes_when_there_is_enough() {
+        let mut backlog = backlog();
+        assert_eq!((backlog.start(), backlog.end()), (10, 260));
         backlog.set_stored(backlog.end());
-        assert_eq!(backlog.start(), 10 + 3 * KEEP_LEN as u64 / 2);
+        assert_eq!(backlog.start(), 160);
         assert!(backlog.since(10).is_none());
-        assert_eq!(backlog.since(backlog.start()).map(|all| all.len()), Some(2));
-        assert!(backlog.since(backlog.start() + 1).is_none());
-        assert_eq!(backlog.since(backlog.end()), Some(Vec::new()));
-        assert!(backlog.since(backlog.end() + 1).is_none());
+        assert_eq!(backlog.since(160).map(|all| all.len()), Some(2));
+        assert!(backlog.since(161).is_none());
+        assert_eq!(backlog.since(260), Some(Vec::new()));
+        assert!(backlog.since(261).is_none());
+    }
+
+    #[test]
+    fn what_is_never_stored_goes_as_well() {
+        let mut backlog = backlog();
+        backlog.set_recorded(false);
+        assert_eq!((backlog.start(), backlog.stored()), (160, 10));
+        backlog.set_recorded(true);
+        backlog.push(vec![0; 500]);
+        assert_eq!(backlog.start(), 160);
+    }
+
+    #[test]
+    fn what_is_pinned_stays_for_a_while() {
+        let mut backlog = backlog();
+        backlog.set_pin(Some(110));
+        backlog.set_stored(backlog.end());
+        assert_eq!(backlog.start(), 110);
+        backlog.push(vec![0; 50]);
+        backlog.set_stored(310);
+        assert_eq!(backlog.start(), 110);
+        backlog.push(vec![0; 1]);
+        assert_eq!(backlog.start(), 210, "it was too much");
+        backlog.set_pin(None);
+        assert_eq!(backlog.start(), 210);
+    }
+
+    #[test]
+    fn it_may_begin_after_what_is_stored() {
+        let mut backlog = backlog();
+        backlog.reset(500, 400);
+        backlog.push(vec![0; 500]);
+        assert_eq!((backlog.start(), backlog.stored()), (500, 400));
+        assert!(backlog.since(400).is_none());
     }
 }

@@ -11,8 +11,8 @@ const TAIL_MS: i64 = 300;
 
 #[derive(Default)]
 pub(super) struct Candidate {
-    /// The store is this tab's.
-    pub(super) claimed: bool,
+    /// Where the store is in the stream, once it is this tab's.
+    store: Option<Position>,
     /// Tabs that have not said what they have.
     waiting: Vec<u64>,
     /// What the others have said that they have.
@@ -33,6 +33,11 @@ impl Peer {
     pub fn lock_granted(&mut self) {
         match self.role {
             Role::Follower(_) => {
+                self.end_snapshots();
+                self.end_sync();
+                self.doubt_replies();
+                // Whether there is a better copy is to be seen.
+                self.is_stale = false;
                 self.role = Role::Candidate(Candidate::default());
                 self.actions.push_back(Action::Claim(self.backlog.stored()));
                 self.pong();
@@ -44,20 +49,36 @@ impl Peer {
 
     /// The store is this tab's.
     pub fn claimed(&mut self, claimed: Claimed) {
+        self.end_sync();
         let Role::Candidate(candidate) = &mut self.role else { return };
-        candidate.claimed = true;
         self.term = self.term.max(claimed.epoch);
-        let store = claimed.lineage;
-        let reaches = claimed.start.max(claimed.end);
-        let mine = self.position().filter(|mine| mine.offset >= reaches);
-        let is_kept = mine.is_some_and(|mine| mine.is_of(&store));
-        if is_kept {
-            // The leaders that the store has heard of since count, too.
-            self.lineage = Some(store);
-            self.backlog.set_stored(claimed.end);
+        let end = claimed.start.max(claimed.end);
+        let store = Position { lineage: claimed.lineage.until(end), offset: end };
+        // It may have been claimed before, for somebody who was robbed since: all are asked again.
+        *candidate = Candidate { store: Some(store), ..Candidate::default() };
+        match self.position() {
+            Some(mine) if mine.offset >= end && mine.is_of(&claimed.lineage) => {
+                // The leaders that the store has heard of since count, too.
+                self.lineage = Some(claimed.lineage.until(mine.offset));
+                self.backlog.set_stored(claimed.end);
+                self.actions.push_back(Action::AskTabs);
+            }
+            // The last leader was to be stored anew, or not at all.
+            Some(mine) if mine.rank() > store.rank() => self.actions.push_back(Action::AskTabs),
+            _ => self.load_anew(),
+        }
+    }
+
+    /// The copy is the one of the store, or of another tab.
+    pub(super) fn loaded_as_candidate(&mut self, is_synced: bool, now_ms: i64) {
+        let position = self.position();
+        let Role::Candidate(candidate) = &mut self.role else { return };
+        if is_synced {
+            candidate.source = None;
+            self.choose(now_ms);
+        } else if candidate.store.is_some() {
+            candidate.store = position;
             self.actions.push_back(Action::AskTabs);
-        } else {
-            self.load_anew();
         }
     }
 
@@ -67,6 +88,7 @@ impl Peer {
         let Role::Candidate(candidate) = &mut self.role else { return };
         candidate.waiting = tabs.iter().copied().filter(|other| *other != tab).collect();
         candidate.haves.clear();
+        candidate.source = None;
         candidate.until = Some(now_ms.saturating_add(GATHER_MS));
         let gather = self.message(Kind::Gather);
         self.actions.push_back(Action::Send(gather));
@@ -76,6 +98,7 @@ impl Peer {
     pub(super) fn receive_as_candidate(&mut self, message: Message, now_ms: i64) {
         let term = self.term;
         let end = self.backlog.end();
+        let is_syncing = self.is_syncing();
         let Role::Candidate(candidate) = &mut self.role else { return };
         let is_source = candidate.source.is_some_and(|(source, _)| source == message.from);
         match message.kind {
@@ -86,6 +109,7 @@ impl Peer {
                 }
                 self.choose_if_complete(now_ms);
             }
+            Kind::Tail if is_syncing => {}
             Kind::Tail if is_source && message.epoch == term && message.offset == end => {
                 candidate.until = Some(now_ms.saturating_add(TAIL_MS));
                 if !message.payload.is_empty() {
@@ -96,8 +120,9 @@ impl Peer {
                     self.tail_ended(now_ms);
                 }
             }
-            // It has no longer what it said, or what is here does not fit.
-            Kind::Tail if is_source && message.epoch == term => self.drop_source(now_ms),
+            // It does not have all that lacks here.
+            Kind::Tail if is_source && message.epoch == term => self.sync_from_source(now_ms),
+            Kind::Snapshot | Kind::Piece => self.sync_answered(message, now_ms),
             Kind::Hello | Kind::Ping => self.pong(),
             Kind::Bye => {
                 candidate.waiting.retain(|tab| *tab != message.from);
@@ -144,15 +169,28 @@ impl Peer {
         candidate.until = None;
         let best = candidate.haves.iter().copied().max_by_key(|(_, position)| position.rank());
         let Some((tab, best)) = best.filter(|(_, best)| best.rank() > mine.rank()) else {
-            return self.lead(now_ms);
+            return match candidate.store {
+                Some(store) => self.lead(store, now_ms),
+                None => self.step_down(now_ms),
+            };
         };
-        if !mine.is_of(&best.lineage) {
-            // What this copy has is not in the stream any more; what the store has is.
-            return self.load_anew();
-        }
         candidate.source = Some((tab, best));
+        if !mine.is_of(&best.lineage) {
+            // What this copy has is not in the stream any more.
+            return self.sync_from_source(now_ms);
+        }
         candidate.until = Some(now_ms.saturating_add(TAIL_MS));
         self.send_to(tab, Kind::Want, 0, mine.offset, Vec::new());
+    }
+
+    /// Asks the source for everything.
+    fn sync_from_source(&mut self, now_ms: i64) {
+        let Role::Candidate(candidate) = &mut self.role else { return };
+        let Some((tab, position)) = candidate.source else { return };
+        candidate.until = None;
+        // What it has sent before is for nobody.
+        self.greeting += 1;
+        self.sync_from(tab, position.lineage, now_ms);
     }
 
     pub(super) fn load_anew(&mut self) {
@@ -175,7 +213,8 @@ impl Peer {
     }
 
     /// The source is silent, or has left.
-    fn drop_source(&mut self, now_ms: i64) {
+    pub(super) fn drop_source(&mut self, now_ms: i64) {
+        self.end_sync();
         let Role::Candidate(candidate) = &mut self.role else { return };
         if let Some((tab, _)) = candidate.source.take() {
             candidate.haves.retain(|(other, _)| *other != tab);

@@ -1,52 +1,21 @@
 //! A tab that another one leads: it finds the leader, follows its stream, and forwards what it cannot
 //! answer itself.
 
+use super::loading::Loading;
 use super::message::{Greeting, Kind, Message, Welcome};
 use super::peer::{Action, Peer, Role};
-use crate::persist::lineage::Lineage;
 
 /// How long a tab waits for a welcome before it says hello again, in milliseconds.
 const HELLO_MS: i64 = 250;
 
-/// What a session is to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// The database that it has selected.
-    pub database: u32,
-    /// Commands, as the facade takes them.
-    pub frame: Vec<u8>,
-}
-
-impl Call {
-    fn encode(&self) -> Vec<u8> {
-        [&self.database.to_le_bytes(), self.frame.as_slice()].concat()
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (database, frame) = bytes.split_first_chunk()?;
-        Some(Self { database: u32::from_le_bytes(*database), frame: frame.to_vec() })
-    }
-}
-
 /// A request of this tab.
 pub(super) struct Pending {
-    pub(super) call: Call,
+    pub(super) call: Vec<u8>,
     pub(super) blocks: bool,
     /// A leader may have run it.
     pub(super) sent: bool,
-    /// It was run here, while this tab led, in this epoch; its effects end at this offset.
-    pub(super) executed: Option<(u64, u64)>,
-    /// That is in the stream, as it is now: another leader may have left it out, and one after that not
-    /// have heard of that.
-    pub(super) kept: bool,
     /// Its reply, which is to wait until the copy has come to this offset.
     pub(super) reply: Option<(u64, Vec<u8>)>,
-}
-
-impl Pending {
-    fn new(call: Call, blocks: bool, executed: Option<(u64, u64)>) -> Self {
-        Self { call, blocks, sent: false, executed, kept: false, reply: None }
-    }
 }
 
 #[derive(Default)]
@@ -70,16 +39,15 @@ impl Follower {
 }
 
 impl Peer {
-    /// Has the leader run commands. `seq` rises from request to request.
-    pub fn request(&mut self, seq: u64, call: Call, blocks: bool, now_ms: i64) {
-        self.ask(seq, Pending::new(call, blocks, None), now_ms);
-    }
-
-    /// After [`Action::Follow`]: this tab has run commands itself, with effects up to `offset`, and has
-    /// not acknowledged them. What comes of it: [`Action::Kept`], or a reply of another leader.
-    pub fn executed(&mut self, seq: u64, call: Call, offset: u64, now_ms: i64) {
-        let executed = self.lineage.map(|lineage| (lineage.epoch(), offset));
-        self.ask(seq, Pending::new(call, false, executed), now_ms);
+    /// Has the leader run something. `seq` rises from request to request.
+    pub fn request(&mut self, seq: u64, call: Vec<u8>, blocks: bool, now_ms: i64) {
+        self.last_seq = self.last_seq.max(seq);
+        self.pending.insert(seq, Pending { call, blocks, sent: false, reply: None });
+        match &mut self.role {
+            Role::Leader(leader) if leader.serves => self.run_own_if_sure(seq, now_ms),
+            Role::Follower(Follower { leader: Some(_), .. }) => self.forward(seq, now_ms),
+            _ => {}
+        }
     }
 
     /// Ends the blocking of a request: it will be replied to soon, whatever it comes to.
@@ -100,17 +68,6 @@ impl Peer {
         }
     }
 
-    fn ask(&mut self, seq: u64, pending: Pending, now_ms: i64) {
-        self.last_seq = self.last_seq.max(seq);
-        let is_new = pending.executed.is_none();
-        self.pending.insert(seq, pending);
-        match &mut self.role {
-            Role::Leader(leader) if leader.serves => self.run_own(seq),
-            Role::Follower(Follower { leader: Some(_), .. }) if is_new => self.forward(seq, now_ms),
-            _ => {}
-        }
-    }
-
     /// Sends a request to the leader.
     fn forward(&mut self, seq: u64, now_ms: i64) {
         let acked = self.acked();
@@ -119,12 +76,9 @@ impl Peer {
             return;
         };
         follower.waiting_since.get_or_insert(now_ms);
-        if let Some((_, offset)) = pending.executed.filter(|_| pending.kept) {
-            return self.send_to(leader, Kind::Await, seq, offset, Vec::new());
-        }
         pending.sent = true;
         let kind = if pending.blocks { Kind::Block } else { Kind::Request };
-        let payload = pending.call.encode();
+        let payload = pending.call.clone();
         self.send_to(leader, kind, seq, acked, payload);
     }
 
@@ -137,6 +91,8 @@ impl Peer {
     /// Looks for the leader again: what answers an older greeting counts for nothing.
     pub(super) fn greet_anew(&mut self, now_ms: i64) {
         self.greeting += 1;
+        self.end_sync();
+        self.doubt_replies();
         if let Role::Follower(follower) = &mut self.role {
             let waiting_since = follower.waiting_since.or(Some(now_ms));
             *follower = Follower { waiting_since, ..Follower::default() };
@@ -147,8 +103,8 @@ impl Peer {
     fn greet(&mut self, now_ms: i64) {
         let Role::Follower(follower) = &mut self.role else { return };
         follower.hello_at = Some(now_ms.saturating_add(HELLO_MS));
-        let greeting =
-            Greeting { replica: self.settings.replica, position: self.position() }.encode();
+        let (replica, loads) = (self.settings.replica, !self.cannot_load);
+        let greeting = Greeting { replica, position: self.position(), loads }.encode();
         let mut hello = self.message(Kind::Hello);
         // A leader of an epoch that was not heard of yet is to hear it, too.
         hello.epoch = 0;
@@ -200,6 +156,12 @@ impl Peer {
                 self.send_since(message.from, Kind::Tail, 0, message.offset);
                 self.send_to(message.from, Kind::Tail, 1, self.backlog.end(), Vec::new());
             }
+            Kind::Sync if message.epoch == self.term => self.sync_came(&message, now_ms),
+            Kind::Snapshot | Kind::Piece if is_leader => {
+                self.heard(now_ms);
+                self.sync_answered(message, now_ms);
+            }
+            Kind::Bye => self.forget_receiver(message.from),
             // Whoever is about to lead is there, and needs time.
             Kind::Pong => self.heard(now_ms),
             Kind::Effects if is_leader => {
@@ -235,13 +197,11 @@ impl Peer {
             return;
         }
         *follower = Follower { leader: Some(leader), ..Follower::default() };
-        self.review(&welcome.lineage);
+        self.end_snapshots();
         if !goes_on && is_replica {
-            self.forget_copy();
-            if !self.loading {
-                self.load();
-            }
+            self.replace_copy(leader, welcome, now_ms);
         } else {
+            self.is_stale = false;
             self.lineage = is_replica.then_some(welcome.lineage);
             // What the leader had when it said welcome is on its way.
             self.readable_from = self.readable_from.min(end);
@@ -261,31 +221,40 @@ impl Peer {
         }
     }
 
+    /// The copy does not go on: another one is loaded.
+    fn replace_copy(&mut self, leader: u64, welcome: Welcome, now_ms: i64) {
+        if !welcome.from_store {
+            self.withhold_copy();
+            self.is_stale = true;
+            return self.sync_from(leader, welcome.lineage, now_ms);
+        }
+        self.forget_copy();
+        if !matches!(self.loading, Loading::Store) {
+            self.load();
+        }
+    }
+
     /// The copy is not one of the stream, or too old.
     pub(super) fn forget_copy(&mut self) {
+        self.withhold_copy();
+        self.lineage = None;
+    }
+
+    /// Forgets replies that were true later than where the copy is: whether the stream comes to that is
+    /// not known any more.
+    pub(super) fn doubt_replies(&mut self) {
+        let end = if self.is_stale { None } else { self.position().map(|mine| mine.offset) };
+        for (_, pending) in self.pending.iter_mut() {
+            pending.reply = pending.reply.take().filter(|(at, _)| Some(*at) <= end);
+        }
+    }
+
+    /// The copy is not to be read.
+    fn withhold_copy(&mut self) {
         for (_, pending) in self.pending.iter_mut() {
             pending.reply = None;
         }
-        self.lineage = None;
         self.readable_from = u64::MAX;
-    }
-
-    /// Decides what has become of requests that this tab has run itself when it led, now that the
-    /// stream has a leader.
-    pub(super) fn review(&mut self, stream: &Lineage) {
-        let executed: Vec<(u64, (u64, u64))> = self
-            .pending
-            .iter()
-            .filter_map(|(seq, pending)| Some((*seq, pending.executed?)))
-            .collect();
-        for (seq, (epoch, offset)) in executed {
-            if !stream.remembers(epoch) {
-                // Who led in between cannot be told any more.
-                self.give_up(seq, Action::Lost(seq));
-            } else if let Some(pending) = self.pending.get_mut(&seq) {
-                pending.kept = stream.admits(epoch, offset);
-            }
-        }
     }
 
     /// What was run of what this tab has sent, nobody knows any more.
@@ -293,17 +262,13 @@ impl Peer {
         let sent: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| pending.sent).map(|(seq, _)| *seq).collect();
         for seq in sent {
-            self.give_up(seq, Action::Lost(seq));
+            self.pending.remove(&seq);
+            self.actions.push_back(Action::Lost(seq));
         }
     }
 
-    fn give_up(&mut self, seq: u64, action: Action) {
-        self.pending.remove(&seq);
-        self.actions.push_back(action);
-    }
-
     fn effects_came(&mut self, message: Message, now_ms: i64) {
-        if self.lineage.is_none() {
+        if self.lineage.is_none() || self.is_stale {
             return;
         }
         let end = self.backlog.end();
@@ -315,11 +280,13 @@ impl Peer {
             self.backlog.push(message.payload);
         }
         self.backlog.set_stored(message.seq);
+        self.backlog.set_recorded(message.greeting != 1);
     }
 
     /// A candidate asks what this tab has got. From now on nobody else is listened to.
     fn tell_position(&mut self, candidate: u64, now_ms: i64) {
         let payload = self.position().map(|position| position.encode()).unwrap_or_default();
+        self.end_snapshots();
         self.greet_anew(now_ms);
         self.heard(now_ms);
         self.send_to(candidate, Kind::Have, 0, 0, payload);
@@ -337,14 +304,8 @@ impl Peer {
             .map(|(seq, _)| *seq)
             .collect();
         for seq in ready {
-            match self.pending.remove(&seq) {
-                Some(Pending { kept: true, .. }) => {
-                    self.actions.push_back(Action::Kept(seq));
-                }
-                Some(Pending { reply: Some((_, reply)), .. }) => {
-                    self.actions.push_back(Action::Reply(seq, reply));
-                }
-                _ => {}
+            if let Some(Pending { reply: Some((_, reply)), .. }) = self.pending.remove(&seq) {
+                self.actions.push_back(Action::Reply(seq, reply));
             }
         }
         if self.pending.is_empty()

@@ -1,9 +1,9 @@
 //! The tab that leads: it runs what the others ask for, and tells them every effect.
 
-use super::follower::Call;
 use super::message::{Greeting, Kind, Message, Welcome};
-use super::peer::{Action, Peer, Role, Run};
+use super::peer::{Action, Peer, Recording, Role, Run};
 use crate::collections::Sorted;
+use crate::persist::lineage::{Lineage, Position};
 
 /// The latest tabs that are remembered to have gone for good.
 const GONE_MAX: usize = 256;
@@ -13,7 +13,9 @@ pub(super) struct Leader {
     /// The store knows that this tab leads, and from which offset on: no copy that ends otherwise can
     /// become the stream any more.
     pub(super) serves: bool,
-    /// The tabs that have a session here, and whether each holds a copy.
+    /// The lineage without this reign.
+    pub(super) before: Option<Lineage>,
+    /// The tabs that have a session here, and whether each holds a copy, or is going to.
     followers: Sorted<u64, bool>,
     /// Requests that have not been answered, by tab and number, and the greeting that they followed.
     running: Sorted<(u64, u64), u64>,
@@ -23,21 +25,29 @@ pub(super) struct Leader {
     turned_ms: i64,
     /// Requests that came since, when that was too long ago.
     held: Vec<Message>,
+    /// This tab's own of that kind.
+    held_own: Vec<u64>,
 }
 
 impl Peer {
-    /// Goes on with the stream, as its leader, once the store has been told.
-    pub(super) fn lead(&mut self, now_ms: i64) {
-        let Some(lineage) = self.lineage else { return self.step_down(now_ms) };
-        let (stored, offset) = (self.backlog.stored(), self.backlog.end());
-        let Some(tail) = self.backlog.since(stored) else { return self.load_anew() };
+    /// Goes on with the stream, as its leader, once the store has been told, which has come to `store`.
+    pub(super) fn lead(&mut self, store: Position, now_ms: i64) {
+        let Some(before) = self.position().map(|position| position.lineage) else {
+            return self.step_down(now_ms);
+        };
+        let offset = self.backlog.end();
+        let known = self.backlog.since(store.offset).filter(|_| store.is_of(&before));
+        let anew = known.is_none();
+        let stored = if anew { offset } else { store.offset };
+        let tail = known.unwrap_or_default();
         let tail = tail.into_iter().map(|(_, stretch)| stretch.to_vec()).collect();
-        let lineage = lineage.succeeded(self.term, offset);
-        self.review(&lineage);
+        let lineage = before.succeeded(self.term, offset);
         self.lineage = Some(lineage);
         self.readable_from = 0;
-        self.role = Role::Leader(Leader { turned_ms: now_ms, ..Leader::default() });
-        self.actions.push_back(Action::Lead { lineage, offset, stored, tail });
+        self.backlog.set_recorded(self.recording != Recording::Off);
+        let before = Some(before);
+        self.role = Role::Leader(Leader { before, turned_ms: now_ms, ..Leader::default() });
+        self.actions.push_back(Action::Lead { lineage, offset, stored, tail, anew });
     }
 
     /// The store has what [`Action::Lead`] said.
@@ -56,41 +66,76 @@ impl Peer {
         }
     }
 
-    /// Runs a request that this tab has made as a follower.
+    /// Runs a request of this tab's own once it is certain that it leads.
+    pub(super) fn run_own_if_sure(&mut self, seq: u64, now_ms: i64) {
+        let is_sure = self.may_write(now_ms);
+        let Role::Leader(leader) = &mut self.role else { return };
+        if is_sure && leader.held_own.is_empty() {
+            return self.run_own(seq);
+        }
+        if leader.held.is_empty() && leader.held_own.is_empty() {
+            self.actions.push_back(Action::Verify);
+        }
+        leader.held_own.push(seq);
+    }
+
+    /// Runs a request of this tab's own.
     pub(super) fn run_own(&mut self, seq: u64) {
-        let acked = self.acked();
+        let (acked, tab) = (self.acked(), self.settings.tab);
+        let Role::Leader(leader) = &mut self.role else { return };
         let Some(pending) = self.pending.get_mut(&seq) else { return };
         if pending.reply.is_some() {
             return;
         }
-        let tab = self.settings.tab;
-        let action = match pending.executed.filter(|_| pending.kept) {
-            // It is in the copy with which this tab leads.
-            Some((_, offset)) => Action::Await { tab, seq, offset },
-            None => {
-                pending.sent = true;
-                let (blocks, call) = (pending.blocks, pending.call.clone());
-                Action::Run(Run { tab, seq, acked, blocks, call })
-            }
-        };
-        if let Role::Leader(leader) = &mut self.role {
-            leader.running.insert((tab, seq), 0);
-        }
-        self.actions.push_back(action);
+        pending.sent = true;
+        leader.running.insert((tab, seq), 0);
+        let (blocks, call) = (pending.blocks, pending.call.clone());
+        self.actions.push_back(Action::Run(Run { tab, seq, acked, blocks, call }));
     }
 
     /// The engine has written a stretch of the stream; the store has everything before `stored`.
     pub fn written(&mut self, stretch: Vec<u8>, stored: u64) {
-        let Role::Leader(leader) = &self.role else { return };
-        self.backlog.set_stored(stored);
-        if leader.followers.values().any(|replica| *replica) {
-            let mut effects = self.message(Kind::Effects);
-            (effects.seq, effects.offset) = (self.backlog.stored(), self.backlog.end());
-            effects.payload.clone_from(&stretch);
-            self.actions.push_back(Action::Send(effects));
+        if !matches!(self.role, Role::Leader(_)) {
+            return;
         }
+        if self.recording != Recording::Off {
+            self.backlog.set_stored(stored);
+        }
+        self.send_effects(stretch.clone());
         self.applied = self.applied.max(self.backlog.end() + stretch.len() as u64);
         self.backlog.push(stretch);
+        self.outrun_receivers();
+    }
+
+    /// Everything was replaced by something that the stream does not tell. The stream goes on at
+    /// `offset`, which must be later than everything that was [`Peer::written`], so that nobody is there:
+    /// what it has in between is nobody's. The store has nothing of this until it has a base from there
+    /// on.
+    pub fn replaced(&mut self, offset: u64) {
+        if !matches!(self.role, Role::Leader(_)) {
+            return;
+        }
+        let offset = offset.max(self.backlog.end());
+        self.backlog.reset(offset, self.backlog.stored());
+        self.applied = offset;
+        // Who sees that it lacks something greets anew.
+        self.send_effects(Vec::new());
+        self.restart_snapshots();
+    }
+
+    /// Sends what follows to all who follow.
+    fn send_effects(&mut self, payload: Vec<u8>) {
+        let Role::Leader(leader) = &self.role else { return };
+        if leader.followers.values().any(|replica| *replica) {
+            let effects = self.effects(self.backlog.end(), payload);
+            self.actions.push_back(Action::Send(effects));
+        }
+    }
+
+    fn effects(&self, offset: u64, payload: Vec<u8>) -> Message {
+        let greeting = u64::from(!self.backlog.is_recorded());
+        let message = Message { greeting, ..self.message(Kind::Effects) };
+        Message { seq: self.backlog.stored(), offset, payload, ..message }
     }
 
     /// The reply to a request of a tab, which was true at `offset`.
@@ -98,12 +143,8 @@ impl Peer {
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(greeting) = leader.running.remove(&(tab, seq)) else { return };
         if tab == self.settings.tab {
-            match self.pending.remove(&seq) {
-                Some(pending) if pending.kept => {
-                    self.actions.push_back(Action::Kept(seq));
-                }
-                Some(_) => self.actions.push_back(Action::Reply(seq, reply)),
-                None => {}
+            if self.pending.remove(&seq).is_some() {
+                self.actions.push_back(Action::Reply(seq, reply));
             }
         } else {
             let message = self.message(Kind::Reply);
@@ -119,6 +160,12 @@ impl Peer {
         }
     }
 
+    /// The session of a tab was ended (`CLIENT KILL`): it gets another one.
+    pub fn killed(&mut self, tab: u64) {
+        self.part(tab, false);
+        self.send_to(tab, Kind::Bye, 1, 0, Vec::new());
+    }
+
     /// A tab has ended.
     pub fn gone(&mut self, tab: u64) {
         self.part(tab, true);
@@ -128,8 +175,12 @@ impl Peer {
     pub fn turned(&mut self, now_ms: i64) {
         let Role::Leader(leader) = &mut self.role else { return };
         leader.turned_ms = now_ms;
-        for message in std::mem::take(&mut leader.held) {
+        let (held, own) = (std::mem::take(&mut leader.held), std::mem::take(&mut leader.held_own));
+        for message in held {
             self.receive_as_leader(message, now_ms);
+        }
+        for seq in own {
+            self.run_own(seq);
         }
     }
 
@@ -159,15 +210,14 @@ impl Peer {
                     if leader.followers.contains_key(&from) { Kind::Pong } else { Kind::Serving };
                 self.send_to(from, kind, 0, 0, Vec::new());
             }
-            Kind::Request | Kind::Block | Kind::Await if is_for_me && !is_sure => {
-                if leader.held.is_empty() {
+            Kind::Request | Kind::Block if is_for_me && !is_sure => {
+                if leader.held.is_empty() && leader.held_own.is_empty() {
                     self.actions.push_back(Action::Verify);
                 }
                 leader.held.push(message);
             }
             Kind::Request | Kind::Block if is_for_me => {
-                let Some(call) = Call::decode(&message.payload) else { return };
-                let (seq, acked) = (message.seq, message.offset);
+                let Message { seq, offset: acked, payload: call, .. } = message;
                 if leader.running.insert((from, seq), message.greeting).is_none() {
                     let blocks = message.kind == Kind::Block;
                     self.actions.push_back(Action::Run(Run {
@@ -179,13 +229,8 @@ impl Peer {
                     }));
                 }
             }
-            Kind::Await if is_for_me => {
-                let Message { seq, offset, .. } = message;
-                if leader.running.insert((from, seq), message.greeting).is_none() {
-                    self.actions.push_back(Action::Await { tab: from, seq, offset });
-                }
-            }
             Kind::Cancel if is_for_me => self.actions.push_back(Action::Cancel(from, message.seq)),
+            Kind::Sync if is_for_me => self.sync_came(&message, now_ms),
             Kind::Bye => self.part(from, message.seq == 0),
             _ => {}
         }
@@ -197,13 +242,20 @@ impl Peer {
         else {
             return;
         };
+        // It has loaded what it asked for, or has given that up.
+        self.forget_receiver(tab);
         let position = greeting.position.filter(|position| {
             position.is_of(&lineage) && self.backlog.since(position.offset).is_some()
         });
         let goes_on = !greeting.replica || position.is_some();
+        let is_shared = self.recording == Recording::Shared && greeting.loads;
+        // Who loads the store comes to what it has now, at least.
+        let from_store = is_shared && self.backlog.stored() >= self.backlog.start();
         let Role::Leader(leader) = &mut self.role else { return };
         let forgotten = leader.gone.contains(&tab);
-        let is_new = leader.followers.insert(tab, greeting.replica && goes_on).is_none();
+        // What follows is for who goes on, and it may, as an earlier welcome has told it: this may answer a
+        // greeting that was repeated.
+        let is_new = leader.followers.insert(tab, greeting.replica).is_none();
         if forgotten {
             leader.gone.retain(|gone| *gone != tab);
         }
@@ -211,7 +263,7 @@ impl Peer {
             self.actions.push_back(Action::Connect(tab));
             self.actions.push_back(Action::Watch(tab));
         }
-        let welcome = Welcome { lineage, goes_on, forgotten };
+        let welcome = Welcome { lineage, goes_on, from_store, forgotten };
         let answer = Message {
             to: tab,
             greeting: message.greeting,
@@ -221,11 +273,17 @@ impl Peer {
         };
         self.actions.push_back(Action::Send(answer));
         let Some(position) = position.filter(|_| greeting.replica) else { return };
-        self.send_since(tab, Kind::Effects, self.backlog.stored(), position.offset);
+        let stretches = self.backlog.since(position.offset).unwrap_or_default();
+        let effects: Vec<Message> = stretches
+            .into_iter()
+            .map(|(at, stretch)| Message { to: tab, ..self.effects(at, stretch.to_vec()) })
+            .collect();
+        self.actions.extend(effects.into_iter().map(Action::Send));
     }
 
     /// A tab has left, for good or not.
     fn part(&mut self, tab: u64, for_good: bool) {
+        self.forget_receiver(tab);
         let Role::Leader(leader) = &mut self.role else { return };
         let was_here = leader.followers.remove(&tab).is_some();
         let running: Vec<_> = leader

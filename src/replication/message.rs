@@ -16,7 +16,8 @@
 
 use crate::persist::lineage::{Lineage, Position, Reign};
 
-const VERSION: u8 = 2;
+/// The version of the protocol that this code speaks.
+pub const VERSION: u8 = 2;
 const HEADER_LEN: usize = 50;
 
 /// What a message says.
@@ -28,17 +29,15 @@ pub enum Kind {
     Serving,
     /// You have a session; `payload` is a [`Welcome`].
     Welcome,
-    /// Effects from `offset` on; everything before `seq` is stored.
+    /// Effects from `offset` on; everything before `seq` is stored; `greeting` 1: and nothing after it
+    /// will be.
     Effects,
-    /// Run `payload`, a [`super::follower::Call`]; replies up to number `offset` have reached me.
+    /// Run `payload`; replies up to number `offset` have reached me.
     Request,
     /// As `Request`, for commands that may block.
     Block,
     /// Let the commands of request `seq` block no longer.
     Cancel,
-    /// Answer request `seq`, which I have run myself when I led, once everything up to `offset` counts
-    /// as written.
-    Await,
     /// What request `seq` answered, which was true at `offset`.
     Reply,
     /// Messages of your session.
@@ -57,9 +56,16 @@ pub enum Kind {
     Want,
     /// That is this, from `offset` on; `seq` 1: and no more.
     Tail,
+    /// Send me everything; `seq` pieces of that have I taken.
+    Sync,
+    /// Everything up to `offset` comes in pieces, as snapshot `seq`; `payload`: the offset up to which
+    /// it is stored.
+    Snapshot,
+    /// The piece with number `seq` of the snapshot with number `greeting`; `offset` 1: the last one.
+    Piece,
 }
 
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 19] = [
     Kind::Hello,
     Kind::Serving,
     Kind::Welcome,
@@ -67,7 +73,6 @@ const KINDS: [Kind; 17] = [
     Kind::Request,
     Kind::Block,
     Kind::Cancel,
-    Kind::Await,
     Kind::Reply,
     Kind::Push,
     Kind::Ping,
@@ -77,6 +82,9 @@ const KINDS: [Kind; 17] = [
     Kind::Have,
     Kind::Want,
     Kind::Tail,
+    Kind::Sync,
+    Kind::Snapshot,
+    Kind::Piece,
 ];
 
 /// One message.
@@ -152,6 +160,8 @@ pub struct Greeting {
     pub replica: bool,
     /// Its copy, if it has one.
     pub position: Option<Position>,
+    /// Whether it can load what is in the store.
+    pub loads: bool,
 }
 
 /// What a leader answers to a greeting.
@@ -161,19 +171,23 @@ pub struct Welcome {
     pub lineage: Lineage,
     /// Whether the copy goes on: what it lacks follows. If not, it has to be loaded anew.
     pub goes_on: bool,
+    /// Whether that is to be done from the store; if not, the leader is to be asked for everything.
+    pub from_store: bool,
     /// What the tab had executed was forgotten, since it was thought to be gone.
     pub forgotten: bool,
 }
 
 const REPLICA: u64 = 1;
 const HAS_POSITION: u64 = 2;
+const LOADS: u64 = 4;
 const GOES_ON: u64 = 1;
 const FORGOTTEN: u64 = 2;
+const FROM_STORE: u64 = 4;
 
 impl Greeting {
     /// As a payload.
     pub fn encode(&self) -> Vec<u8> {
-        let flags = if self.replica { REPLICA } else { 0 };
+        let flags = flag(self.replica, REPLICA) | flag(self.loads, LOADS);
         match self.position {
             None => joined(&[flags]),
             Some(position) => [joined(&[flags | HAS_POSITION]), position.encode()].concat(),
@@ -185,23 +199,25 @@ impl Greeting {
         let ([flags], rest) = numbers::<1>(bytes)?;
         let has_position = flags & HAS_POSITION != 0;
         let position = if has_position { Some(Position::decode(rest)?) } else { None };
-        Some(Self { replica: flags & REPLICA != 0, position })
+        let (replica, loads) = (flags & REPLICA != 0, flags & LOADS != 0);
+        Some(Self { replica, position, loads })
     }
 }
 
 impl Welcome {
     /// As a payload.
     pub fn encode(&self) -> Vec<u8> {
-        let goes_on = if self.goes_on { GOES_ON } else { 0 };
-        let forgotten = if self.forgotten { FORGOTTEN } else { 0 };
-        Position { lineage: self.lineage, offset: goes_on | forgotten }.encode()
+        let flags = flag(self.goes_on, GOES_ON)
+            | flag(self.forgotten, FORGOTTEN)
+            | flag(self.from_store, FROM_STORE);
+        Position { lineage: self.lineage, offset: flags }.encode()
     }
 
     /// From a payload.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let Position { lineage, offset: flags } = Position::decode(bytes)?;
         let (goes_on, forgotten) = (flags & GOES_ON != 0, flags & FORGOTTEN != 0);
-        Some(Self { lineage, goes_on, forgotten })
+        Some(Self { lineage, goes_on, from_store: flags & FROM_STORE != 0, forgotten })
     }
 }
 
@@ -224,12 +240,16 @@ impl Position {
     }
 }
 
-fn joined(numbers: &[u64]) -> Vec<u8> {
+fn flag(is_set: bool, flag: u64) -> u64 {
+    if is_set { flag } else { 0 }
+}
+
+pub(super) fn joined(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
 /// The first numbers of some bytes, and the rest.
-fn numbers<const N: usize>(mut bytes: &[u8]) -> Option<([u64; N], &[u8])> {
+pub(super) fn numbers<const N: usize>(mut bytes: &[u8]) -> Option<([u64; N], &[u8])> {
     let mut numbers = [0; N];
     for number in &mut numbers {
         let (first, rest) = bytes.split_first_chunk()?;
@@ -262,13 +282,15 @@ mod tests {
         let lineage = Lineage::default().succeeded(9, 8).succeeded(10, 11);
         let position = Position { lineage, offset: 6 };
         for greeting in [
-            Greeting { replica: true, position: Some(position) },
-            Greeting { replica: false, position: None },
+            Greeting { replica: true, position: Some(position), loads: false },
+            Greeting { replica: false, position: None, loads: true },
         ] {
             assert_eq!(Greeting::decode(&greeting.encode()), Some(greeting));
         }
-        for (goes_on, forgotten) in [(true, false), (false, true)] {
-            let welcome = Welcome { lineage, goes_on, forgotten };
+        for (goes_on, from_store, forgotten) in
+            [(true, false, false), (false, true, false), (false, false, true)]
+        {
+            let welcome = Welcome { lineage, goes_on, from_store, forgotten };
             assert_eq!(Welcome::decode(&welcome.encode()), Some(welcome));
         }
         assert_eq!(Position::decode(&position.encode()), Some(position));

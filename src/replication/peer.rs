@@ -3,11 +3,13 @@
 //! The driver tells what happens, then performs [`Peer::next_action`] until there is none, in order.
 //! Messages of one sender come in order; those of two in any; some may be lost while a tab has left.
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, KEEP_LEN, PINNED_LEN};
 use super::candidate::Candidate;
-use super::follower::{Call, Follower, Pending};
+use super::follower::{Follower, Pending};
 use super::leader::Leader;
+use super::loading::Loading;
 use super::message::{Kind, Message};
+use super::snapshots::Snapshots;
 use crate::collections::Sorted;
 use crate::persist::lineage::{Lineage, Position};
 use std::collections::VecDeque;
@@ -25,6 +27,34 @@ pub struct Settings {
     pub silence_ms: i64,
 }
 
+/// How much is kept and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the stream that are kept though the store has them.
+    pub keep_len: u64,
+    /// Bytes of the stream that are kept for tabs that load what was before.
+    pub pinned_len: u64,
+    /// Pieces of a snapshot that a tab may be sent before it has taken the first of them.
+    pub window: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { keep_len: KEEP_LEN, pinned_len: PINNED_LEN, window: 4 }
+    }
+}
+
+/// What becomes of the effects of a leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// They are stored, and every tab can load them.
+    Shared,
+    /// They are stored, and only the tab that owns the store can load them.
+    Owned,
+    /// They are not stored: there are only the copies of the tabs.
+    Off,
+}
+
 /// What the driver is to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -39,9 +69,31 @@ pub enum Action {
     /// Take the store over: raise its epoch, and find out where its records end, which have come to
     /// this offset at least; then [`Peer::claimed`], or [`Peer::claim_failed`].
     Claim(u64),
-    /// Load the keyspace from the store, into an empty one; then [`Peer::loaded`]. One that is under way
-    /// is given up.
+    /// Load the keyspace from the store, into an empty one; then [`Peer::loaded`], or
+    /// [`Peer::load_failed`]. What else is being loaded is given up.
     Load,
+    /// Load this piece of a snapshot, into a keyspace beside the one that is there; then
+    /// [`Peer::piece_taken`]. After the last, put it in the place of that one; then [`Peer::loaded`].
+    LoadPiece {
+        /// Whose stream it is of.
+        lineage: Lineage,
+        /// Where in it.
+        offset: u64,
+        /// Whether a new keyspace begins: what else is being loaded is given up.
+        is_first: bool,
+        /// Whether it is the last.
+        is_last: bool,
+        /// The piece.
+        bytes: Vec<u8>,
+    },
+    /// Give up what is being loaded, and pieces that were not taken.
+    EndLoad,
+    /// Begin a snapshot of the keyspace as it is after the actions before this one, or later if another
+    /// one is under way; then [`Peer::snapshot_began`], and [`Peer::snapshot_piece`] while
+    /// [`Peer::wants_piece`]; or [`Peer::snapshot_failed`].
+    Snapshot,
+    /// Give up the snapshot that was asked for.
+    EndSnapshot,
     /// Find out whether the lock is still this tab's; then [`Peer::turned`], or [`Peer::lock_lost`].
     Verify,
     /// Find out which tabs there are; then [`Peer::tabs_alive`].
@@ -61,8 +113,11 @@ pub enum Action {
         stored: u64,
         /// The rest.
         tail: Vec<Vec<u8>>,
+        /// What the store lacks is not known any more: it is told the lineage, then gets a base with
+        /// everything. `stored` is `offset` then, where the log goes on.
+        anew: bool,
     },
-    /// Be a follower: what was executed and not acknowledged is to be asked for again.
+    /// Be a follower.
     Follow,
     /// The leader knows this tab, as this connection: tell it the state of the session.
     Welcomed,
@@ -70,24 +125,12 @@ pub enum Action {
     Connect(u64),
     /// A leader: run a request, unless its record says that it was run.
     Run(Run),
-    /// A leader: [`Peer::answer`] this request with nothing, once what comes before the offset counts as
-    /// written.
-    Await {
-        /// Whose it is.
-        tab: u64,
-        /// Its number.
-        seq: u64,
-        /// Where its effects end.
-        offset: u64,
-    },
     /// A leader: end the blocking of a request of this tab.
     Cancel(u64, u64),
     /// A leader: this tab is gone, and what it has asked for is not to be answered. If it will not come back (`true`), its records are of no use.
     Disconnect(u64, bool),
     /// The reply to a request of this tab.
     Reply(u64, Vec<u8>),
-    /// This request of this tab, which was executed here before, has become part of the stream.
-    Kept(u64),
     /// Whether this request of this tab was run is not known.
     Lost(u64),
     /// Messages of this tab's session.
@@ -97,7 +140,7 @@ pub enum Action {
 /// A request to be run by the leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Whose it is; this tab's own number for one that it asked for as a follower.
+    /// Whose it is; this tab's own number for one that it asked for itself.
     pub tab: u64,
     /// Its number, which rises from request to request of a tab.
     pub seq: u64,
@@ -106,7 +149,7 @@ pub struct Run {
     /// Whether it may block.
     pub blocks: bool,
     /// What to run.
-    pub call: Call,
+    pub call: Vec<u8>,
 }
 
 /// What the store says of itself when it was taken over.
@@ -133,6 +176,7 @@ pub(super) enum Role {
 /// A tab's part in a name.
 pub struct Peer {
     pub(super) settings: Settings,
+    pub(super) limits: Limits,
     pub(super) role: Role,
     pub(super) actions: VecDeque<Action>,
     /// Whose stream the copy is of; none if there is no copy, or none that is of use. It ends where the
@@ -143,8 +187,16 @@ pub struct Peer {
     pub(super) applied: u64,
     /// The offset from which on a copy that was loaded anew is no older than the one before.
     pub(super) readable_from: u64,
+    /// Another copy is to take the place of this one, which is kept in case that nobody has a better
+    /// one.
+    pub(super) is_stale: bool,
     /// The copy is being loaded.
-    pub(super) loading: bool,
+    pub(super) loading: Loading,
+    /// This tab cannot load the store.
+    pub(super) cannot_load: bool,
+    /// What is given to tabs that load from this one.
+    pub(super) snapshots: Snapshots,
+    pub(super) recording: Recording,
     /// The highest epoch that was heard of.
     pub(super) term: u64,
     /// This tab's own requests that wait for a reply.
@@ -158,15 +210,25 @@ pub struct Peer {
 impl Peer {
     /// A tab that has not come yet.
     pub fn new(settings: Settings) -> Self {
+        Self::with_limits(settings, Limits::default())
+    }
+
+    /// As [`Peer::new`], with other limits.
+    pub fn with_limits(settings: Settings, limits: Limits) -> Self {
         Self {
             settings,
+            limits,
             role: Role::Out,
             actions: VecDeque::new(),
             lineage: None,
-            backlog: Backlog::default(),
+            backlog: Backlog::new(limits.keep_len, limits.pinned_len),
             applied: 0,
             readable_from: u64::MAX,
-            loading: false,
+            is_stale: false,
+            loading: Loading::No,
+            cannot_load: false,
+            snapshots: Snapshots::default(),
+            recording: Recording::Shared,
             term: 0,
             pending: Sorted::new(),
             last_seq: 0,
@@ -198,11 +260,17 @@ impl Peer {
         let mut bye = self.message(Kind::Bye);
         bye.seq = u64::from(returns);
         self.actions.push_back(Action::Send(bye));
-        self.actions.push_back(Action::DropLock);
-        if matches!(self.role, Role::Leader(_)) {
-            self.actions.push_back(Action::Follow);
-        }
+        self.resign();
+        self.end_sync();
         self.role = Role::Out;
+    }
+
+    /// What becomes of the effects of this tab when it leads.
+    pub fn set_recording(&mut self, recording: Recording) {
+        self.recording = recording;
+        if matches!(self.role, Role::Leader(_)) {
+            self.backlog.set_recorded(recording != Recording::Off);
+        }
     }
 
     /// Whether this tab leads.
@@ -217,20 +285,26 @@ impl Peer {
 
     /// Where the copy is in the stream, if there is one.
     pub fn position(&self) -> Option<Position> {
-        self.lineage.map(|lineage| Position { lineage, offset: self.backlog.end() })
+        let offset = self.backlog.end();
+        self.lineage.map(|lineage| Position { lineage: lineage.until(offset), offset })
     }
 
     /// When to call [`Peer::wake`].
     pub fn wake_at(&self) -> Option<i64> {
-        match &self.role {
-            Role::Follower(follower) => follower.wake_at(self.settings.silence_ms),
+        let silence = self.settings.silence_ms;
+        let role = match &self.role {
+            Role::Follower(follower) => follower.wake_at(silence),
             Role::Candidate(candidate) => candidate.wake_at(),
             _ => None,
-        }
+        };
+        let others = [self.snapshots.wake_at(silence), self.loading.wake_at()];
+        [role].into_iter().chain(others).flatten().min()
     }
 
     /// The time of [`Peer::wake_at`] has come.
     pub fn wake(&mut self, now_ms: i64) {
+        self.wake_snapshots(now_ms);
+        self.wake_loading(now_ms);
         match self.role {
             Role::Follower(_) => self.wake_follower(now_ms),
             Role::Candidate(_) => self.wake_candidate(now_ms),
@@ -247,7 +321,9 @@ impl Peer {
         if message.epoch > self.term && !matches!(self.role, Role::Out) {
             // Somebody has taken the store over since.
             self.term = message.epoch;
-            if !matches!(self.role, Role::Follower(_)) {
+            if matches!(self.role, Role::Follower(_)) {
+                self.end_snapshots();
+            } else {
                 self.step_down(now_ms);
             }
         }
@@ -280,38 +356,24 @@ impl Peer {
         self.settle();
     }
 
-    /// The keyspace is the one of the store, up to `offset`; the store has the stream of `lineage`.
-    pub fn loaded(&mut self, lineage: Lineage, offset: u64, now_ms: i64) {
-        if !std::mem::take(&mut self.loading) {
-            return;
-        }
-        self.lineage = Some(lineage);
-        self.backlog.reset(offset);
-        self.applied = offset;
-        self.settle();
-        match &self.role {
-            Role::Candidate(candidate) if candidate.claimed => {
-                self.actions.push_back(Action::AskTabs);
-            }
-            Role::Follower(_) => self.greet_anew(now_ms),
-            _ => {}
-        }
-    }
-
-    /// The copy is of no use: loads one.
-    pub(super) fn load(&mut self) {
-        self.loading = true;
-        self.actions.push_back(Action::Load);
-    }
-
     pub(super) fn step_down(&mut self, now_ms: i64) {
-        self.actions.push_back(Action::DropLock);
-        if matches!(self.role, Role::Leader(_)) {
-            self.actions.push_back(Action::Follow);
-        }
+        self.resign();
         self.follow(now_ms);
         if self.settings.leads {
             self.actions.push_back(Action::AskLock);
+        }
+    }
+
+    /// Lets go of what only a leader has, or a candidate.
+    fn resign(&mut self) {
+        self.end_snapshots();
+        self.actions.push_back(Action::DropLock);
+        if let Role::Leader(leader) = &self.role {
+            if !leader.serves {
+                // Whether the store has heard of this reign is not known; nobody else has.
+                self.lineage = leader.before;
+            }
+            self.actions.push_back(Action::Follow);
         }
     }
 

@@ -40,6 +40,8 @@ const FLAG_COPIED: u32 = 16;
 /// What the session read before may no longer be what it would read now: it has selected another
 /// database, or begun or ended a transaction.
 const FLAG_FORGET: u32 = 32;
+/// A setting was changed.
+const FLAG_SETTINGS: u32 = 64;
 /// The reply is `+OK`, null, or an integer that is in the bits from [`BRIEF_SHIFT`] on, and need not be
 /// read; or it is a string as long as these bits say, which comes before the last two bytes.
 const BRIEF_OK: u32 = 1 << 8;
@@ -139,13 +141,8 @@ impl Lodis {
     /// Begins a session that speaks RESP `version` (2 or 3); answers its number. A command that
     /// would block answers there that it found nothing: `fork` a session for it.
     pub fn connect(&self, version: u32) -> u32 {
-        let mut core = self.core.borrow_mut();
-        let id = core.engine.connect();
-        if let Some(session) = core.engine.sessions.get_mut(id) {
-            session.protocol = if version == 2 { Protocol::Resp2 } else { Protocol::Resp3 };
-            session.deny_blocking = true;
-        }
-        id.0
+        let protocol = if version == 2 { Protocol::Resp2 } else { Protocol::Resp3 };
+        self.core.borrow_mut().connect(protocol).0
     }
 
     /// Begins a session that may block, in the database and with the protocol and the name of
@@ -170,9 +167,7 @@ impl Lodis {
 
     /// Ends a session.
     pub fn disconnect(&self, session: u32) {
-        let core = &mut *self.core.borrow_mut();
-        core.unfinished.remove(&session);
-        core.engine.disconnect(SessionId(session));
+        self.core.borrow_mut().disconnect(SessionId(session));
     }
 
     /// A pointer to room for a request of `bytes` bytes; 0 when there is no memory for it.
@@ -380,12 +375,14 @@ impl Core {
         let session = self.engine.sessions.get(SessionId(id));
         let connection = self.connections.get(id as usize).and_then(Option::as_ref);
         // A session that CLIENT KILL has ended may have nothing else to say.
+        let is_set_anew = before.1 != self.engine.config.generation;
         let is_over = session.is_none_or(|session| session.closing)
             || connection.is_some_and(Connection::is_closed);
         let is_blocked = session.is_some_and(|session| session.blocked.is_some());
         let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
         flag(self.engine.sessions.have_messages(), FLAG_MESSAGES)
             | flag(before != self.progress(), FLAG_WROTE)
+            | flag(is_set_anew, FLAG_SETTINGS)
             | flag(is_over, FLAG_CLOSE)
             | flag(is_blocked, FLAG_BLOCKED)
     }
@@ -394,21 +391,57 @@ impl Core {
         self.engine.sessions.get(SessionId(session)).is_some_and(|s| s.blocked.is_some())
     }
 
-    /// Runs the commands of a frame one after the other, up to one that blocks.
-    fn run_frame(&mut self, session: u32, frame: &[u8]) {
+    /// Runs the commands of a frame one after the other, up to one that blocks; answers how many are
+    /// done.
+    fn run_frame(&mut self, session: u32, frame: &[u8]) -> u32 {
         let mut frame = Frame::new(frame);
         let mut argv = Argv::new();
+        let mut done = 0;
         while !frame.is_empty() {
             let Some(command) = frame.next(self.engine.registry(), &mut argv) else {
                 let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
-                return out.error(b"ERR Protocol error: broken frame");
+                out.error(b"ERR Protocol error: broken frame");
+                break;
             };
             self.engine.call_known(SessionId(session), command, &argv, &mut self.reply);
-            if !frame.is_empty() && self.is_blocked(session) {
-                self.unfinished.insert(session, frame.to_vec());
-                return;
+            if self.is_blocked(session) {
+                if !frame.is_empty() {
+                    self.unfinished.insert(session, frame.to_vec());
+                }
+                break;
             }
+            done += 1;
         }
+        done
+    }
+
+    /// Runs a frame of another tab as its session; answers the replies, and how many commands are done.
+    /// What comes after one that blocks, [`Core::rest`] answers.
+    pub(super) fn run_remote(&mut self, session: SessionId, frame: &[u8]) -> (Vec<u8>, u32) {
+        self.begin_reply();
+        let done = self.run_frame(session.0, frame);
+        (std::mem::take(&mut self.reply), done)
+    }
+
+    /// The commands after one that has blocked, which are not to be run otherwise.
+    pub(super) fn rest(&mut self, session: SessionId) -> Option<Vec<u8>> {
+        self.unfinished.remove(&session.0)
+    }
+
+    /// Begins a session in which nothing blocks.
+    pub(super) fn connect(&mut self, protocol: Protocol) -> SessionId {
+        let id = self.engine.connect();
+        if let Some(session) = self.engine.sessions.get_mut(id) {
+            session.protocol = protocol;
+            session.deny_blocking = true;
+        }
+        id
+    }
+
+    /// Ends a session.
+    pub(super) fn disconnect(&mut self, session: SessionId) {
+        self.unfinished.remove(&session.0);
+        self.engine.disconnect(session);
     }
 
     /// Runs what came after a blocking command that has been answered.

@@ -80,6 +80,29 @@ impl<'a> Frame<'a> {
         Some(command)
     }
 
+    /// How many commands are left; those that cannot be read count as one.
+    pub(super) fn count(mut self, registry: &Registry) -> u32 {
+        let mut argv = Argv::new();
+        let mut count = 0;
+        while !self.is_empty() {
+            count += 1;
+            if self.next(registry, &mut argv).is_none() {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Passes over so many commands.
+    pub(super) fn skip(&mut self, commands: u32, registry: &Registry) {
+        let mut argv = Argv::new();
+        for _ in 0..commands {
+            if self.is_empty() || self.next(registry, &mut argv).is_none() {
+                break;
+            }
+        }
+    }
+
     fn number(&mut self) -> Option<u32> {
         read_u32(self.table.as_mut().unwrap_or(&mut self.bytes))
     }

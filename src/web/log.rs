@@ -13,12 +13,13 @@ use super::timer::{TICK_MS, Timer, after_this_task, elapsed_ms, now_ms};
 use crate::engine::config::{AppendFsync, Config};
 use crate::engine::rdb::file::Purpose;
 use crate::engine::status::Requests;
+use crate::persist::lineage::Lineage;
 use crate::persist::log::{Action, Durability, Log as Manager, Settings, Transaction};
 use crate::persist::manifest::Manifest;
 use js_sys::{Function, Promise, Reflect};
 use serde::Deserialize;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -47,11 +48,11 @@ export type LogEvent =
   | "rewritten" | "rewriteFailed";
 "#;
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogOptions {
     pub(super) append_only: bool,
-    append_fsync: Fsync,
+    pub(super) append_fsync: Fsync,
 }
 
 impl LogOptions {
@@ -66,7 +67,7 @@ impl LogOptions {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Fsync {
+pub(super) enum Fsync {
     Always,
     Everysec,
     No,
@@ -75,7 +76,7 @@ enum Fsync {
 /// Persistence of one engine.
 #[wasm_bindgen]
 pub struct Log {
-    driver: Rc<Driver>,
+    pub(super) driver: Rc<Driver>,
 }
 
 #[wasm_bindgen]
@@ -151,14 +152,22 @@ impl Log {
     /// Every effect before this offset is stored.
     #[wasm_bindgen(js_name = durableOffset)]
     pub fn durable_offset(&self) -> f64 {
-        self.driver.manager.borrow().durable() as f64
+        self.driver.durable() as f64
+    }
+
+    /// Whether everything that is to be stored is.
+    #[wasm_bindgen(js_name = isSaved)]
+    pub fn is_saved(&self) -> bool {
+        let driver = &self.driver;
+        let (manager, core) = (driver.manager.borrow(), driver.core.borrow());
+        let is_collected = manager.end() >= core.engine.effects.offset();
+        manager.is_saved() && (is_collected || !manager.settings().append_only)
     }
 
     /// Whether a write may be acknowledged only once it is stored.
     #[wasm_bindgen(js_name = waitsForStore)]
     pub fn waits_for_store(&self) -> bool {
-        let settings = self.driver.manager.borrow().settings();
-        settings.append_only && settings.append_fsync == AppendFsync::Always
+        self.driver.waits_for_store()
     }
 
     /// Stores everything there is now, strictly. Answers the offset up to which everything is
@@ -175,16 +184,7 @@ impl Log {
 
     /// The page is hidden, or about to end: starts to store what waits.
     pub fn hidden(&self) {
-        if self.driver.closed.get() {
-            return;
-        }
-        let now = now_ms();
-        self.driver.collect(now);
-        self.driver.manager.borrow_mut().hidden(now);
-        self.driver.leaving.set(true);
-        self.driver.store_deferred();
-        self.driver.pump();
-        self.driver.leaving.set(false);
+        self.driver.hidden();
     }
 
     /// Why writes are refused, while they are.
@@ -217,11 +217,30 @@ impl Log {
 /// Settles a promise once a flush is done or has failed.
 type Waiter = Box<dyn FnOnce(Result<u64, String>)>;
 
+/// Who follows the stream that a log records.
+pub(super) trait Audience {
+    /// The next stretch of it; everything before `stored` is in the store.
+    fn written(&self, stretch: &[u8], stored: u64);
+    /// Everything was replaced, which the stream does not tell; it goes on at this offset.
+    fn replaced(&self, offset: u64);
+    /// Whether the store has the stream.
+    fn recording(&self, holds_stream: bool);
+    /// The store knows who leads.
+    fn led(self: Rc<Self>);
+    /// More of it is in the store.
+    fn durable(self: Rc<Self>);
+    /// The store cannot be written, for this reason.
+    fn failed(self: Rc<Self>, reason: &str);
+    /// The store has another owner.
+    fn fenced(self: Rc<Self>);
+}
+
 /// An open store with its log manager.
 pub(super) struct Driver {
     core: Rc<RefCell<Core>>,
     store: Rc<dyn Store>,
     manager: RefCell<Manager>,
+    audience: OnceCell<Weak<dyn Audience>>,
     pub(super) on_event: Function,
     timer: OnceCell<Timer>,
     waiters: RefCell<Vec<(u64, Waiter)>>,
@@ -261,6 +280,7 @@ impl Driver {
             core,
             store,
             manager,
+            audience: OnceCell::new(),
             on_event,
             timer: OnceCell::new(),
             waiters: RefCell::default(),
@@ -292,14 +312,14 @@ impl Driver {
         }));
         let mut core = self.core.borrow_mut();
         let engine = &mut core.engine;
-        engine.effects.set_enabled(engine.config.append_only);
+        engine.effects.set_enabled(engine.config.append_only || self.audience.get().is_some());
         self.manager.borrow().report(&mut engine.persistence);
         drop(core);
         self.pump();
     }
 
     /// Takes what the engine has recorded, and obeys changed settings and requests.
-    fn collect(&self, now: i64) {
+    pub(super) fn collect(&self, now: i64) {
         if self.closed.get() {
             return;
         }
@@ -307,7 +327,16 @@ impl Driver {
         let manager = &mut *self.manager.borrow_mut();
         let Requests { rewrite, durable_offset, replaced_at } =
             std::mem::take(&mut engine.persistence.requests);
-        manager.take(&mut engine.effects, replaced_at, now);
+        let (audience, stored) = (self.audience.get().and_then(Weak::upgrade), manager.durable());
+        let seen = |stretch: &[u8]| {
+            if let Some(audience) = &audience {
+                audience.written(stretch, stored);
+            }
+        };
+        manager.take(&mut engine.effects, replaced_at, seen, now);
+        if let (Some(audience), Some(_)) = (&audience, replaced_at) {
+            audience.replaced(engine.effects.offset());
+        }
         if rewrite {
             manager.want_rewrite(now);
         }
@@ -317,22 +346,53 @@ impl Driver {
         }
         manager.set_settings(settings(&engine.config), now);
         match (manager.settings().append_only, engine.config.append_only) {
+            (true, false) if audience.is_some() => {
+                // Others have followed the stream up to here.
+                manager.stop_recording(now);
+                manager.go_on_at(engine.effects.offset());
+            }
             (true, false) => {
                 engine.effects.set_enabled(false);
                 manager.stop_recording(now);
                 engine.effects.resume_at(manager.end());
             }
             (false, true) => {
-                engine.effects.resume_at(manager.end());
-                engine.effects.set_enabled(true);
+                if audience.is_none() {
+                    engine.effects.resume_at(manager.end());
+                    engine.effects.set_enabled(true);
+                }
                 manager.start_recording(now);
             }
             _ => {}
         }
     }
 
+    /// Tells `audience` from now on what becomes of the stream, which this log's engine leads. `lineage`
+    /// and `tail` are those of [`Manager::lead`], or with `offset` of [`Manager::lead_anew`].
+    pub(super) fn lead(
+        self: &Rc<Self>,
+        audience: Weak<dyn Audience>,
+        lineage: Lineage,
+        offset: u64,
+        tail: Vec<Vec<u8>>,
+        anew: bool,
+    ) {
+        // Set once, here.
+        let _ = self.audience.set(audience);
+        let now = now_ms();
+        {
+            let mut manager = self.manager.borrow_mut();
+            if anew {
+                manager.lead_anew(lineage, offset, now);
+            } else {
+                manager.lead(lineage, tail.into_iter(), now);
+            }
+        }
+        self.start();
+    }
+
     /// Does what the manager asks for, until there is nothing more.
-    fn pump(self: &Rc<Self>) {
+    pub(super) fn pump(self: &Rc<Self>) {
         loop {
             let action = {
                 let mut manager = self.manager.borrow_mut();
@@ -347,6 +407,8 @@ impl Driver {
             let Some(action) = action else { break };
             self.perform(action);
         }
+        let holds_stream = self.manager.borrow().holds_stream();
+        self.tell_audience(|audience| audience.recording(holds_stream));
         self.go_on_rewriting();
         let wake_at = if self.closed.get() { None } else { self.manager.borrow().wake_at() };
         if let Some(timer) = self.timer.get() {
@@ -368,12 +430,20 @@ impl Driver {
             }
             Action::Store(transaction, durability) => self.append(transaction, durability),
             Action::Claim(manifest) => self.claim(manifest),
-            // This driver knows of no other context, and takes no part in a lineage.
-            Action::Led => {}
+            Action::Led => self.tell_audience(|audience| audience.led()),
             Action::Lost(why) => tell(&self.on_event, "lost", why.into()),
-            Action::Durable(offset) => tell(&self.on_event, "durable", (offset as f64).into()),
-            Action::Failed(why) => tell(&self.on_event, "failed", why.into()),
+            Action::Durable(offset) => {
+                self.tell_audience(|audience| audience.durable());
+                tell(&self.on_event, "durable", (offset as f64).into());
+            }
+            Action::Failed(why) => {
+                tell(&self.on_event, "failed", why.as_str().into());
+                self.tell_audience(|audience| audience.failed(&why));
+            }
             Action::Recovered => tell(&self.on_event, "recovered", "".into()),
+            Action::Fenced if self.audience.get().is_some() => {
+                self.tell_audience(|audience| audience.fenced());
+            }
             Action::Fenced => tell(&self.on_event, "fenced", "".into()),
             Action::Flushed(offset) => self.answer_waiters(offset, &Ok(offset)),
             Action::FlushFailed(why) => self.answer_waiters(u64::MAX, &Err(why)),
@@ -381,6 +451,28 @@ impl Driver {
             Action::Rewritten => self.end_rewrite(None),
             Action::RewriteFailed(why) => self.end_rewrite(Some(why)),
         }
+    }
+
+    fn tell_audience(&self, tell: impl FnOnce(Rc<dyn Audience>)) {
+        if let Some(audience) = self.audience.get().and_then(Weak::upgrade) {
+            tell(audience);
+        }
+    }
+
+    /// The offset up to which everything is stored.
+    pub(super) fn durable(&self) -> u64 {
+        self.manager.borrow().durable()
+    }
+
+    /// Whether the store cannot be written at the moment.
+    pub(super) fn is_failing(&self) -> bool {
+        self.manager.borrow().failure().is_some()
+    }
+
+    /// Whether a write may be acknowledged only once it is stored.
+    pub(super) fn waits_for_store(&self) -> bool {
+        let settings = self.manager.borrow().settings();
+        settings.append_only && settings.append_fsync == AppendFsync::Always
     }
 
     /// The base is the keyspace as it is now: after everything that the manager has been given.
@@ -440,6 +532,20 @@ impl Driver {
             None => tell(&self.on_event, "rewritten", "".into()),
             Some(why) => tell(&self.on_event, "rewriteFailed", why.into()),
         }
+    }
+
+    /// Starts to store what waits: the page may end before it sees another event.
+    pub(super) fn hidden(self: &Rc<Self>) {
+        if self.closed.get() {
+            return;
+        }
+        let now = now_ms();
+        self.collect(now);
+        self.manager.borrow_mut().hidden(now);
+        self.leaving.set(true);
+        self.store_deferred();
+        self.pump();
+        self.leaving.set(false);
     }
 
     fn store_deferred(self: &Rc<Self>) {
@@ -509,13 +615,20 @@ impl Driver {
 
     /// Ends everything: no timer, no connection, no effects.
     fn shut(&self) {
+        if !self.closed.get() {
+            self.store.close();
+            self.end();
+        }
+    }
+
+    /// Ends recording: no timer, no effects. The store stays open; what is under way there still ends.
+    pub(super) fn end(&self) {
         if self.closed.replace(true) {
             return;
         }
         if let Some(timer) = self.timer.get() {
             timer.set(None);
         }
-        self.store.close();
         self.answer_waiters(u64::MAX, &Err("the log is closed".to_owned()));
         let engine = &mut self.core.borrow_mut().engine;
         engine.effects.set_enabled(false);
@@ -537,7 +650,7 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn on_stall(on_event: &Function) -> OnStall {
+pub(super) fn on_stall(on_event: &Function) -> OnStall {
     let on_event = on_event.clone();
     Rc::new(move |why| tell(&on_event, "blocked", why.into()))
 }

@@ -3,13 +3,14 @@
 use super::facade::Core;
 use super::log::{Driver, LogOptions, tell};
 use super::reader::Reader;
-use super::store::{AppendError, CORRUPT, Claim, Claimant, Part, Store, StoreError};
+use super::store::{AppendError, CORRUPT, Claim, Claimant, Done, Part, Store, StoreError};
 use super::timer::{LOAD_MS, after_this_task, elapsed_ms, now_ms};
+use crate::persist::follow::Follower;
 use crate::persist::frame::{self, Frame, Kind};
 use crate::persist::manifest::Manifest;
-use crate::persist::replay::{Replay, ReplayError};
+use crate::persist::replay::{Finished, Repair, Replay, ReplayError};
 use js_sys::Function;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// What runs between two looks at the clock, in steps of [`Replay::step`].
@@ -20,8 +21,13 @@ pub(super) type Settle = Box<dyn FnOnce(Result<Rc<Driver>, StoreError>)>;
 /// Hears what could not be read of a store, if something could not.
 pub(super) type Salvaged = Box<dyn FnOnce(Result<Option<String>, StoreError>)>;
 
+/// Hears of a copy that goes on where the store ends, and of what that end looks like.
+pub(super) type Followed = Box<dyn FnOnce(Result<(Finished, Follower), StoreError>)>;
+
 /// What becomes of a store that was read.
 enum Purpose {
+    /// It is somebody's stream, which is followed from there on, unless that is given up meanwhile.
+    Follow(Rc<Cell<bool>>, Followed),
     /// It goes on being written.
     Own(LogOptions, Settle),
     /// It stays as it is.
@@ -78,6 +84,19 @@ impl Opening {
         inspected.inspect(Box::new(done));
     }
 
+    /// Reads the store, which somebody else may be writing, into the engine: what `claim` says of it.
+    /// Setting `given_up` ends that: nothing is heard of it any more.
+    pub(super) fn follow(
+        core: Rc<RefCell<Core>>,
+        store: Rc<dyn Store>,
+        claim: Claim,
+        on_event: Function,
+        given_up: Rc<Cell<bool>>,
+        followed: Followed,
+    ) {
+        Self::begin(core, store, claim, on_event, Purpose::Follow(given_up, followed));
+    }
+
     fn begin(
         core: Rc<RefCell<Core>>,
         store: Rc<dyn Store>,
@@ -97,6 +116,9 @@ impl Opening {
 
     /// Replays for one slice of time.
     fn run(mut self) {
+        if matches!(&self.purpose, Purpose::Follow(given_up, _) if given_up.get()) {
+            return self.replay.abandon(&mut self.core.borrow_mut().engine);
+        }
         let started = elapsed_ms();
         while elapsed_ms() - started < LOAD_MS {
             let stepped = self.replay.step(&mut self.core.borrow_mut().engine, SLICE_STEPS);
@@ -138,7 +160,9 @@ impl Opening {
 
     fn fail(self, error: StoreError) {
         let Self { core, store, replay, purpose, .. } = self;
-        store.close();
+        if !matches!(purpose, Purpose::Follow(..)) {
+            store.close();
+        }
         let keeps = matches!(purpose, Purpose::Salvage(_)) && error.code == CORRUPT;
         if keeps {
             replay.salvage(&mut core.borrow_mut().engine);
@@ -146,6 +170,7 @@ impl Opening {
             replay.abandon(&mut core.borrow_mut().engine);
         }
         match purpose {
+            Purpose::Follow(_, followed) => followed(Err(error)),
             Purpose::Own(_, settle) => settle(Err(error)),
             Purpose::Salvage(salvaged) if keeps => salvaged(Ok(Some(error.message))),
             Purpose::Salvage(salvaged) => salvaged(Err(error)),
@@ -157,6 +182,13 @@ impl Opening {
         let Self { core, store, claim, on_event, replay, purpose, .. } = self;
         let (options, settle) = match purpose {
             Purpose::Own(options, settle) => (options, settle),
+            Purpose::Follow(given_up, _) if given_up.get() => {
+                return replay.abandon(&mut core.borrow_mut().engine);
+            }
+            Purpose::Follow(_, followed) => {
+                let result = replay.follow(&mut core.borrow_mut().engine).map_err(replay_error);
+                return followed(result);
+            }
             Purpose::Salvage(salvaged) => {
                 store.close();
                 let missing = replay.salvage(&mut core.borrow_mut().engine);
@@ -178,35 +210,54 @@ impl Opening {
             driver.start();
             return settle(Ok(driver));
         };
-        let frame = Frame {
-            kind: Kind::Record,
-            origin: manifest.epoch,
-            offset: repair.delete_from,
-            payload: &repair.payload,
-        };
-        let kept = if repair.payload.is_empty() { None } else { frame::encode(&frame) };
-        let reason = repair.reason.clone();
         let closing = Rc::clone(&store);
-        let done = move |result| match result {
+        let on_event = driver.on_event.clone();
+        let done = move |result: Result<(), StoreError>| match result {
             Ok(()) => {
-                tell(&driver.on_event, "cut", reason.into());
                 driver.start();
                 settle(Ok(driver));
             }
             Err(error) => {
                 closing.close();
-                let why = match error {
-                    AppendError::Fenced => return settle(Err(StoreError::fenced())),
-                    AppendError::Lost(why) | AppendError::Failed(why) => why,
-                };
-                settle(Err(StoreError::unavailable(why)));
+                settle(Err(error));
             }
         };
-        store.repair(&manifest, &repair, kept.as_deref(), Box::new(done));
+        cut(&*store, &manifest, repair, on_event, Box::new(done));
     }
 }
 
-fn replay_error(error: ReplayError) -> StoreError {
+/// Makes the store of this owner end where its replay did, and tells that.
+pub(super) fn cut(
+    store: &dyn Store,
+    owner: &Manifest,
+    repair: Repair,
+    on_event: Function,
+    done: Done<Result<(), StoreError>>,
+) {
+    let frame = Frame {
+        kind: Kind::Record,
+        origin: owner.epoch,
+        offset: repair.delete_from,
+        payload: &repair.payload,
+    };
+    let kept = if repair.payload.is_empty() { None } else { frame::encode(&frame) };
+    let reason = repair.reason.clone();
+    let ended = move |result| {
+        done(match result {
+            Ok(()) => {
+                tell(&on_event, "cut", reason.into());
+                Ok(())
+            }
+            Err(AppendError::Fenced) => Err(StoreError::fenced()),
+            Err(AppendError::Lost(why) | AppendError::Failed(why)) => {
+                Err(StoreError::unavailable(why))
+            }
+        });
+    };
+    store.repair(owner, &repair, kept.as_deref(), Box::new(ended));
+}
+
+pub(super) fn replay_error(error: ReplayError) -> StoreError {
     match error {
         ReplayError::TooNew(version) => StoreError::too_new(format!(
             "a record has format version {version}, which this Lodis cannot read"

@@ -2,6 +2,7 @@
 
 use super::connection::Disturbed;
 use crate::persist::frame::FrameError;
+use crate::persist::lineage::Lineage;
 use crate::persist::log::{Durability, Transaction};
 use crate::persist::manifest::Manifest;
 use crate::persist::replay::Repair;
@@ -181,7 +182,10 @@ impl Claimant {
             }
             found => found,
         };
-        let fresh = Manifest { created_ms: self.now_ms, ..Manifest::default() };
+        // Tabs may still have copies of a store that was here before: those are not of this stream.
+        let epoch = u64::try_from(self.now_ms).unwrap_or_default();
+        let lineage = Lineage::default().succeeded(epoch, 0);
+        let fresh = Manifest { epoch, lineage, created_ms: self.now_ms, ..Manifest::default() };
         let mut manifest = found.unwrap_or(fresh);
         manifest.epoch = manifest.epoch.saturating_add(1);
         manifest.recording |= self.append_only;
@@ -208,13 +212,14 @@ pub(super) fn inspected(value: &JsValue) -> Result<Claim, StoreError> {
 }
 
 /// What is in a store.
+#[derive(Clone)]
 pub(super) struct Claim {
     /// The manifest, as it now is there.
     pub(super) manifest: Manifest,
     /// The offset of the last record.
     pub(super) last: Option<u64>,
     /// The manifest that was there.
-    found: Option<Manifest>,
+    pub(super) found: Option<Manifest>,
     /// Why the store could not be claimed, but only read: `manifest` is the one that was there.
     pub(super) refused: Option<String>,
 }

@@ -30,7 +30,7 @@ pub(super) fn elapsed_ms() -> f64 {
 
 /// Runs `work` as a task of its own, soon: without the delay that nested timers get.
 pub(super) fn after_this_task(work: Box<dyn FnOnce()>) {
-    let Ok(channel) = MessageChannel::new() else { return call_later(work) };
+    let Ok(channel) = MessageChannel::new() else { return after_ms(0.0, work) };
     let (sender, receiver) = (channel.port1(), channel.port2());
     let handler = Closure::once_into_js(move |_: JsValue| {
         // Open ports would keep each other alive.
@@ -42,8 +42,9 @@ pub(super) fn after_this_task(work: Box<dyn FnOnce()>) {
     let _ = sender.post_message(&JsValue::UNDEFINED);
 }
 
-fn call_later(work: Box<dyn FnOnce()>) {
-    set_timeout(Closure::once_into_js(work).unchecked_ref(), 0.0);
+/// Runs `work` after this many milliseconds.
+pub(super) fn after_ms(delay_ms: f64, work: Box<dyn FnOnce()>) {
+    set_timeout(Closure::once_into_js(work).unchecked_ref(), delay_ms);
 }
 
 fn set_timeout(handler: &Function, delay_ms: f64) -> JsValue {

@@ -27,7 +27,7 @@ afterEach(async () => {
   expect(profile.problems).toEqual([]);
 });
 
-/** A tab that is connected; the first one is the owner. */
+/** A tab that is connected; the first one leads. */
 async function tab(): Promise<Page> {
   const page = await profile.context.newPage();
   await page.goto(`${server.url}jobs`);
@@ -43,28 +43,28 @@ async function waiting(page: Page, count: number): Promise<void> {
 }
 
 test("who came first is served first, whichever tab it is in", async () => {
-  const owner = await tab();
-  const guest = await tab();
+  const leader = await tab();
+  const replica = await tab();
   const other = await tab();
-  const first = guest.evaluate(() => redis.blpop("queue", "jobs", 0));
-  await waiting(owner, 1);
-  const second = owner.evaluate(() => redis.blpop("jobs", 0));
-  await waiting(owner, 2);
+  const first = replica.evaluate(() => redis.blpop("queue", "jobs", 0));
+  await waiting(leader, 1);
+  const second = leader.evaluate(() => redis.blpop("jobs", 0));
+  await waiting(leader, 2);
   const third = other.evaluate(() => redis.blmove("jobs", "done", "RIGHT", "LEFT", 0));
-  await waiting(owner, 3);
+  await waiting(leader, 3);
   expect(await other.evaluate(() => redis.rpush("jobs", "a", "b", "c"))).toBe(3);
   expect(await Promise.all([first, second, third])).toEqual([["jobs", "a"], ["jobs", "b"], "c"]);
-  expect(await guest.evaluate(() => redis.lrange("done", 0, -1))).toEqual(["c"]);
-  await waiting(owner, 0);
+  expect(await replica.evaluate(() => redis.lrange("done", 0, -1))).toEqual(["c"]);
+  await waiting(leader, 0);
 });
 
 test("sorted sets and streams wake those who wait in other tabs", async () => {
-  const owner = await tab();
-  const guest = await tab();
-  const scores = guest.evaluate(() => redis.bzpopmin("scores", 0));
-  const entries = guest.evaluate(() => redis.xread("BLOCK", 0, "STREAMS", "events", "$"));
-  await waiting(owner, 2);
-  await owner.evaluate(async () => {
+  const leader = await tab();
+  const replica = await tab();
+  const scores = replica.evaluate(() => redis.bzpopmin("scores", 0));
+  const entries = replica.evaluate(() => redis.xread("BLOCK", 0, "STREAMS", "events", "$"));
+  await waiting(leader, 2);
+  await leader.evaluate(async () => {
     await redis.multi().zadd("scores", 2, "b").zadd("scores", 1, "a").exec();
     await redis.xadd("events", "7-1", "field", "value");
   });
@@ -73,31 +73,31 @@ test("sorted sets and streams wake those who wait in other tabs", async () => {
 });
 
 test("an element is not lost to who no longer waits", async () => {
-  const owner = await tab();
-  const guest = await tab();
-  const aborted = guest.evaluate(() => {
+  const leader = await tab();
+  const replica = await tab();
+  const aborted = replica.evaluate(() => {
     const abort = new AbortController();
     setTimeout(() => abort.abort(new Error("enough")), 50);
     return redis.blpop("jobs", 0, { signal: abort.signal }).catch((error: Error) => error.message);
   });
   expect(await aborted).toBe("enough");
-  await waiting(owner, 0);
+  await waiting(leader, 0);
   const closing = await tab();
   closing.evaluate(() => void redis.blpop("jobs", 0));
-  await waiting(owner, 1);
+  await waiting(leader, 1);
   await closing.close();
-  await waiting(owner, 0);
-  expect(await guest.evaluate(() => redis.rpush("jobs", "kept"))).toBe(1);
-  expect(await owner.evaluate(() => redis.lpop("jobs"))).toBe("kept");
+  await waiting(leader, 0);
+  expect(await replica.evaluate(() => redis.rpush("jobs", "kept"))).toBe(1);
+  expect(await leader.evaluate(() => redis.lpop("jobs"))).toBe("kept");
 });
 
 test("time runs out in the tab that waits, and CLIENT UNBLOCK reaches it", async () => {
-  const owner = await tab();
-  const guest = await tab();
-  expect(await guest.evaluate(() => redis.blpop("jobs", 0.05))).toBe(null);
-  const refused = guest.evaluate(() => redis.blpop("jobs", 0).catch((error: Error) => error.message));
-  await waiting(owner, 1);
-  await owner.evaluate(async () => {
+  const leader = await tab();
+  const replica = await tab();
+  expect(await replica.evaluate(() => redis.blpop("jobs", 0.05))).toBe(null);
+  const refused = replica.evaluate(() => redis.blpop("jobs", 0).catch((error: Error) => error.message));
+  await waiting(leader, 1);
+  await leader.evaluate(async () => {
     const [, id] = /id=(\d+) [^\n]* flags=b /.exec(await redis.clientList())!;
     await redis.clientUnblock(id!, "ERROR");
   });
@@ -105,9 +105,9 @@ test("time runs out in the tab that waits, and CLIENT UNBLOCK reaches it", async
 });
 
 test("WAITAOF tells when what this tab wrote is in IndexedDB", async () => {
-  const owner = await tab();
-  const guest = await tab();
-  for (const page of [owner, guest]) {
+  const leader = await tab();
+  const replica = await tab();
+  for (const page of [leader, replica]) {
     const stored = await page.evaluate(async () => {
       await redis.configSet("appendfsync", "everysec");
       await redis.set("a", 1);
@@ -115,7 +115,7 @@ test("WAITAOF tells when what this tab wrote is in IndexedDB", async () => {
     });
     expect(stored).toEqual([1, 0]);
   }
-  expect(await guest.evaluate(() => redis.waitaof(0, 0, 0))).toEqual([1, 0]);
+  expect(await replica.evaluate(() => redis.waitaof(0, 0, 0))).toEqual([1, 0]);
   // What was acknowledged is there when the browser starts again.
   await profile.context.close();
   const { problems, folder } = profile;

@@ -1,13 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 
 export const WWW = fileURLToPath(new URL("../../www/dist", import.meta.url));
 export const PKG = fileURLToPath(new URL("../../pkg/dist", import.meta.url));
 
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -18,6 +20,8 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+type LaunchOptions = NonNullable<Parameters<typeof chromium.launchPersistentContext>[1]>;
+
 /** A profile folder of its own, and what went wrong in its pages. */
 export interface Profile {
   readonly folder: string;
@@ -26,14 +30,64 @@ export interface Profile {
 }
 
 /** Starts Chromium with a profile; pages may speak to 127.0.0.1 only, and must not complain. */
-export async function launch(folder?: string, options = {}): Promise<Profile> {
+export async function launch(folder?: string, { args = [], ...options }: LaunchOptions = {}): Promise<Profile> {
   const place = folder ?? (await mkdtemp(join(tmpdir(), "lodis-browser-")));
   const context = await chromium.launchPersistentContext(place, {
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: CHROMIUM,
     headless: true,
-    args: FLAGS,
+    args: [...FLAGS, ...args],
     ...options,
   });
+  return { folder: place, context, problems: problemsOf(context) };
+}
+
+/**
+ * Starts Chromium as a user does: pages that are not looked at are hidden, and may be frozen. `stop` ends
+ * it.
+ */
+export async function launchPlain(args: readonly string[] = []): Promise<Plain> {
+  for (let left = LAUNCHES; ; ) {
+    try {
+      return await launchPlainOnce(args);
+    } catch (error) {
+      // Now and then, on a machine that is very busy, the first page of a browser never answers.
+      if (--left === 0) throw error;
+    }
+  }
+}
+
+type Plain = Profile & { stop(): Promise<void> };
+
+const LAUNCHES = 3;
+const CONNECT_MS = 15_000;
+
+async function launchPlainOnce(args: readonly string[]): Promise<Plain> {
+  const folder = await mkdtemp(join(tmpdir(), "lodis-browser-"));
+  const places = [`--user-data-dir=${folder}`, "--headless", "--remote-debugging-port=0"];
+  const program = spawn(CHROMIUM, [...FLAGS, ...args, ...places], { stdio: "ignore" });
+  const exit = new Promise((resolve) => program.once("exit", resolve));
+  const stop = async () => {
+    program.kill("SIGTERM");
+    await exit;
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    const port = await vi.waitFor(
+      async () => /^\d+(?=\n)/.exec(await readFile(join(folder, "DevToolsActivePort"), "utf8"))![0],
+      { timeout: 30_000 },
+    );
+    const options = { noDefaults: true, timeout: CONNECT_MS };
+    const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, options);
+    const context = browser.contexts()[0]!;
+    return { folder, context, problems: problemsOf(context), stop: () => browser.close().then(stop) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What goes wrong in pages from now on. */
+function problemsOf(context: BrowserContext): string[] {
   const problems: string[] = [];
   context.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
@@ -43,11 +97,11 @@ export async function launch(folder?: string, options = {}): Promise<Profile> {
     const { protocol, hostname } = new URL(request.url());
     if (protocol.startsWith("http") && hostname !== "127.0.0.1") problems.push(`request to ${hostname}`);
   });
-  return { folder: place, context, problems };
+  return problems;
 }
 
 /** The processes of a browser of one type: `browser`, `renderer`, `storage.mojom.StorageService`, … */
-async function processes({ context }: Profile, type: string): Promise<number[]> {
+export async function processes({ context }: Profile, type: string): Promise<number[]> {
   const session = await context.browser()!.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   await session.detach();
@@ -80,7 +134,7 @@ export async function killBrowser(profile: Profile): Promise<Profile> {
 }
 
 /** Sends a signal; answers whether the process is there. */
-function signal(pid: number, name: "SIGKILL" | 0): boolean {
+export function signal(pid: number, name: "SIGKILL" | "SIGSTOP" | "SIGCONT" | 0): boolean {
   try {
     return process.kill(pid, name);
   } catch {

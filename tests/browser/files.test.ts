@@ -166,16 +166,16 @@ test("an export waits while the log is rewritten, and is whole", async () => {
   expect(await page.evaluate(() => redis.info("persistence"))).toContain("aof_last_bgrewrite_status:ok");
 });
 
-test("a tab that does not own the data says so", async () => {
-  const owner = await begin();
-  await write(owner, "old");
-  const guest = await begin();
+test("a tab that does not lead says so", async () => {
+  const leader = await begin();
+  await write(leader, "old");
+  const replica = await begin();
   for (const method of ["exportRdb", "exportAof", "importRdb"]) {
-    const error = await guest.evaluate(
+    const error = await replica.evaluate(
       (method) => redis[method](new Blob([])).catch((error: Error) => error.message),
       method,
     );
-    expect(error).toMatch(/^READONLY Another tab owns the data/);
+    expect(error).toMatch(/^READONLY Another tab leads/);
   }
-  expect(await keys(owner, "*")).toEqual(["old"]);
+  expect(await keys(leader, "*")).toEqual(["old"]);
 });

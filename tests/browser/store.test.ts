@@ -41,8 +41,8 @@ test("after a reload the data is there and the TTL has gone on counting", async 
 test("two tabs share data and messages, and the second takes over", async () => {
   const first = await open();
   const second = await open();
-  await first.page.getByText("Owner tab", { exact: true }).waitFor();
-  await second.page.getByText("Guest tab", { exact: true }).waitFor();
+  await first.page.getByText("Leader", { exact: true }).waitFor();
+  await second.page.getByText("Replica", { exact: true }).waitFor();
   expect(await second.type("SUBSCRIBE alerts")).toBe('1) "subscribe"\n2) "alerts"\n3) (integer) 1');
   expect(await first.type('PUBLISH alerts "Welcome, new user!"')).toBe("(integer) 1");
   await second.page.locator(".message").waitFor();
@@ -50,7 +50,7 @@ test("two tabs share data and messages, and the second takes over", async () => 
   expect(await second.type("SET from second")).toBe("OK");
   expect(await first.type("GET from")).toBe('"second"');
   await first.page.close();
-  await second.page.getByText("Owner tab", { exact: true }).waitFor();
+  await second.page.getByText("Leader", { exact: true }).waitFor();
   expect(await second.type("GET from")).toBe('"second"');
   // The subscription has moved along.
   expect(await second.type("PUBLISH alerts again")).toBe("(integer) 1");

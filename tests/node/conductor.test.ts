@@ -1,134 +1,15 @@
 // The conductor between engine, log and tabs, with a log and tabs that the test plays itself.
 import { readFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent } from "../../pkg/src/boundary/wasm.js";
-import { WROTE } from "../../pkg/src/engine.js";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Lodis, Module } from "../../pkg/src/boundary/wasm.js";
 import { StoreError } from "../../pkg/src/errors.js";
-import { Host } from "../../pkg/src/host.js";
+import { Host, type InstanceEvents } from "../../pkg/src/host.js";
 import type { Loaded } from "../../pkg/src/load.js";
+import type { Settings } from "../../pkg/src/options.js";
 import { Redis } from "../../pkg/src/redis.js";
-
-/** A log that stores when the test says so. */
-class FakeLog implements Log {
-  stored = 0;
-  reason: string | undefined;
-  always = false;
-  closed = false;
-  hiddenCalls = 0;
-  abandoned = false;
-  constructor(
-    readonly lodis: Lodis,
-    readonly onEvent: (type: LogEvent, value: number | string) => void,
-  ) {}
-  written(): void {}
-  durableOffset(): number {
-    return this.stored;
-  }
-  waitsForStore(): boolean {
-    return this.always;
-  }
-  async flush(): Promise<number> {
-    this.store();
-    return this.stored;
-  }
-  hidden(): void {
-    this.hiddenCalls++;
-  }
-  error(): string | undefined {
-    return this.reason;
-  }
-  async close(): Promise<void> {
-    this.closed = true;
-    if (this.reason === undefined) this.store();
-  }
-  abandon(): void {
-    this.abandoned = true;
-  }
-  free(): void {}
-  store(): void {
-    this.stored = this.lodis.offset();
-    this.reason = undefined;
-    this.onEvent("durable", this.stored);
-  }
-  fail(reason: string): void {
-    this.reason = reason;
-    this.onEvent("failed", reason);
-  }
-}
-
-/** An engine whose effect stream moves on with every SET and INCR, as it does once a log is open. */
-function recording({ Lodis }: Module, memory: WebAssembly.Memory): Module["Lodis"] {
-  return class extends Lodis {
-    effects = 0;
-    override exec(session: number, bytes: number, nowMs: number): number {
-      const request = new Uint8Array(memory.buffer, this.reserve(0), bytes);
-      const writes = this.names(request).some((name) => /set|incr/.test(name));
-      const flags = super.exec(session, bytes, nowMs);
-      if (writes) this.effects += 10;
-      return writes ? flags | WROTE : flags;
-    }
-    /** The names of the commands in a request. */
-    private names(request: Uint8Array): string[] {
-      const view = new DataView(request.buffer, request.byteOffset, request.length);
-      const numbered = this.commandNames().split(" ");
-      const names: string[] = [];
-      for (let at = 0; at < request.length; ) {
-        let words = view.getUint32(at, true);
-        at += 4;
-        if (words >= 2 ** 31) {
-          names.push(numbered[view.getUint32(at, true)]!);
-          at += 4;
-          words -= 2 ** 31 + 1;
-        } else {
-          const start = at + 4;
-          names.push(new TextDecoder().decode(request.subarray(start, start + view.getUint32(at, true))));
-        }
-        for (; words > 0; words--) at += 4 + view.getUint32(at, true);
-      }
-      return names;
-    }
-    override offset(): number {
-      return this.effects;
-    }
-  };
-}
-
-/** Tabs of one name, all in this test; `own` is said by the test. */
-class FakeTabs implements Tabs {
-  served = false;
-  closed = false;
-  requests: { seq: number; frame: Uint8Array; readOnly: boolean }[] = [];
-  blocks: { seq: number; frame: Uint8Array }[] = [];
-  cancels: number[] = [];
-  answers: { tab: string; seq: number; reply: Uint8Array }[] = [];
-  pushes: { tab: string; messages: Uint8Array }[] = [];
-  constructor(readonly emit: (event: TabsEvent) => void) {}
-  serve(): void {
-    this.served = true;
-  }
-  answer(tab: string, seq: number, reply: Uint8Array): void {
-    this.answers.push({ tab, seq, reply });
-  }
-  push(tab: string, messages: Uint8Array): void {
-    this.pushes.push({ tab, messages });
-  }
-  request(seq: number, frame: Uint8Array, readOnly: boolean): void {
-    this.requests.push({ seq, frame, readOnly });
-  }
-  block(seq: number, frame: Uint8Array): void {
-    this.blocks.push({ seq, frame });
-  }
-  cancel(seq: number): void {
-    this.cancels.push(seq);
-  }
-  role(): "joining" | "owner" | "guest" {
-    return "joining";
-  }
-  close(): void {
-    this.closed = true;
-  }
-  free(): void {}
-}
+import { StoreCalls } from "../../pkg/src/stores/calls.js";
+import { memoryStore } from "../../pkg/src/stores/memory.js";
+import { bytes, FakeLog, FakeTabs, recording } from "./conducting.js";
 
 let base: Loaded;
 let logs: FakeLog[];
@@ -152,22 +33,25 @@ beforeEach(async () => {
       },
     },
     Tabs: {
-      join(_name: string, emit: FakeTabs["emit"]) {
-        tabs.push(new FakeTabs(emit));
+      join(...args: ConstructorParameters<typeof FakeTabs>) {
+        if (refuse) throw refuse;
+        tabs.push(new FakeTabs(...args));
         return tabs.at(-1)!;
       },
     },
   };
   base = { module: fakes as unknown as Module, memory };
+  vi.stubGlobal("navigator", { locks: {} });
 });
 
 afterEach(async () => {
   for (const redis of open) await redis.close().catch(() => {});
+  vi.unstubAllGlobals();
 });
 
-/** Opens an instance; the test's tabs answer its join with `event`. */
-async function join(event: TabsEvent): Promise<{ redis: Redis; tabs: FakeTabs }> {
-  const settings = {
+/** An instance that is being opened. */
+function opening(options: Partial<Settings> = {}): { opened: Promise<void>; redis: Redis; tabs: FakeTabs } {
+  const settings: Settings = {
     name: "app",
     store: "indexeddb",
     appendOnly: true,
@@ -175,84 +59,120 @@ async function join(event: TabsEvent): Promise<{ redis: Redis; tabs: FakeTabs }>
     databases: 16,
     maxmemory: "0",
     maxmemoryPolicy: "noeviction",
-  } as const;
+    replica: true,
+    leads: true,
+    downAfterMs: 3000,
+    onProgress: undefined,
+    onBlocked: undefined,
+    ...options,
+  };
   const host = new Host(base, settings);
   const opened = host.open();
-  const mine = tabs.at(-1)!;
-  mine.emit(event);
-  await opened;
+  opened.catch(() => {});
   const redis = new Redis(host);
   open.push(redis);
-  return { redis, tabs: mine };
+  return { opened, redis, tabs: tabs.at(-1)! };
+}
+
+/** One where there are no other tabs. */
+async function alone(): Promise<{ redis: Redis; log: FakeLog }> {
+  vi.stubGlobal("navigator", {});
+  const { opened, redis } = opening();
+  await opened;
+  return { redis, log: logs.at(-1)! };
+}
+
+async function leader(): Promise<{ redis: Redis; tabs: FakeTabs; log: FakeLog }> {
+  const { opened, redis, tabs } = opening();
+  const log = tabs.lead();
+  await opened;
+  return { redis, tabs, log };
+}
+
+/** One that another tab leads; with a copy, which is empty. */
+async function replica(): Promise<{ redis: Redis; tabs: FakeTabs }> {
+  const { opened, redis, tabs } = opening();
+  tabs.emit({ type: "welcome" });
+  tabs.emit({ type: "copy", readable: true });
+  await opened;
+  return { redis, tabs };
+}
+
+/** One that another tab leads, without a copy. */
+async function thin(): Promise<{ redis: Redis; tabs: FakeTabs }> {
+  const { opened, redis, tabs } = opening({ replica: false });
+  tabs.emit({ type: "welcome" });
+  await opened;
+  return { redis, tabs };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
-const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const reply = (text: string) => new TextEncoder().encode(text);
 
-describe("an owner", () => {
-  test("opens the store before it serves", async () => {
-    const { redis, tabs } = await join({ type: "own" });
-    expect([redis.role, tabs.served]).toEqual(["owner", true]);
+/** What has been told of some kinds so far. */
+function listen<E extends keyof InstanceEvents>(redis: Redis, ...events: E[]): InstanceEvents[E][] {
+  const told: InstanceEvents[E][] = [];
+  for (const event of events) redis.on(event, (value) => told.push(value));
+  return told;
+}
+
+describe("an instance without other tabs", () => {
+  test("opens the store", async () => {
+    const { redis } = await alone();
+    expect([redis.role, redis.topology, tabs.length]).toEqual(["alone", "single", 0]);
     expect(await redis.set("a", 1)).toBe("OK");
     expect(redis.sync.get("a")).toBe("1");
   });
 
-  test("a store that cannot be opened makes open reject, and lets go of the tabs", async () => {
+  test("a store that cannot be opened makes open reject", async () => {
     refuse = Object.assign(new Error("STORE_UNAVAILABLE: no IndexedDB here"), { code: "STORE_UNAVAILABLE" });
-    const error = await join({ type: "own" }).catch((error: unknown) => error);
+    const error = await alone().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(StoreError);
     expect(error).toMatchObject({ code: "STORE_UNAVAILABLE", reason: "no IndexedDB here", message: refuse.message });
-    expect(tabs[0]!.closed).toBe(true);
+    await expect(open[0]!.get("a")).rejects.toMatchObject({ code: "CLOSED" });
   });
 
-  test("whose lock is stolen stores nothing more, and ends", async () => {
-    const { redis, tabs } = await join({ type: "own" });
-    const told: unknown[] = [];
-    redis.on("error", (error) => told.push(error.code));
-    const error = Object.assign(new Error("another context has taken over the store"), { code: "FENCED" });
-    tabs.emit({ type: "failed", error });
+  test("whose store is taken over stores nothing more, and ends", async () => {
+    const { redis, log } = await alone();
+    const told = listen(redis, "error");
+    log.onEvent("fenced", "");
     await expect(redis.get("a")).rejects.toMatchObject({ name: "StoreError", code: "FENCED" });
-    expect([told, logs[0]!.abandoned, tabs.closed]).toEqual([["FENCED"], true, true]);
+    expect([told.map(({ code }) => code), log.abandoned]).toEqual([["FENCED"], true]);
   });
 
   test("tells what is saved", async () => {
-    const { redis } = await join({ type: "own" });
-    const seen: string[] = [];
-    for (const event of ["saved", "pending", "failed"] as const) {
-      redis.on(event, (state) => seen.push(state.state));
-    }
+    const { redis, log } = await alone();
+    const seen = listen(redis, "saved", "pending", "failed");
     await redis.set("a", 1);
     await redis.set("a", 2);
     expect(redis.persistence).toEqual({ state: "pending" });
-    logs[0]!.store();
+    log.store();
     expect(redis.persistence).toEqual({ state: "saved" });
     await redis.get("a");
     await redis.set("a", 3);
-    logs[0]!.fail("QuotaExceededError");
+    log.fail("QuotaExceededError");
     expect(redis.persistence).toEqual({ state: "failed", reason: "QuotaExceededError" });
-    logs[0]!.store();
-    expect(seen).toEqual(["pending", "saved", "pending", "failed", "saved"]);
+    log.store();
+    expect(seen.map(({ state }) => state)).toEqual(["pending", "saved", "pending", "failed", "saved"]);
   });
 
   test("appendfsync always: a write is answered when it is stored, a read at once", async () => {
-    const { redis } = await join({ type: "own" });
-    logs[0]!.always = true;
+    const { redis, log } = await alone();
+    log.always = true;
     let answered: unknown;
     const write = redis.set("a", 1).then((value) => (answered = value));
     const batch = redis.pipeline().incr("a").incr("a").exec();
     expect(await redis.get("a")).toBe("3");
     await turn();
     expect(answered).toBeUndefined();
-    logs[0]!.store();
+    log.store();
     expect([await write, await batch]).toEqual(["OK", [2, 3]]);
   });
 
   test("appendfsync always: a write that is not stored rejects with MISCONF", async () => {
-    const { redis } = await join({ type: "own" });
-    logs[0]!.always = true;
+    const { redis, log } = await alone();
+    log.always = true;
     const write = redis.set("a", 1);
-    logs[0]!.fail("the disk is full");
+    log.fail("the disk is full");
     await expect(write).rejects.toMatchObject({
       code: "MISCONF",
       message: "MISCONF Errors writing to the AOF file: the disk is full",
@@ -260,184 +180,525 @@ describe("an owner", () => {
   });
 
   test("close stores what is pending and answers who waits for it", async () => {
-    const { redis, tabs } = await join({ type: "own" });
-    logs[0]!.always = true;
+    const { redis, log } = await alone();
+    log.always = true;
     const write = redis.set("a", 1);
     await redis.close();
     expect(await write).toBe("OK");
-    expect([logs[0]!.closed, tabs.closed]).toEqual([true, true]);
-  });
-
-  test("runs the requests of other tabs, each in a session of its own", async () => {
-    const { redis, tabs } = await join({ type: "own" });
-    const guest = await join({ type: "guest" });
-    const frameOf = async (call: () => Promise<unknown>) => {
-      call().catch(() => {});
-      return guest.tabs.requests.at(-1)!.frame;
-    };
-    tabs.emit({ type: "connect", tab: "g" });
-    const frame = await frameOf(() => guest.redis.incrBy("n", 5));
-    tabs.emit({ type: "request", tab: "g", seq: 7, frame });
-    expect(tabs.answers).toEqual([{ tab: "g", seq: 7, reply: reply(":5\r\n") }]);
-    expect(await redis.get("n")).toBe("5");
-    logs[0]!.always = true;
-    const batch = await frameOf(() => guest.redis.pipeline().incr("n").incr("n").exec());
-    tabs.emit({ type: "request", tab: "g", seq: 8, frame: batch });
-    expect(tabs.answers).toHaveLength(1);
-    logs[0]!.fail("full");
-    await turn();
-    const refused = "-MISCONF Errors writing to the AOF file: full\r\n";
-    expect(text(tabs.answers[1]!.reply)).toBe(refused + refused);
-    tabs.emit({ type: "disconnect", tab: "g" });
-    tabs.emit({ type: "request", tab: "g", seq: 9, frame });
-    expect(tabs.answers).toHaveLength(2);
-  });
-
-  test("runs what may block for other tabs, each in a session of its own", async () => {
-    const { redis, tabs } = await join({ type: "own" });
-    const guest = await join({ type: "guest" });
-    guest.redis.wait(1, 0).catch(() => {});
-    guest.redis.pipeline().incr("n").wait(1, 0).incr("n").exec().catch(() => {});
-    tabs.emit({ type: "connect", tab: "g" });
-    guest.tabs.blocks.forEach(({ frame }, seq) => tabs.emit({ type: "block", tab: "g", seq, frame }));
-    await turn();
-    expect([tabs.answers, await redis.get("n")]).toEqual([[], "1"]);
-    tabs.emit({ type: "cancel", tab: "g", seq: 1 });
-    await turn();
-    const unblocked = "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
-    expect(tabs.answers).toEqual([{ tab: "g", seq: 1, reply: reply(`:1\r\n${unblocked}:2\r\n`) }]);
-    expect(await redis.info("clients")).toContain("blocked_clients:1");
-    tabs.emit({ type: "disconnect", tab: "g" });
-    tabs.emit({ type: "cancel", tab: "g", seq: 0 });
-    await turn();
-    expect(await redis.info("clients")).toContain("blocked_clients:0");
-    expect(tabs.answers).toHaveLength(1);
-  });
-
-  test("pushes messages to the tab whose session subscribed", async () => {
-    const { redis, tabs } = await join({ type: "own" });
-    const guest = await join({ type: "guest" });
-    guest.redis.subscribe("alerts", () => {}).catch(() => {});
-    tabs.emit({ type: "connect", tab: "g" });
-    tabs.emit({ type: "request", tab: "g", seq: 1, frame: guest.tabs.requests[0]!.frame });
-    expect(text(tabs.answers[0]!.reply)).toBe(">3\r\n$9\r\nsubscribe\r\n$6\r\nalerts\r\n:1\r\n");
-    expect(await redis.publish("alerts", "hi")).toBe(1);
-    const message = ">3\r\n$7\r\nmessage\r\n$6\r\nalerts\r\n$2\r\nhi\r\n";
-    expect(tabs.pushes).toEqual([{ tab: "g", messages: reply(message) }]);
+    expect(log.closed).toBe(true);
   });
 });
 
-describe("a guest", () => {
-  test("forwards and decodes; reads are marked", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
-    expect([redis.role, redis.persistence.state]).toEqual(["guest", "elsewhere"]);
-    const read = redis.get("a");
-    const write = redis.incr("a");
-    const bytes = redis.bytes.get("a");
-    const multi = redis.multi().get("a").exec();
-    expect(tabs.requests.map(({ readOnly }) => readOnly)).toEqual([true, false, true, false]);
-    const answers = ["$1\r\n1\r\n", "-ERR no\r\n", "_\r\n", "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n"];
-    answers.forEach((answer, index) => {
-      tabs.emit({ type: "reply", seq: tabs.requests[index]!.seq, reply: reply(answer) });
+describe("opening", () => {
+  test("joins the tabs as the settings say", async () => {
+    const { tabs } = opening({ appendFsync: "always", leads: false, downAfterMs: 500 });
+    expect([tabs.name, tabs.store]).toEqual(["app", undefined]);
+    expect(tabs.options).toEqual({
+      appendOnly: true,
+      appendFsync: "always",
+      replica: true,
+      leads: false,
+      silenceMs: 500,
     });
-    expect(await read).toBe("1");
-    await expect(write).rejects.toMatchObject({ code: "ERR", message: "ERR no" });
-    expect(await bytes).toBeNull();
-    expect(await multi).toEqual(["1"]);
   });
 
-  test("redis.sync throws READONLY", async () => {
-    const { redis } = await join({ type: "guest" });
+  test("a copy is held whatever the store, unless it is not wanted", async () => {
+    expect(opening({ appendOnly: false }).tabs.options.replica).toBe(true);
+    const shared = opening({ store: memoryStore() });
+    expect(shared.tabs.options.replica).toBe(true);
+    expect(shared.tabs.store).toBeInstanceOf(StoreCalls);
+    const { tabs, opened, redis } = opening({ replica: false });
+    expect(tabs.options.replica).toBe(false);
+    tabs.emit({ type: "welcome" });
+    await opened;
+    expect(redis.role).toBe("thin");
+  });
+
+  test("the tab that leads is open when it does", async () => {
+    const { opened, redis, tabs } = opening();
+    const early = redis.set("a", 1);
+    expect(() => redis.sync.get("a")).toThrow(/^READONLY/);
+    expect(tabs.asked()).toEqual(["set a 1"]);
+    tabs.lead();
+    await opened;
+    tabs.reply(0, "+OK\r\n");
+    expect([await early, redis.role, redis.topology]).toEqual(["OK", "leader", "tabs"]);
+  });
+
+  test("a replica is open when its copy can be read, a thin one when it is welcome", async () => {
+    const { opened, redis, tabs } = opening();
+    const roles = listen(redis, "role");
+    let isOpen = false;
+    void opened.then(() => (isOpen = true));
+    tabs.emit({ type: "welcome" });
+    await turn();
+    expect(isOpen).toBe(false);
+    tabs.emit({ type: "copy", readable: true });
+    await opened;
+    expect([redis.role, redis.persistence, roles]).toEqual(["replica", { state: "elsewhere" }, ["replica"]]);
+    const other = await thin();
+    expect([other.redis.role, other.redis.persistence]).toEqual(["thin", { state: "elsewhere" }]);
+  });
+
+  test("what fails makes open reject, and lets go of the tabs", async () => {
+    const unavailable = Object.assign(new Error("no locks"), { code: "LOCKS_UNAVAILABLE" });
+    const corrupt = Object.assign(new Error("STORE_CORRUPT: a hole"), { code: "STORE_CORRUPT" });
+    for (const error of [unavailable, corrupt]) {
+      const { opened, tabs } = opening();
+      tabs.emit({ type: "failed", error });
+      const caught: unknown = await opened.catch((error: unknown) => error);
+      if (error === corrupt) {
+        expect(caught).toBeInstanceOf(StoreError);
+        expect(caught).toMatchObject({ code: "STORE_CORRUPT", reason: expect.stringContaining('salvage("app")') });
+      } else {
+        expect(caught).toBe(unavailable);
+      }
+      expect(tabs.calls).toEqual(expect.arrayContaining(["close", "free"]));
+    }
+    refuse = unavailable;
+    await expect(opening().opened).rejects.toBe(unavailable);
+  });
+
+  test("that the end of the log was cut is told to who listens once it is open", async () => {
+    const { opened, redis, tabs } = opening();
+    const told = listen(redis, "cut");
+    tabs.onLog("cut", "record at offset 7: torn");
+    await turn();
+    await turn();
+    expect(told).toEqual([]);
+    tabs.lead();
+    await opened;
+    await expect.poll(() => told).toEqual(["record at offset 7: torn"]);
+  });
+
+  test("an instance that is closed meanwhile does not open", async () => {
+    const { opened, redis, tabs } = opening();
+    await redis.close();
+    await expect(opened).rejects.toMatchObject({ code: "CLOSED" });
+    expect(tabs.calls).toEqual(["close", "free"]);
+  });
+});
+
+describe("a leader", () => {
+  test("runs what is called at once", async () => {
+    const { redis, tabs } = await leader();
+    expect(await redis.set("a", 1)).toBe("OK");
+    expect(redis.sync.incr("a")).toBe(2);
+    expect(await redis.multi().incr("a").get("a").exec()).toEqual([3, "3"]);
+    expect(tabs.requests).toEqual([]);
+  });
+
+  test("tells the others what was written before anybody sees the reply, once a task", async () => {
+    const { redis, tabs } = await leader();
+    tabs.emit({ type: "tabs", count: 1 });
+    const before = tabs.count("written");
+    redis.sync.set("a", 1);
+    const write = redis.incr("a");
+    expect(tabs.count("written")).toBe(before);
+    await write;
+    expect(tabs.count("written")).toBe(before + 1);
+    await redis.get("a");
+    expect(tabs.count("written")).toBe(before + 1);
+    tabs.emit({ type: "tabs", count: 0 });
+    await redis.incr("a");
+    await expect.poll(() => tabs.count("written")).toBe(before + 2);
+  });
+
+  test("that is not certain to lead asks first, if there are others", async () => {
+    const { redis, tabs } = await leader();
+    tabs.isSure = false;
+    await redis.set("a", 1);
+    expect(tabs.requests).toEqual([]);
+    tabs.emit({ type: "tabs", count: 2 });
+    expect(() => redis.sync.set("a", 2)).toThrow(/^READONLY This tab has yet to make sure that it leads/);
+    expect(tabs.count("verify")).toBe(1);
+    expect(redis.sync.get("a")).toBe("1");
+    const write = redis.set("a", 3);
+    tabs.isSure = true;
+    // It must not overtake the write.
+    const read = redis.get("a");
+    expect(tabs.asked()).toEqual(["set a 3", "get a"]);
+    tabs.reply(0, "+OK\r\n");
+    tabs.reply(1, "$1\r\n3\r\n");
+    expect([await write, await read]).toEqual(["OK", "3"]);
+    expect([await redis.set("a", 4), tabs.requests.length]).toEqual(["OK", 2]);
+  });
+
+  test("a value that was read while a request is on its way is not kept", async () => {
+    const { redis, tabs } = await leader();
+    await redis.set("a", 1);
+    tabs.emit({ type: "tabs", count: 1 });
+    tabs.isSure = false;
+    const write = redis.set("a", 2);
+    for (let times = 0; times < 3; times++) expect(redis.sync.get("a")).toBe("1");
+    const read = redis.get("a");
+    expect(tabs.asked()).toEqual(["set a 2", "get a"]);
+    tabs.reply(0, "+OK\r\n");
+    tabs.reply(1, "$1\r\n2\r\n");
+    expect([await write, await read]).toEqual(["OK", "2"]);
+  });
+
+  test("appendfsync always: who waits for the store is kept by the tabs, which know who was not answered", async () => {
+    const { redis, tabs, log } = await leader();
+    log.always = true;
+    await redis.configSet("lazyfree-lazy-user-del", "no");
+    const write = redis.set("a", 1);
+    const batch = redis.pipeline().incr("a").incr("a").exec();
+    expect(tabs.asked()).toEqual(["set a 1", "incr a incr a"]);
+    tabs.reply(0, "-MISCONF Errors writing to the AOF file: full\r\n");
+    tabs.reply(1, ":2\r\n:3\r\n");
+    await expect(write).rejects.toMatchObject({ code: "MISCONF" });
+    expect(await batch).toEqual([2, 3]);
+    expect(redis.sync.set("a", 5)).toBe("OK");
+    log.always = false;
+    redis.sync.configSet("lazyfree-lazy-user-del", "yes");
+    expect([await redis.get("a"), tabs.requests.length]).toEqual(["5", 2]);
+  });
+
+  test("tells what is saved, and what is wrong with the store", async () => {
+    const { redis, log } = await leader();
+    const seen = listen(redis, "saved", "pending", "failed", "recovered");
+    const errors = listen(redis, "error");
+    await redis.set("a", 1);
+    await expect.poll(() => redis.persistence).toEqual({ state: "pending" });
+    log.fail("QuotaExceededError: full");
+    log.store();
+    log.onEvent("recovered", "");
+    log.onEvent("lost", "the database was deleted");
+    log.fail("VersionError: newer");
+    expect(seen.map(({ state }) => state)).toEqual(["pending", "failed", "saved", "saved", "failed"]);
+    expect(errors.map(({ code }) => code)).toEqual(["STORE_FULL", "STORE_LOST", "STORE_TOO_NEW"]);
+  });
+
+  test("hands out what the requests of others have told this tab", async () => {
+    const { redis, tabs } = await leader();
+    const seen: string[] = [];
+    await redis.subscribe("alerts", (message) => seen.push(message));
+    // As another tab's session, behind this one's back.
+    const { lodis } = tabs;
+    const session = lodis.connect(3);
+    const frame = ["publish", "alerts", "hi"].flatMap((word) => [word.length, 0, 0, 0, ...bytes(word)]);
+    new Uint8Array(base.memory.buffer, lodis.reserve(0)).set([3, 0, 0, 0, ...frame]);
+    lodis.exec(session, frame.length + 4, Date.now());
+    tabs.emit({ type: "ran" });
+    // Sooner than any timer.
+    await Promise.resolve();
+    expect(seen).toEqual(["hi"]);
+  });
+
+  test("commands that may block are run as the others' are", async () => {
+    const { redis, tabs } = await leader();
+    const wait = redis.blPop("jobs", 0);
+    expect(tabs.requests.map(({ blocks }) => blocks)).toEqual([true]);
+    // They hold up nothing.
+    expect(await redis.set("a", 1)).toBe("OK");
+    tabs.reply(0, "*2\r\n$4\r\njobs\r\n$1\r\na\r\n");
+    expect(await wait).toEqual(["jobs", "a"]);
+  });
+
+  test("close stores what is pending before it lets go of the tabs", async () => {
+    const { redis, tabs, log } = await leader();
+    await redis.set("a", 1);
+    const order: unknown[] = [];
+    log.close = async () => void order.push(tabs.count("close"));
+    await redis.close();
+    expect([order, tabs.calls.slice(-2)]).toEqual([[0], ["close", "free"]]);
+    await expect(redis.get("a")).rejects.toMatchObject({ code: "CLOSED" });
+    expect(() => redis.sync.get("a")).toThrow("closed");
+  });
+
+  test("whose session is killed ends", async () => {
+    const { redis } = await leader();
+    await redis.clientKill("SKIPME", "no").catch(() => {});
+    await expect.poll(() => redis.get("a").catch((error) => error.code)).toBe("CLOSED");
+  });
+});
+
+describe("a replica", () => {
+  test("reads its copy, and has the leader run the rest", async () => {
+    const { redis, tabs } = await replica();
+    expect([await redis.get("a"), await redis.bytes.get("a")]).toEqual([null, null]);
+    expect(await redis.pipeline().get("a").exec()).toEqual([null]);
+    const write = redis.incr("a");
+    const multi = redis.multi().incr("a").exec();
+    const publish = redis.publish("alerts", "hi");
+    expect(tabs.asked()).toEqual(["incr a", "multi incr a exec", "publish alerts hi"]);
+    tabs.reply(0, "-ERR no\r\n");
+    tabs.reply(1, "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n");
+    tabs.reply(2, ":1\r\n");
+    await expect(write).rejects.toMatchObject({ code: "ERR", message: "ERR no" });
+    expect([await multi, await publish]).toEqual([[2], 1]);
+  });
+
+  test("reads that come after something of its own are read there, too", async () => {
+    const { redis, tabs } = await replica();
+    const write = redis.set("a", 1);
+    const text = redis.get("a");
+    const binary = redis.bytes.get("a");
+    const batch = redis.pipeline().get("a").get("b").exec();
+    expect(tabs.asked()).toEqual(["set a 1", "get a", "get a", "get a get b"]);
+    tabs.reply(0, "+OK\r\n");
+    tabs.reply(1, "$1\r\n1\r\n");
+    tabs.reply(2, "$1\r\n1\r\n");
+    // Still behind the last one.
+    const last = redis.get("b");
+    tabs.reply(3, "$1\r\n1\r\n_\r\n");
+    tabs.reply(4, "_\r\n");
+    expect([await write, await text, await binary, await batch, await last]).toEqual([
+      "OK", "1", bytes("1"), ["1", null], null,
+    ]);
+    expect([await redis.get("a"), tabs.requests.length]).toEqual([null, 5]);
+  });
+
+  test("a wait holds up nothing", async () => {
+    const { redis, tabs } = await replica();
+    const wait = redis.blPop("jobs", 0);
+    expect(await redis.get("a")).toBe(null);
+    expect(tabs.requests.map(({ blocks }) => blocks)).toEqual([true]);
+    tabs.reply(0, "_\r\n");
+    expect(await wait).toBe(null);
+  });
+
+  test("reads inside of a transaction belong to it", async () => {
+    const { redis, tabs } = await replica();
+    const begun = redis.call("MULTI");
+    tabs.reply(0, "+OK\r\n", true);
+    expect(await begun).toBe("OK");
+    // Of the copy, which is not what the transaction sees.
+    for (let times = 0; times < 3; times++) expect(redis.sync.get("a")).toBe(null);
+    const queued = redis.get("a");
+    tabs.reply(1, "+QUEUED\r\n", true);
+    expect(await queued).toBe("QUEUED");
+    const ended = redis.call("EXEC");
+    tabs.reply(2, "*1\r\n$1\r\n1\r\n", false);
+    expect(await ended).toEqual(["1"]);
+    expect([await redis.get("a"), tabs.requests.length]).toEqual([null, 3]);
+  });
+
+  test("without a copy for a while, it asks the leader", async () => {
+    const { redis, tabs } = await replica();
+    tabs.emit({ type: "copy", readable: false });
+    const read = redis.get("a");
+    expect(() => redis.sync.get("a")).toThrow(/^READONLY Another tab leads, and this one holds no copy/);
+    tabs.reply(0, "$1\r\n1\r\n");
+    expect([await read, redis.role]).toEqual(["1", "replica"]);
+    tabs.emit({ type: "copy", readable: true });
+    expect([await redis.get("a"), redis.sync.get("a"), tabs.requests.length]).toEqual([null, null, 1]);
+  });
+
+  test("a thin tab has no copy at all", async () => {
+    const { redis, tabs } = await thin();
+    const read = redis.get("a");
     expect(() => redis.sync.get("a")).toThrow(expect.objectContaining({ code: "READONLY" }));
     expect(() => redis.sync.multi().get("a").execSync()).toThrow(/^READONLY/);
+    tabs.reply(0, "_\r\n");
+    expect(await read).toBe(null);
   });
 
-  test("forwards what may block; an AbortSignal takes it back", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
+  test("files are written and read by the leader", async () => {
+    const { redis } = await replica();
+    await expect(redis.exportRdb()).rejects.toMatchObject({ code: "READONLY" });
+    await expect(redis.importRdb(new Blob([]))).rejects.toMatchObject({ code: "READONLY" });
+  });
+
+  test("an AbortSignal takes back what may block", async () => {
+    const { redis, tabs } = await replica();
     const abort = new AbortController();
     const served = redis.wait(1, 0, { signal: abort.signal });
     const aborted = redis.wait(1, 0, { signal: abort.signal });
-    const [first, second] = tabs.blocks.map(({ seq }) => seq);
-    expect(tabs.requests).toHaveLength(0);
-    tabs.emit({ type: "reply", seq: first!, reply: reply(":1\r\n") });
+    tabs.reply(0, ":1\r\n");
     expect(await served).toBe(1);
     abort.abort(new Error("enough"));
-    expect(tabs.cancels).toEqual([second]);
-    tabs.emit({ type: "reply", seq: second!, reply: reply("-UNBLOCKED gone\r\n") });
+    expect(tabs.cancels).toEqual([tabs.requests[1]!.seq]);
+    tabs.reply(1, "-UNBLOCKED gone\r\n");
     await expect(aborted).rejects.toThrow("enough");
   });
 
   test("what was answered before it was aborted counts", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
+    const { redis, tabs } = await replica();
     const abort = new AbortController();
     const served = redis.wait(1, 0, { signal: abort.signal });
     abort.abort();
-    tabs.emit({ type: "reply", seq: tabs.blocks[0]!.seq, reply: reply(":1\r\n") });
+    tabs.reply(0, ":1\r\n");
     expect(await served).toBe(1);
   });
 
-  test("a write whose owner went away is lost, and says so", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
+  test("what was aborted before anybody has run it rejects as that", async () => {
+    const { redis, tabs } = await replica();
+    const abort = new AbortController();
+    const wait = redis.wait(1, 0, { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    tabs.emit({ type: "lost", seq: tabs.requests[0]!.seq });
+    await expect(wait).rejects.toThrow("enough");
+  });
+
+  test("a request of which nobody knows what became of it says so", async () => {
+    const { redis, tabs } = await replica();
     const write = redis.set("a", 1);
     tabs.emit({ type: "lost", seq: tabs.requests[0]!.seq });
-    await expect(write).rejects.toMatchObject({ code: "LOST" });
+    await expect(write).rejects.toMatchObject({ name: "LostError", code: "LOST" });
+    // Nothing is before this one any more.
+    expect([await redis.get("a"), tabs.requests.length]).toEqual([null, 1]);
+  });
+
+  test("a reply that comes twice, or to nobody, changes nothing", async () => {
+    const { redis, tabs } = await replica();
+    const write = redis.set("a", 1);
+    tabs.reply(0, "+OK\r\n");
+    tabs.reply(0, "+OK\r\n");
+    tabs.emit({ type: "lost", seq: tabs.requests[0]!.seq });
+    tabs.emit({ type: "lost", seq: 99 });
+    expect([await write, await redis.get("a"), tabs.requests.length]).toEqual(["OK", null, 1]);
   });
 
   test("pending calls are rejected by close", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
-    const read = redis.get("a");
-    await redis.close();
-    await expect(read).rejects.toMatchObject({ code: "CLOSED" });
-    expect(tabs.closed).toBe(true);
+    const { redis, tabs } = await replica();
+    const write = redis.incr("a");
+    const wait = redis.blPop("jobs", 0);
+    const closed = redis.close();
+    await expect(write).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(wait).rejects.toMatchObject({ code: "CLOSED" });
+    await closed;
+    expect(tabs.calls.slice(-2)).toEqual(["close", "free"]);
+    await expect(redis.get("a")).rejects.toMatchObject({ code: "CLOSED" });
+    expect(() => redis.sync.get("a")).toThrow("closed");
   });
 
-  test("subscribes anew with a new owner", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
+  test("that cannot go on rejects everything with the reason", async () => {
+    const { redis, tabs } = await replica();
+    const write = redis.incr("a");
+    const error = Object.assign(new Error("another tab runs a newer version"), { code: "OUTDATED" });
+    const told: unknown[] = [];
+    redis.on("error", (reason) => told.push(reason));
+    tabs.emit({ type: "failed", error });
+    const reason = { name: "StoreError", code: "OUTDATED", reason: error.message };
+    await expect(write).rejects.toMatchObject(reason);
+    await expect(redis.get("a")).rejects.toMatchObject(reason);
+    expect(told).toMatchObject([reason]);
+    expect(tabs.calls.slice(-2)).toEqual(["close", "free"]);
+  });
+
+  test("subscribes anew with every session that it gets", async () => {
+    const { redis, tabs } = await replica();
     const seen: string[] = [];
     redis.subscribe("alerts", (message) => seen.push(message)).catch(() => {});
-    tabs.emit({ type: "guest" });
-    expect(tabs.requests.map(({ frame }) => text(frame).includes("subscribe"))).toEqual([true, true]);
-    const messages = reply(">3\r\n$7\r\nmessage\r\n$6\r\nalerts\r\n$2\r\nhi\r\n");
+    redis.pSubscribe("a*", () => {}).catch(() => {});
+    tabs.emit({ type: "welcome" });
+    const both = ["subscribe alerts", "psubscribe a*"];
+    expect(tabs.asked()).toEqual([...both, ...both]);
+    const messages = bytes(">3\r\n$7\r\nmessage\r\n$6\r\nalerts\r\n$2\r\nhi\r\n");
     tabs.emit({ type: "push", messages });
     await turn();
     expect(seen).toEqual(["hi"]);
   });
+});
 
-  test("becomes the owner: reads run again, writes are lost, later calls wait for the store", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
-    const roles: string[] = [];
-    redis.on("role", (role) => roles.push(role));
+describe("who leads changes", () => {
+  test("a replica becomes the leader", async () => {
+    const { redis, tabs } = await replica();
+    const roles = listen(redis, "role");
     const seen: string[] = [];
     redis.subscribe("alerts", (message) => seen.push(message)).catch(() => {});
     const write = redis.set("a", 1);
-    const read = redis.get("a");
-    tabs.emit({ type: "own" });
-    const later = redis.set("b", 2);
-    expect(() => redis.sync.get("b")).toThrow(/^READONLY/);
-    await expect(write).rejects.toMatchObject({ code: "LOST" });
-    expect([await read, await later, redis.sync.get("b")]).toEqual([null, "OK", "2"]);
-    expect([roles, tabs.served]).toEqual([["owner"], true]);
-    expect(await redis.publish("alerts", "hi")).toBe(1);
-    await turn();
-    expect(seen).toEqual(["hi"]);
+    tabs.emit({ type: "copy", readable: false });
+    const later = redis.get("b");
+    tabs.lead();
+    expect([roles, redis.role, redis.persistence]).toEqual([["leader"], "leader", { state: "saved" }]);
+    // What was asked for before is not overtaken.
+    const last = redis.set("b", 2);
+    expect(tabs.asked()).toEqual(["subscribe alerts", "set a 1", "get b", "subscribe alerts", "set b 2"]);
+    tabs.requests.forEach((_, index) => tabs.reply(index, ["$0\r\n\r\n", "+OK\r\n", "_\r\n", "$0\r\n\r\n", "+OK\r\n"][index]!));
+    expect([await write, await later, await last]).toEqual(["OK", null, "OK"]);
+    expect([await redis.set("c", 3), redis.sync.get("c"), tabs.requests.length]).toEqual(["OK", "3", 5]);
+    expect(seen).toEqual([]);
   });
 
-  test("an instance whose locks are refused does not open, or ends", async () => {
-    const error = Object.assign(new Error("no locks"), { code: "LOCKS_UNAVAILABLE" });
-    await expect(join({ type: "failed", error })).rejects.toBe(error);
-    expect(tabs.at(-1)!.closed).toBe(true);
-    const guest = await join({ type: "guest" });
-    guest.tabs.emit({ type: "failed", error });
-    await expect(guest.redis.get("a")).rejects.toBe(error);
-    expect(guest.tabs.closed).toBe(true);
+  test("a leader follows another one, in a session that nothing is left in", async () => {
+    const { redis, tabs, log } = await leader();
+    const roles = listen(redis, "role");
+    const errors = listen(redis, "error");
+    let freed = false;
+    log.free = () => void (freed = true);
+    const seen: string[] = [];
+    await redis.subscribe("alerts", (message) => seen.push(message));
+    expect(tabs.attached).toEqual([]);
+    tabs.emit({ type: "follow" });
+    expect([roles, redis.persistence]).toEqual([["replica"], { state: "elsewhere" }]);
+    expect(tabs.attached).toHaveLength(1);
+    const write = redis.set("a", 1);
+    expect(() => redis.sync.get("a")).toThrow(/^READONLY/);
+    tabs.emit({ type: "welcome" });
+    expect(tabs.asked()).toEqual(["set a 1", "subscribe alerts"]);
+    tabs.reply(0, "+OK\r\n");
+    tabs.reply(1, "$0\r\n\r\n");
+    expect(await write).toBe("OK");
+    tabs.emit({ type: "copy", readable: true });
+    expect([await redis.get("a"), tabs.requests.length]).toEqual([null, 2]);
+    expect([freed, errors]).toEqual([true, []]);
+    tabs.emit({ type: "copy", readable: false });
+    tabs.lead();
+    // In its own session, which is the only one that listens.
+    expect([roles, await redis.publish("alerts", "hi")]).toEqual([["replica", "leader"], 1]);
+    await turn();
+    expect([seen, tabs.requests.length]).toEqual([["hi"], 2]);
   });
 
-  test("a store that cannot be opened when it becomes the owner ends the instance", async () => {
-    const { redis, tabs } = await join({ type: "guest" });
-    refuse = new Error("corrupt");
-    tabs.emit({ type: "own" });
-    await turn();
-    await expect(redis.get("a")).rejects.toBe(refuse);
-    expect(tabs.closed).toBe(true);
+  test("a store that fails the leader ends the instance", async () => {
+    const { redis, tabs } = await replica();
+    const errors = listen(redis, "error");
+    const error = Object.assign(new Error("FENCED: another context has taken over the store"), { code: "FENCED" });
+    const log = tabs.lead();
+    tabs.emit({ type: "failed", error });
+    await expect(redis.get("a")).rejects.toMatchObject({ name: "StoreError", code: "FENCED" });
+    expect([errors.map(({ code }) => code), log.abandoned]).toEqual([["FENCED"], true]);
+  });
+});
+
+describe("a page", () => {
+  /** What becomes of the page. */
+  function page(): { tell: (type: string, persisted?: boolean) => void; state: { visibilityState: string } } {
+    const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+    const window = new EventTarget();
+    vi.stubGlobal("document", document);
+    vi.stubGlobal("addEventListener", window.addEventListener.bind(window));
+    const tell = (type: string, persisted = false) => {
+      const target = type.startsWith("page") ? window : document;
+      target.dispatchEvent(Object.assign(new Event(type), { persisted }));
+    };
+    return { tell, state: document };
+  }
+
+  test("that is hidden stores what waits", async () => {
+    const { tell, state } = page();
+    const { redis, log, tabs } = await leader();
+    tell("visibilitychange");
+    expect(log.hiddenCalls).toBe(0);
+    state.visibilityState = "hidden";
+    tell("visibilitychange");
+    tell("pagehide");
+    expect([log.hiddenCalls, tabs.count("leave")]).toEqual([2, 0]);
+    await redis.close();
+    tell("pagehide");
+    expect(log.hiddenCalls).toBe(2);
+  });
+
+  test("that is frozen or put away leaves the tabs, and comes back", async () => {
+    const { tell } = page();
+    const { redis, tabs } = await replica();
+    const calls = () => tabs.calls.filter((call) => call === "leave" || call === "come");
+    tell("freeze");
+    tell("resume");
+    tell("pagehide", true);
+    tell("pageshow", true);
+    tell("pageshow");
+    expect(calls()).toEqual(["leave", "come", "leave", "come"]);
+    const write = redis.set("a", 1);
+    const error = new Error("no locks");
+    tabs.come = () => {
+      throw error;
+    };
+    tell("resume");
+    await expect(write).rejects.toBe(error);
+    expect(tabs.calls.slice(-2)).toEqual(["close", "free"]);
   });
 });

@@ -1,6 +1,5 @@
 //! A keyspace that tells everything about its history: a list to which each write appends its number.
 
-use lodis::replication::follower::Call;
 use std::collections::BTreeMap;
 
 /// What a client asks for.
@@ -10,28 +9,31 @@ pub enum Op {
     Append(u64),
     /// Append a number if the length is even; the reply is the length, or 0 if nothing was done.
     AppendIfEven(u64),
+    /// As `Append`, but of a leader's own page only, and the effect tells nobody: there is another list.
+    Replace(u64),
     /// The length.
     Read,
 }
 
 impl Op {
-    pub fn call(self) -> Call {
+    pub fn call(self) -> Vec<u8> {
         let (kind, number) = match self {
             Self::Append(number) => (0, number),
             Self::AppendIfEven(number) => (1, number),
             Self::Read => (2, 0),
+            Self::Replace(number) => (3, number),
         };
         let mut frame = vec![kind];
         frame.extend_from_slice(&number.to_le_bytes());
-        Call { database: 7, frame }
+        frame
     }
 
-    pub fn of(call: &Call) -> Self {
-        assert_eq!(call.database, 7);
-        let number = u64::from_le_bytes(call.frame[1..9].try_into().unwrap());
-        match call.frame[0] {
+    pub fn of(call: &[u8]) -> Self {
+        let number = u64::from_le_bytes(call[1..9].try_into().unwrap());
+        match call[0] {
             0 => Self::Append(number),
             1 => Self::AppendIfEven(number),
+            3 => Self::Replace(number),
             _ => Self::Read,
         }
     }
@@ -49,6 +51,8 @@ pub struct Copy {
     pub list: Vec<u64>,
     /// Replies by tab and number.
     records: BTreeMap<Origin, u64>,
+    /// Where in the stream it is.
+    pub offset: u64,
 }
 
 const ENTRY_LEN: usize = 40;
@@ -63,7 +67,7 @@ impl Copy {
         let number = match op {
             Op::Read => return (self.list.len() as u64, Vec::new()),
             Op::AppendIfEven(_) if self.list.len() % 2 == 1 => return (0, Vec::new()),
-            Op::Append(number) | Op::AppendIfEven(number) => number,
+            Op::Append(number) | Op::AppendIfEven(number) | Op::Replace(number) => number,
         };
         let mut effect = Vec::new();
         let reply = self.list.len() as u64 + 1;
@@ -82,11 +86,28 @@ impl Copy {
             let (number, tab, seq, acked, reply) =
                 (field(0), field(1), field(2), field(3), field(4));
             self.list.push(number);
+            self.offset += ENTRY_LEN as u64;
             assert_eq!(self.list.len() as u64, reply, "an effect was applied out of its place");
             if tab != 0 {
                 self.records.retain(|(owner, seq), _| *owner != tab || *seq > acked);
                 self.records.insert((tab, seq), reply);
             }
         }
+    }
+
+    /// All of it.
+    pub fn encode(&self) -> Vec<u8> {
+        let records = self.records.iter().flat_map(|((tab, seq), reply)| [*tab, *seq, *reply]);
+        let head = [self.offset, self.list.len() as u64];
+        let numbers = head.into_iter().chain(self.list.iter().copied()).chain(records);
+        numbers.flat_map(u64::to_le_bytes).collect()
+    }
+
+    pub fn decode(bytes: &[u8]) -> Self {
+        let numbers: Vec<u64> =
+            bytes.chunks_exact(8).map(|n| u64::from_le_bytes(n.try_into().unwrap())).collect();
+        let (list, records) = numbers[2..].split_at(numbers[1] as usize);
+        let records = records.chunks_exact(3).map(|record| ((record[0], record[1]), record[2]));
+        Self { list: list.to_vec(), records: records.collect(), offset: numbers[0] }
     }
 }

@@ -1,11 +1,11 @@
 //! One scenario: tabs, their pages, and what happens to them.
 
 use super::copy::Op;
-use super::tab::{Answer, Asked, Log, State, Tab};
+use super::storing::Transaction;
+use super::tab::{Answer, Asked, State, Tab};
 use super::world::{Agenda, Channel, Event, Lock, Rng, Store};
-use lodis::persist::lineage::Lineage;
 use lodis::replication::message::Message;
-use lodis::replication::peer::{Action, Claimed, Run};
+use lodis::replication::peer::{Action, Claimed, Limits, Recording, Run};
 
 /// Pages call nothing after this, a little later than the adversary.
 const PAGES_MS: i64 = 5500;
@@ -18,9 +18,11 @@ pub struct Summary {
     pub leaders: u64,
     pub robbed: u64,
     pub resent: u64,
-    pub kept: u64,
     pub lost: u64,
     pub loads: u64,
+    pub syncs: u64,
+    pub replaced: u64,
+    pub anew: u64,
 }
 
 impl Summary {
@@ -29,9 +31,11 @@ impl Summary {
         self.leaders += other.leaders;
         self.robbed += other.robbed;
         self.resent += other.resent;
-        self.kept += other.kept;
         self.lost += other.lost;
         self.loads += other.loads;
+        self.syncs += other.syncs;
+        self.replaced += other.replaced;
+        self.anew += other.anew;
     }
 }
 
@@ -44,23 +48,17 @@ pub struct Done {
     pub reply: u64,
 }
 
-/// What a log has asked the store for.
-struct Transaction {
-    epoch: u64,
-    lineage: Lineage,
-    from: u64,
-    stretches: Vec<Vec<u8>>,
-}
-
 pub struct Scenario {
     pub now: i64,
     pub rng: Rng,
     pub agenda: Agenda,
     pub lock: Lock,
     pub store: Store,
-    transactions: Vec<Transaction>,
+    pub transactions: Vec<Transaction>,
     channel: Channel,
     pub tabs: Vec<Tab>,
+    pub recording: Recording,
+    pub limits: Limits,
     /// A write is acknowledged once it is stored.
     pub always: bool,
     /// This tab is never troubled.
@@ -69,12 +67,27 @@ pub struct Scenario {
     traces: bool,
     numbers: u64,
     pub done: Vec<Done>,
-    summary: Summary,
+    pub summary: Summary,
 }
 
 pub fn run(seed: u64) -> Summary {
     let mut rng = Rng::new(seed);
-    let always = rng.one_in(2);
+    let recording = match rng.below(4) {
+        0..=1 => Recording::Shared,
+        2 => Recording::Owned,
+        _ => Recording::Off,
+    };
+    let always = recording != Recording::Off && rng.one_in(2);
+    let steady = !always && (recording != Recording::Off || rng.one_in(2));
+    let steady = steady.then_some(0);
+    let limits = match rng.below(3) {
+        0 => Limits::default(),
+        _ => Limits {
+            keep_len: 40 * rng.below(10),
+            pinned_len: 40 * rng.below(60),
+            window: 1 + rng.below(4),
+        },
+    };
     let mut scenario = Scenario {
         now: 0,
         agenda: Agenda::default(),
@@ -83,8 +96,10 @@ pub fn run(seed: u64) -> Summary {
         transactions: Vec::new(),
         channel: Channel::default(),
         tabs: Vec::new(),
+        recording,
+        limits,
         always,
-        steady: (!always).then_some(0),
+        steady,
         slow_store: rng.one_in(4),
         traces: std::env::var_os("LODIS_TRACE").is_some(),
         numbers: 0,
@@ -117,7 +132,9 @@ impl Scenario {
         let is_steady = self.steady == Some(index);
         let replica = is_steady || !self.rng.one_in(6);
         let leads = index == 0 || !self.rng.one_in(8);
-        self.tabs.push(Tab::new(index as u64 + 1, replica, leads));
+        self.tabs.push(Tab::new(index as u64 + 1, replica, leads, self.limits));
+        self.tabs[index].peer.set_recording(self.recording);
+        self.tabs[index].present_since = self.now;
         let clock = self.clock(index);
         self.tabs[index].peer.start(clock);
         self.pump(index);
@@ -141,6 +158,9 @@ impl Scenario {
             | Event::Gone { told: tab, .. }
             | Event::Told(tab, ..)
             | Event::Loaded(tab, _)
+            | Event::PieceLoaded(tab, _)
+            | Event::SnapshotBegins(tab, _)
+            | Event::SnapshotStep(tab, _)
             | Event::Claimed(tab)
             | Event::Applied(tab)
             | Event::Flush(tab)
@@ -196,6 +216,9 @@ impl Scenario {
             Event::Told(tab, transaction, is_stored) => self.stored(tab, transaction, is_stored),
             Event::Flush(tab) => self.flush(tab, false),
             Event::Loaded(tab, load) => self.loaded(tab, load),
+            Event::PieceLoaded(tab, load) => self.piece_loaded(tab, load),
+            Event::SnapshotBegins(tab, number) => self.snapshot_begins(tab, number),
+            Event::SnapshotStep(tab, number) => self.snapshot_steps(tab, number),
             Event::Claimed(tab) => self.claimed(tab),
             Event::Applied(tab) => {
                 self.tabs[tab].busy = false;
@@ -213,6 +236,7 @@ impl Scenario {
                 if self.tabs[tab].state == State::Away {
                     let clock = self.clock(tab);
                     self.tabs[tab].state = State::Alive;
+                    self.tabs[tab].present_since = self.now;
                     self.tabs[tab].peer.start(clock);
                     self.pump(tab);
                 }
@@ -236,7 +260,7 @@ impl Scenario {
     }
 
     /// What the clock of a tab shows.
-    fn clock(&self, tab: usize) -> i64 {
+    pub fn clock(&self, tab: usize) -> i64 {
         self.now + self.tabs[tab].clock
     }
 
@@ -257,6 +281,7 @@ impl Scenario {
             self.perform(tab, action);
         }
         self.work(tab);
+        self.plan_snapshot_step(tab);
         let clock = self.tabs[tab].clock;
         let wake_at = self.tabs[tab].peer.wake_at().map(|at| at - clock);
         if let Some(at) = wake_at
@@ -282,27 +307,27 @@ impl Scenario {
                 let is_there = |tab: &&Tab| !matches!(tab.state, State::Dead | State::Away);
                 let alive: Vec<u64> = self.tabs.iter().filter(is_there).map(|tab| tab.id).collect();
                 let clock = self.clock(tab);
+                self.tabs[tab].gathers_since = self.now;
                 self.tabs[tab].peer.tabs_alive(&alive, clock);
             }
-            Action::Load => {
-                self.tabs[tab].load += 1;
-                self.tabs[tab].work.push_back(action);
+            Action::Load | Action::LoadPiece { is_first: true, .. } | Action::EndLoad => {
+                self.end_load(tab);
+                if action != Action::EndLoad {
+                    self.tabs[tab].work.push_back(action);
+                }
             }
-            Action::Claim(_)
+            Action::EndSnapshot => self.end_snapshot(tab),
+            Action::LoadPiece { .. }
+            | Action::Snapshot
+            | Action::Claim(_)
             | Action::Apply(..)
             | Action::Lead { .. }
-            | Action::Run(_)
-            | Action::Await { .. } => {
+            | Action::Run(_) => {
                 self.tabs[tab].work.push_back(action);
             }
             Action::Follow => self.follow(tab),
             Action::Reply(seq, reply) => {
                 let reply = u64::from_le_bytes(reply.try_into().unwrap());
-                self.acknowledge(tab, seq, reply);
-            }
-            Action::Kept(seq) => {
-                self.summary.kept += 1;
-                let reply = self.tabs[tab].executed[&seq];
                 self.acknowledge(tab, seq, reply);
             }
             Action::Lost(seq) => {
@@ -363,24 +388,21 @@ impl Scenario {
             && let Some(action) = self.tabs[tab].work.pop_front()
         {
             match action {
-                Action::Claim(_) => {
+                Action::Claim(known) => {
+                    assert!(known <= self.store.end(), "nobody has stored what it relies on");
                     self.tabs[tab].busy = true;
                     let wait = 1 + self.rng.below(10) as i64;
                     self.agenda.add(self.now + wait, Event::Claimed(tab));
                 }
                 Action::Load => {
-                    // Several may have been asked for; the last one counts.
-                    let is_last =
-                        !self.tabs[tab].work.iter().any(|work| matches!(work, Action::Load));
-                    if is_last {
-                        self.summary.loads += 1;
-                        self.tabs[tab].busy = true;
-                        self.tabs[tab].work.push_front(action);
-                        let wait = 1 + self.rng.below(60) as i64;
-                        let load = self.tabs[tab].load;
-                        self.agenda.add(self.now + wait, Event::Loaded(tab, load));
-                    }
+                    self.summary.loads += 1;
+                    (self.tabs[tab].busy, self.tabs[tab].is_loading) = (true, true);
+                    let wait = 1 + self.rng.below(60) as i64;
+                    let load = self.tabs[tab].load;
+                    self.agenda.add(self.now + wait, Event::Loaded(tab, load));
                 }
+                Action::LoadPiece { .. } => self.load_piece(tab, action),
+                Action::Snapshot => self.plan_snapshot(tab),
                 Action::Apply(..) => {
                     self.tabs[tab].work.push_front(action);
                     if self.rng.one_in(6) {
@@ -391,22 +413,13 @@ impl Scenario {
                         self.apply(tab);
                     }
                 }
-                Action::Lead { lineage, stored, tail, .. } => {
+                Action::Lead { lineage, stored, tail, anew, .. } => {
                     if self.tabs[tab].peer.position().is_some_and(|at| at.lineage == lineage) {
-                        self.summary.leaders += 1;
-                        let queue = tail.into();
-                        let epoch = lineage.epoch();
-                        let log = Log { epoch, lineage, stored, queue, ..Log::default() };
-                        self.tabs[tab].log = Some(log);
-                        self.flush(tab, true);
+                        self.check_leader(tab, &lineage);
+                        self.lead(tab, lineage, stored, tail, anew);
                     }
                 }
                 Action::Run(run) => self.run(tab, run),
-                Action::Await { tab: from, seq, offset } => {
-                    if self.tabs[tab].log.is_some() {
-                        self.answer(tab, Answer { offset, tab: from, seq, reply: 0 });
-                    }
-                }
                 other => unreachable!("{other:?}"),
             }
         }
@@ -428,28 +441,17 @@ impl Scenario {
         if self.lock.holder == Some(tab) {
             self.store.epoch += 1;
             let Store { epoch, lineage, .. } = self.store;
-            let end = self.store.end();
+            let (start, end) = (self.store.start(), self.store.end());
             self.trace(format_args!(
                 "tab {tab} has {:?}, the store {end} of {:?}",
                 self.tabs[tab].peer.position(),
                 lineage.leaders[0]
             ));
-            self.tabs[tab].peer.claimed(Claimed { epoch, lineage, start: 0, end });
+            self.tabs[tab].claims_with = self.tabs[tab].peer.position();
+            self.tabs[tab].peer.claimed(Claimed { epoch, lineage, start, end });
         } else {
             let clock = self.clock(tab);
             self.tabs[tab].peer.lock_lost(clock);
-        }
-        self.pump(tab);
-    }
-
-    fn loaded(&mut self, tab: usize, load: u64) {
-        self.tabs[tab].busy = false;
-        self.tabs[tab].work.pop_front();
-        if self.tabs[tab].load == load {
-            let (lineage, end) = (self.store.lineage, self.store.end());
-            let clock = self.clock(tab);
-            self.tabs[tab].copy = self.store.load();
-            self.tabs[tab].peer.loaded(lineage, end, clock);
         }
         self.pump(tab);
     }
@@ -486,86 +488,8 @@ impl Scenario {
         }
     }
 
-    /// The copy of a leader has changed.
-    fn wrote(&mut self, tab: usize, effect: Vec<u8>) {
-        let Tab { peer, log: Some(log), .. } = &mut self.tabs[tab] else { unreachable!() };
-        if !effect.is_empty() {
-            peer.written(effect.clone(), log.stored);
-            log.queue.push_back(effect);
-            self.plan_flush(tab);
-        }
-    }
-
-    fn plan_flush(&mut self, tab: usize) {
-        let wait = if self.always { 0 } else { 100 + self.rng.below(800) as i64 };
-        let Some(log) = &mut self.tabs[tab].log else { return };
-        if !log.flush_planned && !log.queue.is_empty() && !log.is_storing {
-            log.flush_planned = true;
-            self.agenda.add(self.now + wait, Event::Flush(tab));
-        }
-    }
-
-    fn flush(&mut self, tab: usize, is_first: bool) {
-        let wait = if self.slow_store { 100 + self.rng.below(900) } else { 1 + self.rng.below(20) };
-        let Some(log) = &mut self.tabs[tab].log else { return };
-        log.flush_planned = false;
-        if !log.is_storing && (is_first || !log.queue.is_empty()) {
-            log.is_storing = true;
-            log.under_way = log.queue.len();
-            log.transaction = self.transactions.len();
-            let Log { epoch, lineage, stored: from, .. } = *log;
-            let stretches = log.queue.iter().cloned().collect();
-            self.transactions.push(Transaction { epoch, lineage, from, stretches });
-            self.agenda.add(self.now + wait as i64, Event::Stored(tab, log.transaction));
-        }
-    }
-
-    /// A transaction ends: the store does not care what has become of the tab.
-    fn store_ends(&mut self, tab: usize, transaction: usize) {
-        if self.tabs[tab].state == State::Dead && self.rng.one_in(2) {
-            return;
-        }
-        let Transaction { epoch, lineage, from, stretches } = &self.transactions[transaction];
-        let is_owner = self.store.epoch == *epoch;
-        self.trace(format_args!(
-            "store of {:?} told by tab {tab} of {epoch}: {:?} from {from}",
-            self.store.epoch, lineage.leaders[0]
-        ));
-        if is_owner {
-            let mut offset = *from;
-            assert_eq!(offset, self.store.end(), "there is a gap in the store");
-            for stretch in stretches {
-                self.store.records.push((offset, stretch.clone()));
-                offset += stretch.len() as u64;
-            }
-            self.store.lineage = *lineage;
-        }
-        self.agenda.add(self.now, Event::Told(tab, transaction, is_owner));
-    }
-
-    fn stored(&mut self, tab: usize, transaction: usize, is_stored: bool) {
-        let Some(log) = &mut self.tabs[tab].log else { return };
-        if !log.is_storing || log.transaction != transaction {
-            return;
-        }
-        if !is_stored {
-            let clock = self.clock(tab);
-            self.tabs[tab].peer.lock_lost(clock);
-            return self.pump(tab);
-        }
-        for stretch in log.queue.drain(..log.under_way) {
-            log.stored += stretch.len() as u64;
-        }
-        (log.under_way, log.is_storing) = (0, false);
-        let clock = self.clock(tab);
-        self.tabs[tab].peer.led(clock);
-        self.plan_flush(tab);
-        self.settle(tab);
-        self.pump(tab);
-    }
-
     /// Answers what is stored now.
-    fn settle(&mut self, tab: usize) {
+    pub fn settle(&mut self, tab: usize) {
         let Tab { peer, log: Some(log), answers, own, .. } = &mut self.tabs[tab] else { return };
         let stored = log.stored;
         for answer in answers.extract_if(.., |answer| answer.offset <= stored) {
@@ -585,18 +509,12 @@ impl Scenario {
 
     /// The tab leads no longer.
     fn follow(&mut self, tab: usize) {
-        let clock = self.clock(tab);
         let this = &mut self.tabs[tab];
         this.answers.clear();
         this.log = None;
-        for (seq, (reply, offset)) in std::mem::take(&mut this.own) {
-            this.executed.insert(seq, reply);
-            let call = this.asked[&seq].op.call();
-            this.peer.executed(seq, call, offset, clock);
-        }
-        for seq in std::mem::take(&mut this.unsure) {
-            let call = this.asked[&seq].op.call();
-            this.peer.request(seq, call, false, clock);
+        // What becomes of a replacement that is not stored is not known.
+        for seq in std::mem::take(&mut this.own).into_keys() {
+            this.asked.remove(&seq);
         }
     }
 
@@ -606,9 +524,10 @@ impl Scenario {
             return;
         }
         self.numbers += 1;
-        let op = match self.rng.below(10) {
-            0..=5 => Op::Append(self.numbers),
-            6 => Op::AppendIfEven(self.numbers),
+        let op = match self.rng.below(20) {
+            0..=11 => Op::Append(self.numbers),
+            12..=13 => Op::AppendIfEven(self.numbers),
+            14 if self.rng.one_in(3) => Op::Replace(self.numbers),
             _ => Op::Read,
         };
         let (now, clock) = (self.now, self.clock(tab));
@@ -617,14 +536,13 @@ impl Scenario {
         this.next_seq += 1;
         let is_alone = this.asked.is_empty();
         this.asked.insert(seq, Asked { op, at: now });
-        if this.peer.is_leader() && this.log.is_some() {
-            if this.peer.may_write(clock) {
-                self.call_own(tab, seq);
-            } else {
-                this.unsure.push_back(seq);
-                let wait = 1 + self.rng.below(5) as i64;
-                self.agenda.add(now + wait, Event::Verified(tab));
-            }
+        let leads = this.peer.is_leader() && this.log.is_some() && this.peer.may_write(clock);
+        if leads && matches!(op, Op::Replace(_)) {
+            self.replace_own(tab, seq);
+        } else if leads && is_alone && !self.always {
+            let (reply, effect) = this.copy.run(op, (0, 0), 0);
+            self.wrote(tab, effect);
+            self.acknowledge(tab, seq, reply);
         } else if op.is_read() && is_alone && this.peer.has_copy() {
             let length = this.copy.list.len() as u64;
             self.acknowledge(tab, seq, length);
@@ -634,13 +552,12 @@ impl Scenario {
         self.pump(tab);
     }
 
-    /// A leader runs what its own page asks for.
-    fn call_own(&mut self, tab: usize, seq: u64) {
-        let op = self.tabs[tab].asked[&seq].op;
-        let (reply, effect) = self.tabs[tab].copy.run(op, (0, 0), 0);
-        let is_written = !effect.is_empty();
-        self.wrote(tab, effect);
-        if self.always && is_written {
+    /// The page of a leader has everything replaced.
+    fn replace_own(&mut self, tab: usize, seq: u64) {
+        let this = &mut self.tabs[tab];
+        let (reply, effect) = this.copy.run(this.asked[&seq].op, (0, 0), 0);
+        self.replaced(tab, &effect);
+        if self.always {
             let offset = self.tabs[tab].peer.position().unwrap().offset;
             self.tabs[tab].own.insert(seq, (reply, offset));
         } else {
@@ -655,24 +572,12 @@ impl Scenario {
             self.tabs[tab].peer.turned(clock);
         } else {
             self.tabs[tab].peer.lock_lost(clock);
-            while let Some(action) = self.tabs[tab].peer.next_action() {
-                self.perform(tab, action);
-            }
-        }
-        for seq in std::mem::take(&mut self.tabs[tab].unsure) {
-            if self.tabs[tab].peer.is_leader() && self.tabs[tab].log.is_some() {
-                self.call_own(tab, seq);
-            } else {
-                let call = self.tabs[tab].asked[&seq].op.call();
-                self.tabs[tab].peer.request(seq, call, false, clock);
-            }
         }
         self.pump(tab);
     }
 
     fn acknowledge(&mut self, tab: usize, seq: u64, reply: u64) {
         let Some(Asked { op, at }) = self.tabs[tab].asked.remove(&seq) else { return };
-        self.tabs[tab].executed.remove(&seq);
         self.summary.acknowledged += 1;
         self.done.push(Done { op, tab, invoked: at, acked: self.now, reply });
     }

@@ -1,8 +1,9 @@
 //! One tab: its peer, its copy, and what the driver of a browser does between the two.
 
 use super::copy::{Copy, Op};
-use lodis::persist::lineage::Lineage;
-use lodis::replication::peer::{Action, Peer, Settings};
+use super::syncing::Snapshot;
+use lodis::persist::lineage::{Lineage, Position};
+use lodis::replication::peer::{Action, Limits, Peer, Settings};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A call of the page.
@@ -32,6 +33,10 @@ pub struct Log {
     pub queue: VecDeque<Vec<u8>>,
     /// How many of them are being stored.
     pub under_way: usize,
+    /// The store has nothing of what follows until it has a base, which is to be made.
+    pub is_held: bool,
+    /// Where the base that is being stored ends.
+    pub base_under_way: Option<u64>,
     pub is_storing: bool,
     pub flush_planned: bool,
     pub transaction: usize,
@@ -58,50 +63,65 @@ pub struct Tab {
     pub busy: bool,
     /// The number of the newest load: another one counts for nothing.
     pub load: u64,
+    /// What takes its time is a load.
+    pub is_loading: bool,
+    /// The pieces of a snapshot that have come.
+    pub incoming: Vec<u8>,
+    /// What others load from this tab, and the number of the newest one.
+    pub snapshot: Snapshot,
+    pub snapshots: u64,
     pub log: Option<Log>,
     /// Replies that wait for the store.
     pub answers: Vec<Answer>,
     /// Calls of the page, by number.
     pub asked: BTreeMap<u64, Asked>,
-    /// Calls that were run here by the leader that this tab is, with their replies and offsets.
+    /// Replacements by the leader that this tab is, which wait for the store, with their replies and
+    /// offsets.
     pub own: BTreeMap<u64, (u64, u64)>,
-    /// Replies of calls that were run here before another tab led.
-    pub executed: BTreeMap<u64, u64>,
-    /// Calls that wait until it is certain who leads.
-    pub unsure: VecDeque<u64>,
     pub next_seq: u64,
     pub wake_at: Option<i64>,
     /// How much its clock is ahead.
     pub clock: i64,
     /// It has been frozen, away or ended.
     pub troubled: bool,
+    /// Since when it has answered whatever it was asked, by the clock that it had.
+    pub present_since: i64,
+    /// What it had when it claimed the store.
+    pub claims_with: Option<Position>,
+    /// When it asked which tabs there are, as a candidate.
+    pub gathers_since: i64,
     /// Events that came while it was frozen.
     pub missed: Vec<super::world::Event>,
 }
 
 impl Tab {
-    pub fn new(id: u64, replica: bool, leads: bool) -> Self {
+    pub fn new(id: u64, replica: bool, leads: bool, limits: Limits) -> Self {
         let settings = Settings { tab: id, replica, leads, silence_ms: 1000 };
         Self {
             id,
             leads,
             replica,
-            peer: Peer::new(settings),
+            peer: Peer::with_limits(settings, limits),
             copy: Copy::default(),
             state: State::Alive,
             work: VecDeque::new(),
             busy: false,
             load: 0,
+            is_loading: false,
+            incoming: Vec::new(),
+            snapshot: Snapshot::default(),
+            snapshots: 0,
             log: None,
             answers: Vec::new(),
             asked: BTreeMap::new(),
             own: BTreeMap::new(),
-            executed: BTreeMap::new(),
-            unsure: VecDeque::new(),
             next_seq: 1,
             wake_at: None,
             clock: 0,
             troubled: false,
+            present_since: 0,
+            claims_with: None,
+            gathers_since: 0,
             missed: Vec::new(),
         }
     }

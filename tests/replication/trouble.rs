@@ -27,7 +27,10 @@ impl Scenario {
             }
             7 if self.tabs.len() < 10 => self.open(),
             8 => self.slow_store = !self.slow_store,
-            9 => self.tabs[tab].clock += self.rng.below(6000) as i64 - 3000,
+            9 => {
+                self.tabs[tab].clock += self.rng.below(6000) as i64 - 3000;
+                self.tabs[tab].present_since = self.now;
+            }
             _ => {}
         }
         let wait = 20 + self.rng.below(400) as i64;
@@ -47,6 +50,7 @@ impl Scenario {
             return;
         }
         self.tabs[tab].state = State::Alive;
+        self.tabs[tab].present_since = self.now;
         let missed = std::mem::take(&mut self.tabs[tab].missed);
         for event in missed {
             // One of them may end or freeze the tab? None does.

@@ -42,6 +42,11 @@ pub enum Event {
     Told(usize, usize, bool),
     /// The store has been read for the load with this number.
     Loaded(usize, u64),
+    /// A piece for the load with this number has been read.
+    PieceLoaded(usize, u64),
+    /// The snapshot with this number begins, or goes on.
+    SnapshotBegins(usize, u64),
+    SnapshotStep(usize, u64),
     Claimed(usize),
     /// A slow copy has applied what comes first.
     Applied(usize),
@@ -85,17 +90,24 @@ pub struct Lock {
 pub struct Store {
     pub epoch: u64,
     pub lineage: Lineage,
+    /// What there was at an offset.
+    pub base: Option<(u64, Copy)>,
     pub records: Vec<(u64, Vec<u8>)>,
 }
 
 impl Store {
+    pub fn start(&self) -> u64 {
+        self.base.as_ref().map_or(0, |(offset, _)| *offset)
+    }
+
     pub fn end(&self) -> u64 {
-        self.records.last().map_or(0, |(offset, bytes)| offset + bytes.len() as u64)
+        let last = self.records.last();
+        last.map_or(self.start(), |(offset, bytes)| offset + bytes.len() as u64)
     }
 
     /// Everything in it.
     pub fn load(&self) -> Copy {
-        let mut copy = Copy::default();
+        let mut copy = self.base.as_ref().map(|(_, copy)| copy.clone()).unwrap_or_default();
         for (_, record) in &self.records {
             copy.apply(record);
         }

@@ -5,12 +5,13 @@ const STATES = {
   pending: "Saving…",
   failed: "NOT SAVED",
   memory: "In memory only",
-  elsewhere: "Saved by the owner tab",
+  elsewhere: "Saved by the leading tab",
 } as const;
 
 const ROLES = {
-  owner: ["Owner tab", "This tab holds the data and serves the other tabs."],
-  guest: ["Guest tab", "Another tab holds the data; commands are forwarded to it."],
+  leader: ["Leader", "This tab runs every write, and the other tabs follow it."],
+  replica: ["Replica", "Another tab leads; this one reads its own copy."],
+  thin: ["No copy", "Another tab leads; commands are forwarded to it."],
   alone: ["This tab alone", "The data is not shared with other tabs."],
 } as const;
 

@@ -93,6 +93,13 @@ const PARTS: &[Part] = &[
         is_included: false,
         run: browser,
     },
+    Part {
+        name: "firefox",
+        title: "Tabs in Firefox",
+        after: &["package"],
+        is_included: false,
+        run: firefox,
+    },
 ];
 
 /// What `--only` takes.
@@ -254,6 +261,13 @@ fn browser() -> anyhow::Result<()> {
     setup::npm_packages(Npm::Tests)?;
     npm().args(["run", "--silent", "build"]).dir(path("www")).step("building www/dist")?;
     npm().args(["run", "--silent", "browser"]).dir(path("tests")).show()
+}
+
+fn firefox() -> anyhow::Result<()> {
+    debian::firefox()?;
+    let driver = setup::geckodriver()?;
+    setup::npm_packages(Npm::Tests)?;
+    npm().args(["run", "--silent", "firefox"]).dir(path("tests")).env("GECKODRIVER", driver).show()
 }
 
 /// `cargo`, applied to the tests that run inside a browser.

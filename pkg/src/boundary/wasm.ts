@@ -46,6 +46,7 @@ export interface Hint {
 export interface Log {
   written(nowMs: number): void;
   durableOffset(): number;
+  isSaved(): boolean;
   waitsForStore(): boolean;
   flush(): Promise<number>;
   hidden(): void;
@@ -68,31 +69,40 @@ export type LogEvent =
   | "rewritten"
   | "rewriteFailed";
 
-/** Who owns a name, and forwarding between tabs. */
+/** One context's part in a name. */
 export interface Tabs {
-  serve(): void;
-  answer(tab: string, seq: number, reply: Uint8Array): void;
-  push(tab: string, messages: Uint8Array): void;
-  request(seq: number, frame: Uint8Array, readOnly: boolean): void;
-  block(seq: number, frame: Uint8Array): void;
+  attach(session: number): void;
+  request(seq: number, frame: Uint8Array, blocks: boolean): void;
   cancel(seq: number): void;
-  role(): "joining" | "owner" | "guest";
+  written(): void;
+  mayWrite(): boolean;
+  verify(): void;
+  leave(): void;
+  come(): void;
   close(): void;
   free(): void;
 }
 
+/** How a context takes part in a name. */
+export interface TabsOptions {
+  appendOnly: boolean;
+  appendFsync: "always" | "everysec" | "no";
+  replica: boolean;
+  leads: boolean;
+  silenceMs: number;
+}
+
 /** What happens between tabs. */
 export type TabsEvent =
-  | { type: "own" }
-  | { type: "guest" }
-  | { type: "connect"; tab: string }
-  | { type: "request"; tab: string; seq: number; frame: Uint8Array }
-  | { type: "block"; tab: string; seq: number; frame: Uint8Array }
-  | { type: "cancel"; tab: string; seq: number }
-  | { type: "disconnect"; tab: string }
-  | { type: "reply"; seq: number; reply: Uint8Array }
-  | { type: "push"; messages: Uint8Array }
+  | { type: "lead"; log: Log }
+  | { type: "follow" }
+  | { type: "welcome" }
+  | { type: "copy"; readable: boolean }
+  | { type: "reply"; seq: number; reply: Uint8Array; transaction: boolean }
   | { type: "lost"; seq: number }
+  | { type: "push"; messages: Uint8Array }
+  | { type: "ran" }
+  | { type: "tabs"; count: number }
   | { type: "failed"; error: Error };
 
 /** Where the module can be loaded from. */
@@ -119,7 +129,17 @@ export interface Module {
       onEvent: (type: LogEvent, value: number | string) => void,
     ): Promise<string | undefined>;
   };
-  readonly Tabs: { join(name: string, onEvent: (event: TabsEvent) => void): Tabs };
+  readonly Tabs: {
+    join(
+      lodis: Lodis,
+      session: number,
+      name: string,
+      store: StoreCalls | undefined,
+      options: TabsOptions,
+      onEvent: (event: TabsEvent) => void,
+      onLog: (type: LogEvent, value: number | string) => void,
+    ): Tabs;
+  };
   default(options: {
     module_or_path: Source | Promise<Source>;
   }): Promise<{ memory: WebAssembly.Memory }>;

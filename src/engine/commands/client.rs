@@ -171,7 +171,7 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 /// A name may hold any printable ASCII but the space.
-fn is_printable(text: &[u8]) -> bool {
+pub(in crate::engine) fn is_printable(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_graphic)
 }
 
@@ -231,8 +231,9 @@ fn getredir(_: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Resu
 }
 
 fn info(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let now = c.now_ms();
-    out.verbatim("txt", &describe(c.session(), now));
+    let id = c.session_id;
+    let text = c.engine.sessions.get(id).map(|session| describe(c, id, session));
+    out.verbatim("txt", &text.unwrap_or_default());
     Ok(())
 }
 
@@ -249,12 +250,12 @@ fn list(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         args.finish()?;
     }
     let mut text = Vec::new();
-    for (_, session) in alive(c) {
+    for (number, session) in alive(c) {
         let id = i64::try_from(session.client_id).unwrap_or(i64::MAX);
         if wanted_type.is_none_or(|wanted| wanted == ClientType::of(session))
             && wanted_ids.as_ref().is_none_or(|ids| ids.contains(&id))
         {
-            text.extend_from_slice(&describe(session, c.now_ms()));
+            text.extend_from_slice(&describe(c, number, session));
         }
     }
     out.verbatim("txt", &text);
@@ -268,8 +269,8 @@ fn alive<'a>(c: &'a Ctx<'_>) -> impl Iterator<Item = (SessionId, &'a Session)> {
 }
 
 /// One line of CLIENT LIST: of Redis's fields those that say something here.
-fn describe(session: &Session, now_ms: i64) -> Vec<u8> {
-    let seconds_since = |then: i64| now_ms.saturating_sub(then).max(0) / 1000;
+fn describe(c: &Ctx<'_>, id: SessionId, session: &Session) -> Vec<u8> {
+    let seconds_since = |then: i64| c.now_ms().saturating_sub(then).max(0) / 1000;
     let queued = session.queue.as_ref().map_or(-1, |queue| queue.commands.len() as i64);
     let mut line = format!("id={} addr={} name=", session.client_id, session.address).into_bytes();
     line.extend_from_slice(&session.name);
@@ -278,7 +279,7 @@ fn describe(session: &Session, now_ms: i64) -> Vec<u8> {
          user=default redir=-1 resp={} lib-name=",
         seconds_since(session.created_ms),
         seconds_since(session.active_ms),
-        flags_of(session),
+        flags_of(session, c.engine.is_touched(id)),
         session.db,
         session.channels.len(),
         session.patterns.len(),
@@ -296,12 +297,13 @@ fn describe(session: &Session, now_ms: i64) -> Vec<u8> {
     line
 }
 
-fn flags_of(session: &Session) -> String {
+fn flags_of(session: &Session, is_touched: bool) -> String {
     let flags = [
         (session.is_subscriber(), 'P'),
         (session.queue.is_some() || session.executing, 'x'),
-        (session.closing, 'c'),
         (session.blocked.is_some(), 'b'),
+        (is_touched, 'd'),
+        (session.closing, 'c'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),
     ];
@@ -371,13 +373,16 @@ impl<'a> KillFilter<'a> {
         Ok(filter)
     }
 
-    /// Sessions know no address of their own side, so that LADDR selects none.
+    /// Sessions know no address of their own side, so that LADDR selects none; and an embedded one may
+    /// have none at all, which nobody can mean.
     fn selects(&self, session: &Session, now_ms: i64) -> bool {
         let age_s = now_ms.saturating_sub(session.created_ms) / 1000;
         self.local_address.is_none()
             && self.id.is_none_or(|id| u64::try_from(id) == Ok(session.client_id))
             && self.client_type.is_none_or(|wanted| wanted == ClientType::of(session))
-            && self.address.is_none_or(|address| address == session.address.as_bytes())
+            && self
+                .address
+                .is_none_or(|address| !address.is_empty() && address == session.address.as_bytes())
             && self.older_than_s.is_none_or(|limit| age_s >= limit)
     }
 }

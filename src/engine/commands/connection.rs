@@ -157,6 +157,7 @@ fn hello(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
         out.set_protocol(protocol);
     }
     let id = i64::try_from(session.client_id).unwrap_or(i64::MAX);
+    let role = if c.engine.is_follower() { "replica" } else { "master" };
     let version = if out.protocol() == Protocol::Resp3 { 3 } else { 2 };
     out.map(7);
     let pair = |out: &mut Writer<'_>, name: &str, value: &str| {
@@ -170,7 +171,7 @@ fn hello(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     out.bulk(b"id");
     out.integer(id);
     pair(out, "mode", "standalone");
-    pair(out, "role", "master");
+    pair(out, "role", role);
     out.bulk(b"modules");
     out.array(0);
     Ok(())

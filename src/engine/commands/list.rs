@@ -189,6 +189,14 @@ impl End {
         }
     }
 
+    /// The command of putting an element in here, as it is logged.
+    fn push_command(self) -> &'static [u8] {
+        match self {
+            Self::Left => b"LPUSH",
+            Self::Right => b"RPUSH",
+        }
+    }
+
     /// The event and the command of taking an element out here.
     pub(super) fn pop_name(self) -> &'static str {
         match self {
@@ -291,10 +299,17 @@ pub(super) fn take(
     out: &mut Writer<'_>,
 ) -> Result<(), Error> {
     let limits = c.limits();
+    let mut undo = c.begin_undo(key);
     let Some(list) = c.get_mut::<List>(key)? else { return Ok(()) };
     for _ in 0..count.min(list.len()) {
-        list.pop(end, limits, |item| item.with_bytes(|bytes| out.bulk(bytes)));
+        list.pop(end, limits, |item| {
+            item.with_bytes(|bytes| {
+                out.bulk(bytes);
+                undo.add(bytes);
+            });
+        });
     }
+    c.note_undo(end.push_command(), key, &undo);
     c.modified(class::LIST, end.pop_name(), key);
     c.remove_if_empty(key);
     Ok(())

@@ -46,6 +46,8 @@ mod string_set;
 mod transactions;
 mod wait;
 
+pub(super) use client::is_printable as is_client_name;
+
 /// The command table.
 pub static FAMILIES: &[&[Command]] = &[
     generic::COMMANDS,

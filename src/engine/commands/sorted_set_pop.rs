@@ -8,7 +8,7 @@ use crate::engine::error::Error;
 use crate::engine::notify::class;
 use crate::engine::table::{Begin, Command, Find, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
-use crate::resp::{Protocol, Writer};
+use crate::resp::{Protocol, Writer, write_double};
 
 const TAKE: u32 = key::RW | key::ACCESS | key::DELETE;
 const POP: Command = Command {
@@ -137,17 +137,25 @@ fn take(
     scores: Scores,
     out: &mut Writer<'_>,
 ) -> Result<(), Error> {
+    let mut undo = c.begin_undo(key);
     let Some(set) = c.get_mut::<SortedSet>(key)? else { return Ok(()) };
     let count = count.min(set.len());
     let reverse = end == Where::Max;
     let (mut left, start) = (count, if reverse { set.len() - 1 } else { 0 });
     set.visit(start, reverse, |member, score| {
         scores.member(member, score, out);
+        if undo.is_wanted() {
+            let mut text = Vec::new();
+            write_double(score, &mut text);
+            member.with_bytes(|bytes| undo.add(bytes));
+            undo.add(&text);
+        }
         left -= 1;
         left > 0
     });
     let ranks = if reverse { set.len() - count..set.len() } else { 0..count };
     set.remove_range(ranks);
+    c.note_undo(b"ZADD", key, &undo);
     c.modified(class::ZSET, end.event(), key);
     c.remove_if_empty(key);
     Ok(())

@@ -95,7 +95,7 @@ fn exec(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let Some(queue) = c.session().queue.take() else {
         return Err(Error::fixed("ERR EXEC without MULTI"));
     };
-    let touched = is_touched(c);
+    let touched = c.engine.is_touched(c.session_id);
     c.engine.discard(c.session_id);
     if queue.aborted {
         return Err(Error::fixed("EXECABORT Transaction discarded because of previous errors."));
@@ -116,19 +116,6 @@ fn exec(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     }
     c.session().executing = false;
     Ok(())
-}
-
-/// Whether a watched key has changed or expired since.
-fn is_touched(c: &mut Ctx<'_>) -> bool {
-    let now = c.now_ms();
-    let watched = std::mem::take(&mut c.session().watched);
-    let touched = watched.iter().any(|watch| {
-        let db = c.engine.keyspace.db(watch.db);
-        db.watched_version(&watch.key) != watch.version
-            || db.get(&watch.key).is_some_and(|object| object.is_expired(now))
-    });
-    c.session().watched = watched;
-    touched
 }
 
 fn watch(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {

@@ -13,7 +13,6 @@ use super::dict::Dict;
 use super::key::Key;
 use super::keyspace::{Db, Object};
 use super::rdb::file::{Purpose, Usage, ValueCursor, WHOLE_MAX, Writer};
-use super::requests::Requests;
 use walk::{Next, SKIP};
 
 /// Bytes that a name and a value take besides what they are.
@@ -53,11 +52,15 @@ impl Engine {
         }
         let mut writer = Writer::new(purpose, self.keyspace.fields_expire(), aux);
         if purpose == Purpose::Keep {
-            for record in self.requests.save() {
-                if !writer.reserve(record.len() + Requests::AUX.len() + AUX_COST) {
-                    return false;
+            let is_saved = self.requests.save(|name, saved| {
+                let has_room = writer.reserve(saved.len() + name.len() + AUX_COST);
+                if has_room {
+                    writer.aux(name.as_bytes(), saved);
                 }
-                writer.aux(Requests::AUX.as_bytes(), &record);
+                has_room
+            });
+            if !is_saved {
+                return false;
             }
         }
         for number in 0..self.keyspace.databases() {

@@ -7,6 +7,7 @@
 
 use super::{Action, Change, Log, Plan, Stretches};
 use crate::persist::lineage::Lineage;
+use std::iter;
 
 impl Log {
     /// Goes on as the leader with the stream of this new lineage. `tail` is what the store lacks of
@@ -33,6 +34,18 @@ impl Log {
         let change = Some(Change::Leader(lineage));
         self.plan(Plan { change, ..Plan::records(stretches, end) });
         self.start_if_due(now_ms);
+    }
+
+    /// As [`Log::lead`], where what the store lacks is not known any more: the log goes on at `offset`, and
+    /// what follows is held back until there is a base that has everything. Until then the store is as
+    /// it was, but for the lineage.
+    pub fn lead_anew(&mut self, lineage: Lineage, offset: u64, now_ms: i64) {
+        self.end = self.end.max(offset);
+        self.planned = self.end;
+        if self.settings.append_only {
+            self.replaced_after = Some(self.rewrites.last_number);
+        }
+        self.lead(lineage, iter::empty(), now_ms);
     }
 
     /// Tells that the store knows the lineage, if it now does.
@@ -70,7 +83,7 @@ mod tests {
     }
 
     fn actions(log: &mut Log) -> Vec<Action> {
-        std::iter::from_fn(|| log.next_action()).collect()
+        iter::from_fn(|| log.next_action()).collect()
     }
 
     fn store(log: &mut Log) -> Rc<Transaction> {
@@ -107,7 +120,7 @@ mod tests {
     fn without_a_tail_the_lineage_is_stored_alone() {
         let (mut log, _) = log(true, true);
         let lineage = log.lineage.succeeded(5, 100);
-        log.lead(lineage, std::iter::empty(), 0);
+        log.lead(lineage, iter::empty(), 0);
         let transaction = store(&mut log);
         assert_eq!((transaction.frames(), transaction.manifest.lineage), (0, lineage));
         log.stored(0);
@@ -140,6 +153,35 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_knows_is_in_a_base() {
+        let (mut log, _) = log(true, true);
+        let lineage = log.lineage.succeeded(5, 200);
+        log.lead_anew(lineage, 200, 0);
+        let all = actions(&mut log);
+        let [Action::Rewrite, Action::Store(transaction, Durability::Strict)] = &all[..] else {
+            panic!("{all:?}")
+        };
+        assert_eq!((transaction.frames(), transaction.manifest.lineage), (0, lineage));
+        assert_eq!(transaction.manifest.start, log.manifest.start, "the store is as it was");
+        log.append([b"abc".to_vec()].into_iter(), 0);
+        log.stored(0);
+        assert_eq!(actions(&mut log), [Action::Durable(100), Action::Led]);
+        log.wake(10_000);
+        assert_eq!(actions(&mut log), [], "it waits for the base");
+        log.begin_rewrite(10_000);
+        log.finish_rewrite(10_000);
+        assert_eq!(store(&mut log).manifest.start, 203);
+        log.stored(10_000);
+        assert_eq!((log.durable(), log.end()), (203, 203));
+        let (mut log, _) = self::log(false, false);
+        let lineage = log.lineage.succeeded(5, 200);
+        log.lead_anew(lineage, 200, 0);
+        assert_eq!((store(&mut log).frames(), log.end()), (0, 200));
+        log.stored(0);
+        assert_eq!(actions(&mut log), [Action::Durable(200), Action::Led]);
+    }
+
+    #[test]
     fn a_store_that_is_emptied_knows_the_leader_once_it_has_a_base() {
         let (mut log, lineage) = log(true, true);
         log.lead(lineage, tail(), 0);
@@ -158,7 +200,7 @@ mod tests {
         // And with nothing to be written, alone.
         let (mut log, lineage) = self::log(false, false);
         log.durable = 0;
-        log.lead(lineage, std::iter::empty(), 0);
+        log.lead(lineage, iter::empty(), 0);
         store(&mut log);
         log.durable = 0;
         log.lost("gone", 0);

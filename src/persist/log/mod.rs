@@ -240,7 +240,13 @@ impl Log {
     }
 
     /// Effects were made: stretches of whole units that follow what was appended before.
+    ///
+    /// Where effects are not recorded, they are passed over.
     pub fn append(&mut self, stretches: impl Iterator<Item = Vec<u8>>, now_ms: i64) {
+        if !self.settings.append_only {
+            let len: u64 = stretches.map(|stretch| stretch.len() as u64).sum();
+            return self.go_on_at(self.end.saturating_add(len));
+        }
         self.gather(stretches, now_ms);
         self.start_if_due(now_ms);
     }
@@ -260,15 +266,24 @@ impl Log {
         }
     }
 
-    /// Takes everything that was recorded; at `replaced_at`, if there is such a place, everything was
-    /// replaced ([`Log::replaced`]).
-    pub fn take(&mut self, effects: &mut Effects, replaced_at: Option<u64>, now_ms: i64) {
-        if let Some(at) = replaced_at {
-            while self.end < at && !effects.is_empty() {
-                self.append(iter::once(effects.take()), now_ms);
-            }
-            self.replaced(now_ms);
+    /// Takes everything that was recorded, and shows each stretch to `seen`. At `replaced_at`, if there
+    /// is such a place, everything was replaced ([`Log::replaced`]): what follows is not shown.
+    pub fn take(
+        &mut self,
+        effects: &mut Effects,
+        replaced_at: Option<u64>,
+        mut seen: impl FnMut(&[u8]),
+        now_ms: i64,
+    ) {
+        let Some(at) = replaced_at else {
+            return self.append(effects.drain().inspect(|stretch| seen(stretch)), now_ms);
+        };
+        while self.end < at && !effects.is_empty() {
+            let stretch = effects.take();
+            seen(&stretch);
+            self.append(iter::once(stretch), now_ms);
         }
+        self.replaced(now_ms);
         self.append(effects.drain(), now_ms);
     }
 
@@ -303,6 +318,21 @@ impl Log {
         self.seal();
         self.plan_change(Change::Recording(false));
         self.start_if_due(now_ms);
+    }
+
+    /// The stream goes on at this offset; what comes before is not recorded.
+    pub fn go_on_at(&mut self, offset: u64) {
+        self.end = self.end.max(offset);
+    }
+
+    /// Whether everything that was appended and is to be recorded is stored.
+    pub fn is_saved(&self) -> bool {
+        self.durable >= self.recorded()
+    }
+
+    /// Whether the stream can be loaded from the store, up to [`Log::durable`].
+    pub fn holds_stream(&self) -> bool {
+        self.settings.append_only && !self.is_held() && !self.loss.is_open()
     }
 
     /// `appendonly yes`: recording begins with a rewrite, for which the driver is asked.

@@ -2,7 +2,7 @@
 
 use super::ReplayError;
 use crate::engine::Engine;
-use crate::engine::rdb::file::{Cause, Expired, LoadError, Loader, Progress};
+use crate::engine::rdb::file::{Expired, Loader, Progress};
 use crate::persist::frame::{self, FrameError, Kind};
 use crate::persist::manifest::Base;
 
@@ -68,7 +68,7 @@ impl BaseReplay {
 
     /// Reads some of what was pushed: about `budget` bytes.
     pub(super) fn step(&mut self, budget: usize) -> Result<Loading, ReplayError> {
-        match self.loader.step(budget).map_err(corrupt)? {
+        match self.loader.step(budget).map_err(|error| ReplayError::of("the base", &error))? {
             Progress::Working => Ok(Loading::Working),
             Progress::Hungry if !self.has_all() => Ok(Loading::Starving),
             Progress::Hungry => Err(ReplayError::Corrupt("the base has no end".to_owned())),
@@ -78,7 +78,8 @@ impl BaseReplay {
 
     /// Puts what was read into the engine.
     pub(super) fn finish(self, engine: &mut Engine) -> Result<(), ReplayError> {
-        let loaded = self.loader.finish(engine).map_err(corrupt)?;
+        let loaded =
+            self.loader.finish(engine).map_err(|error| ReplayError::of("the base", &error))?;
         if !engine.requests.load(&loaded.aux) {
             return Err(ReplayError::Corrupt("the base: a record of a request".to_owned()));
         }
@@ -93,12 +94,5 @@ impl BaseReplay {
     /// Gives up what was read.
     pub(super) fn discard(self, engine: &mut Engine) {
         self.loader.discard(engine);
-    }
-}
-
-fn corrupt(error: LoadError) -> ReplayError {
-    match error.cause {
-        Cause::NoMemory => ReplayError::OutOfMemory,
-        _ => ReplayError::Corrupt(format!("the base: {error}")),
     }
 }

@@ -13,6 +13,7 @@ use super::follow::Follower;
 use super::frame::{self, FrameError, Kind};
 use super::manifest::Manifest;
 use crate::engine::Engine;
+use crate::engine::rdb::file::{Cause, LoadError};
 use crate::engine::stats::Stats;
 use base::{BaseReplay, Loading};
 use std::collections::VecDeque;
@@ -26,6 +27,16 @@ pub enum ReplayError {
     Corrupt(String),
     /// No memory for it.
     OutOfMemory,
+}
+
+impl ReplayError {
+    /// What is wrong with an RDB file that is a part of what is replayed.
+    pub(super) fn of(what: &str, error: &LoadError) -> Self {
+        match error.cause {
+            Cause::NoMemory => Self::OutOfMemory,
+            _ => Self::Corrupt(format!("{what}: {error}")),
+        }
+    }
 }
 
 /// What the end of the log looked like.

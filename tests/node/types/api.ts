@@ -60,7 +60,7 @@ export async function uses(): Promise<void> {
   is<typeof stored, [local: number, replicas: number]>(true);
 
   redis.on("failed", (state) => state.state === "failed" && state.reason.toUpperCase());
-  redis.on("role", (role) => role === "guest");
+  redis.on("role", (role) => is<typeof role, "alone" | "leader" | "replica" | "thin">(true));
 
   const file: Blob = await redis.exportRdb({ onProgress: (done) => done * 100 });
   const imported = await redis.importRdb(file, { signal: AbortSignal.timeout(1000) });

@@ -15,6 +15,7 @@ const BROWSER: &[Tool] = &[
     Tool { name: "chromium", package: "chromium" },
     Tool { name: "chromedriver", package: "chromium-driver" },
 ];
+const FIREFOX: &[Tool] = &[Tool { name: "firefox-esr", package: "firefox-esr" }];
 const REDIS: &[Tool] = &[
     Tool { name: "redis-server", package: "redis-server" },
     Tool { name: "redis-cli", package: "redis-tools" },
@@ -26,6 +27,14 @@ const REDIS: &[Tool] = &[
 /// They are missing, and could not be installed.
 pub fn browser() -> anyhow::Result<()> {
     install(BROWSER)
+}
+
+/// Firefox; its driver is not among Debian's packages.
+///
+/// # Errors
+/// It is missing, and could not be installed.
+pub fn firefox() -> anyhow::Result<()> {
+    install(FIREFOX)
 }
 
 /// A Redis to compare with.

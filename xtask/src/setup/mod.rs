@@ -2,13 +2,15 @@
 
 pub mod debian;
 
-use crate::process::program;
+use crate::process::{cargo, program};
 use crate::stamp::Stamp;
-use crate::workspace::path;
+use crate::workspace::{path, target};
 use anyhow::{Context, bail};
+use std::path::PathBuf;
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 const NODE_MAJOR: u32 = 20;
+const GECKODRIVER: &str = "0.37.1";
 
 /// A directory with a package.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +117,27 @@ pub fn npm_packages(directory: Npm) -> anyhow::Result<()> {
         .step(&format!("npm packages in {}", directory.dir()))
         .with_context(|| format!("install the npm packages of {}", directory.dir()))?;
     stamp().set()
+}
+
+/// Firefox's driver: the one that is there, or one built from its crate.
+///
+/// # Errors
+/// It could not be built.
+pub fn geckodriver() -> anyhow::Result<PathBuf> {
+    if let Some(driver) = debian::find("geckodriver") {
+        return Ok(driver);
+    }
+    let root = target().join("geckodriver");
+    let driver = root.join(format!("bin/geckodriver{}", std::env::consts::EXE_SUFFIX));
+    let said = program(&driver).args(["--version"]).answer().unwrap_or_default();
+    let is_current = said.split_whitespace().nth(1) == Some(GECKODRIVER);
+    if !is_current {
+        cargo()
+            .args(["install", "geckodriver", "--version", GECKODRIVER, "--locked", "--force"])
+            .args(["--root".as_ref(), root.as_os_str()])
+            .step("compiling geckodriver (minutes, the first time)")?;
+    }
+    Ok(driver)
 }
 
 /// npm itself.

@@ -1,0 +1,6 @@
+// The script of a worker in which an instance lives that leads the tabs: `OpenOptions.host`. Whoever bundles
+// it for himself makes a worker of a module that imports `lodis/worker`.
+import { accept } from "./hosting.js";
+import { open } from "./index.js";
+
+accept(open);

@@ -1,0 +1,428 @@
+//! Other tabs at the one that leads: each has a session here, and its requests are run once.
+//!
+//! Before the replies to a request, and in the record of it, comes what the session would take with it
+//! to another leader: the length of a [`SessionState`] as `u16`, and that. So does a frame begin.
+
+use super::super::facade::{Core, micros};
+use super::super::frame::Frame;
+use super::super::timer::now_ms;
+use super::driver::{Driver, bytes, number};
+use crate::collections::Sorted;
+use crate::engine::Engine;
+use crate::engine::blocking::Unblock;
+use crate::engine::requests::RequestId;
+use crate::engine::session::SessionId;
+use crate::engine::session_state::SessionState;
+use crate::replication::peer::Run;
+use crate::resp::Protocol;
+use std::rc::Rc;
+
+/// The sessions of other tabs.
+#[derive(Default)]
+pub(super) struct Guests {
+    tabs: Sorted<u64, Guest>,
+    /// Requests that block, by tab and number.
+    calls: Sorted<(u64, u64), Blocking>,
+}
+
+struct Guest {
+    session: SessionId,
+    /// It does not know yet where the session was at another leader.
+    is_new: bool,
+}
+
+/// A request that blocks, in a session of its own.
+struct Blocking {
+    session: SessionId,
+    acked: u64,
+    /// The replies so far.
+    reply: Vec<u8>,
+    /// How many commands the request has.
+    commands: u32,
+}
+
+/// What a tab is told once the store has everything before an offset.
+pub(super) struct Answer {
+    pub(super) offset: u64,
+    pub(super) tab: u64,
+    pub(super) seq: u64,
+    pub(super) reply: Vec<u8>,
+    /// How many commands the request has.
+    pub(super) commands: u32,
+    /// Whether it has made effects.
+    pub(super) wrote: bool,
+}
+
+impl Driver {
+    /// A request of this tab, as its leader takes it.
+    pub(super) fn call(&self, frame: &[u8]) -> Vec<u8> {
+        let state = match &*self.log.borrow() {
+            Some(_) => self.core.borrow().engine.session_state(self.session.get()),
+            None => None,
+        };
+        let state = state.unwrap_or_else(|| self.state.borrow().clone());
+        with_state(&state, frame)
+    }
+
+    /// The reply to a request of this tab has come.
+    pub(super) fn replied(&self, seq: u64, reply: &[u8]) {
+        let Some((state, reply)) = split_state(reply) else {
+            return self.emit("lost", &[("seq", number(seq))]);
+        };
+        let transaction = state.in_transaction.into();
+        if self.log.borrow().is_none() {
+            self.select(&mut self.core.borrow_mut().engine, &state);
+            *self.state.borrow_mut() = state;
+        }
+        let fields = [("seq", number(seq)), ("reply", bytes(reply)), ("transaction", transaction)];
+        self.emit("reply", &fields);
+    }
+
+    /// What this tab reads on its own copy is in the database of its session at the leader.
+    pub(super) fn select(&self, engine: &mut Engine, state: &SessionState) {
+        let db = state.db as usize;
+        if db < engine.keyspace.databases()
+            && let Some(session) = engine.sessions.get_mut(self.session.get())
+        {
+            session.db = db;
+        }
+    }
+
+    /// A tab wants a session.
+    pub(super) fn connect(self: &Rc<Self>, tab: u64) {
+        self.end_session(tab);
+        {
+            let core = &mut *self.core.borrow_mut();
+            let session = core.connect(Protocol::Resp3);
+            if let Some(session) = core.engine.sessions.get_mut(session) {
+                session.is_remote = true;
+                session.address = format!("tab:{tab:016x}");
+            }
+            self.guests.borrow_mut().tabs.insert(tab, Guest { session, is_new: true });
+        }
+        self.tell_count();
+    }
+
+    /// A tab is gone, and comes back or not.
+    pub(super) fn disconnect(self: &Rc<Self>, tab: u64, for_good: bool) {
+        self.unwatch(tab);
+        self.end_session(tab);
+        if for_good && self.log.borrow().is_some() {
+            self.core.borrow_mut().engine.forget_tab(tab);
+            self.collect();
+            self.take_messages();
+        }
+        self.tell_count();
+    }
+
+    fn end_session(&self, tab: u64) {
+        let guests = &mut *self.guests.borrow_mut();
+        let core = &mut *self.core.borrow_mut();
+        if let Some(guest) = guests.tabs.remove(&tab) {
+            core.disconnect(guest.session);
+        }
+        let calls = guests.calls.from(&(tab, 0)).map(|(key, _)| *key);
+        let calls: Vec<_> = calls.take_while(|key| key.0 == tab).collect();
+        for key in calls {
+            if let Some(call) = guests.calls.remove(&key) {
+                core.disconnect(call.session);
+            }
+        }
+        self.answers.borrow_mut().retain(|answer| answer.tab != tab);
+    }
+
+    /// This tab leads no longer.
+    pub(super) fn forget_guests(&self) {
+        let guests = self.guests.take();
+        let core = &mut *self.core.borrow_mut();
+        for guest in guests.tabs.values() {
+            core.disconnect(guest.session);
+        }
+        for call in guests.calls.values() {
+            core.disconnect(call.session);
+        }
+        core.engine.replicas = 0;
+        self.answers.borrow_mut().clear();
+        self.keep_lease();
+    }
+
+    fn tell_count(&self) {
+        let count = self.guests.borrow().tabs.len();
+        self.core.borrow_mut().engine.replicas = count;
+        self.emit("tabs", &[("count", number(count as u64))]);
+        self.keep_lease();
+    }
+
+    /// Runs a request, unless its record says that it was run.
+    pub(super) fn run(self: &Rc<Self>, run: Run) {
+        if self.log.borrow().is_none() {
+            return;
+        }
+        let Run { tab, seq, acked, blocks, call } = run;
+        let Some((state, frame)) = split_state(&call) else { return };
+        let id = RequestId { tab, seq };
+        let before = self.core.borrow().engine.effects.offset();
+        let was_run = self.core.borrow().engine.requests.find(id).is_some();
+        let answer = {
+            let core = &mut *self.core.borrow_mut();
+            let guests = &mut *self.guests.borrow_mut();
+            core.engine.set_time(micros(now_ms() as f64));
+            let session = match guests.tabs.get_mut(&tab) {
+                Some(guest) => {
+                    if std::mem::take(&mut guest.is_new) {
+                        core.engine.restore_session(guest.session, &state);
+                    }
+                    guest.session
+                }
+                None if tab == self.tab => self.session.get(),
+                None => return,
+            };
+            let commands = Frame::new(frame).count(core.engine.registry());
+            let in_transaction =
+                core.engine.sessions.get(session).is_some_and(|session| session.queue.is_some());
+            let work = Work { id, acked, session, frame, commands };
+            if blocks && !in_transaction {
+                let call = work.block(core);
+                let is_done = !is_blocked(core, call.session);
+                guests.calls.insert((tab, seq), call);
+                if is_done { Some(guests.finish(core, session, id)) } else { None }
+            } else {
+                Some((work.run(core), commands))
+            }
+        };
+        self.collect();
+        if let Some((reply, commands)) = answer {
+            let offset = self.core.borrow().engine.effects.offset();
+            let wrote = was_run || offset != before;
+            self.answer_at(Answer { offset, tab, seq, reply, commands, wrote });
+        }
+        self.take_messages();
+        self.emit("ran", &[]);
+    }
+
+    /// Hands out what sessions of other tabs were told, and goes on with requests that blocked.
+    pub(super) fn take_messages(self: &Rc<Self>) {
+        loop {
+            let (pushes, answers) = {
+                let core = &mut *self.core.borrow_mut();
+                let guests = &mut *self.guests.borrow_mut();
+                (guests.pushes(core), guests.go_on(core, self.session.get(), self.tab))
+            };
+            if pushes.is_empty() && answers.is_empty() {
+                return;
+            }
+            self.collect();
+            for (tab, messages) in pushes {
+                let mut peer = self.peer.borrow_mut();
+                match messages {
+                    Some(messages) => peer.push(tab, messages),
+                    None => peer.killed(tab),
+                }
+            }
+            for (id, reply, commands) in answers {
+                let offset = self.core.borrow().engine.effects.offset();
+                let RequestId { tab, seq } = id;
+                self.answer_at(Answer { offset, tab, seq, reply, commands, wrote: true });
+            }
+        }
+    }
+
+    /// Ends the blocking of a request.
+    pub(super) fn cancel_call(self: &Rc<Self>, tab: u64, seq: u64) {
+        let session = self.guests.borrow().calls.get(&(tab, seq)).map(|call| call.session);
+        if let Some(session) = session {
+            self.core.borrow_mut().engine.unblock(session, Unblock::Error);
+            self.take_messages();
+        }
+    }
+
+    /// Answers a request, once the store has what it may have to wait for.
+    pub(super) fn answer_at(&self, answer: Answer) {
+        let waits = match &*self.log.borrow() {
+            Some(log) => {
+                // What was only read need not wait for a store that fails, perhaps for long.
+                let must_wait = answer.wrote || !log.is_failing();
+                must_wait && log.waits_for_store() && log.durable() < answer.offset
+            }
+            None => return,
+        };
+        if waits {
+            self.answers.borrow_mut().push(answer);
+        } else {
+            let Answer { offset, tab, seq, reply, .. } = answer;
+            self.peer.borrow_mut().answer(tab, seq, offset, reply);
+        }
+    }
+
+    /// Answers what is stored now.
+    pub(super) fn settle_answers(&self) {
+        let stored = match &*self.log.borrow() {
+            Some(log) => log.durable(),
+            None => return,
+        };
+        let mut answers = self.answers.borrow_mut();
+        for answer in answers.extract_if(.., |answer| answer.offset <= stored) {
+            let Answer { offset, tab, seq, reply, .. } = answer;
+            self.peer.borrow_mut().answer(tab, seq, offset, reply);
+        }
+    }
+
+    /// What waits for the store cannot be stored.
+    pub(super) fn refuse_answers(&self, reason: &str) {
+        for Answer { offset, tab, seq, mut reply, commands, wrote } in self.answers.take() {
+            if wrote {
+                let error = format!("-MISCONF Errors writing to the AOF file: {reason}\r\n");
+                let state = split_state(&reply).map(|(state, _)| state).unwrap_or_default();
+                reply = with_state(&state, error.repeat(commands as usize).as_bytes());
+            }
+            self.peer.borrow_mut().answer(tab, seq, offset, reply);
+        }
+    }
+}
+
+impl Guests {
+    pub(super) fn is_empty(&self) -> bool {
+        self.tabs.is_empty()
+    }
+
+    /// Messages of tabs' sessions; none of one whose session was killed.
+    fn pushes(&mut self, core: &mut Core) -> Vec<(u64, Option<Vec<u8>>)> {
+        let sessions = &mut core.engine.sessions;
+        let waiting = self.tabs.iter().filter(|(_, guest)| sessions.has_messages(guest.session));
+        let waiting: Vec<_> = waiting.map(|(tab, guest)| (*tab, guest.session)).collect();
+        let take = |(tab, session): (u64, SessionId)| {
+            let is_killed = sessions.get(session).is_none_or(|session| session.closing);
+            let messages = sessions.take_messages_of(session);
+            (tab, (!is_killed).then_some(messages))
+        };
+        waiting.into_iter().map(take).collect()
+    }
+
+    /// Goes on with requests whose blocking has ended; answers the replies to those that are done.
+    fn go_on(
+        &mut self,
+        core: &mut Core,
+        own: SessionId,
+        own_tab: u64,
+    ) -> Vec<(RequestId, Vec<u8>, u32)> {
+        let sessions = &core.engine.sessions;
+        let served = self.calls.iter().filter(|(_, call)| sessions.has_messages(call.session));
+        let served: Vec<(u64, u64)> = served.map(|(key, _)| *key).collect();
+        let mut answers = Vec::new();
+        for (tab, seq) in served {
+            let id = RequestId { tab, seq };
+            let Some(call) = self.calls.get_mut(&(tab, seq)) else { continue };
+            let session = call.session;
+            if core.engine.sessions.get(session).is_none_or(|session| session.closing) {
+                call.reply.extend_from_slice(
+                    b"-UNBLOCKED the session of this command was closed by CLIENT KILL\r\n",
+                );
+            } else {
+                call.reply.extend_from_slice(&core.engine.sessions.take_messages_of(session));
+                while !is_blocked(core, session)
+                    && let Some(rest) = core.rest(session)
+                {
+                    call.run_part(core, id, &rest);
+                }
+                if is_blocked(core, session) {
+                    continue;
+                }
+            }
+            let like = match self.tabs.get(&tab) {
+                Some(guest) => guest.session,
+                None if tab == own_tab => own,
+                None => continue,
+            };
+            let (reply, commands) = self.finish(core, like, id);
+            answers.push((id, reply, commands));
+        }
+        answers
+    }
+
+    /// Ends the session of a request that is done; answers its replies.
+    fn finish(&mut self, core: &mut Core, like: SessionId, id: RequestId) -> (Vec<u8>, u32) {
+        let Some(call) = self.calls.remove(&(id.tab, id.seq)) else { return Default::default() };
+        core.disconnect(call.session);
+        let state = core.engine.session_state(like).unwrap_or_default();
+        (with_state(&state, &call.reply), call.commands)
+    }
+}
+
+/// A request to be run.
+struct Work<'a> {
+    id: RequestId,
+    acked: u64,
+    session: SessionId,
+    frame: &'a [u8],
+    commands: u32,
+}
+
+impl Work<'_> {
+    /// Runs it to its end, unless that was done.
+    fn run(&self, core: &mut Core) -> Vec<u8> {
+        let Self { id, acked, session, frame, commands } = *self;
+        let record = core.engine.requests.find(id).filter(|record| record.done >= commands);
+        if let Some(reply) = record.map(|record| record.reply.clone()) {
+            core.engine.requests.acknowledge(id.tab, acked);
+            if let Some((state, _)) = split_state(&reply) {
+                core.engine.restore_session(session, &state);
+            }
+            return reply;
+        }
+        core.engine.begin_request(session, id, acked);
+        let (replies, _) = core.run_remote(session, frame);
+        let state = core.engine.session_state(session).unwrap_or_default();
+        let reply = with_state(&state, &replies);
+        core.engine.end_request(&reply, commands);
+        reply
+    }
+
+    /// Runs it in a session of its own, up to a command that blocks, from where its record ends.
+    fn block(&self, core: &mut Core) -> Blocking {
+        let Self { id, acked, session, frame, commands } = *self;
+        let session = core.engine.fork(session);
+        if let Some(session) = core.engine.sessions.get_mut(session) {
+            session.is_remote = true;
+        }
+        let (done, reply) = match core.engine.requests.find(id) {
+            Some(record) => (record.done, record.reply.clone()),
+            None => (0, Vec::new()),
+        };
+        core.engine.requests.acknowledge(id.tab, acked);
+        let mut call = Blocking { session, acked, reply, commands };
+        let mut rest = Frame::new(frame);
+        rest.skip(done, core.engine.registry());
+        if !rest.is_empty() {
+            call.run_part(core, id, &rest.to_vec());
+        }
+        call
+    }
+}
+
+impl Blocking {
+    /// Runs commands up to one that blocks.
+    fn run_part(&mut self, core: &mut Core, id: RequestId, frame: &[u8]) {
+        core.engine.begin_request(self.session, id, self.acked);
+        let (replies, done) = core.run_remote(self.session, frame);
+        core.engine.end_request(&replies, done);
+        self.reply.extend_from_slice(&replies);
+    }
+}
+
+fn is_blocked(core: &Core, session: SessionId) -> bool {
+    core.engine.sessions.get(session).is_some_and(|session| session.blocked.is_some())
+}
+
+/// The bytes after what a session takes with it.
+fn with_state(state: &SessionState, bytes: &[u8]) -> Vec<u8> {
+    let state = state.encode();
+    // A name that does not fit was left out.
+    let len = u16::try_from(state.len()).unwrap_or(0);
+    [&len.to_le_bytes()[..], &state, bytes].concat()
+}
+
+fn split_state(bytes: &[u8]) -> Option<(SessionState, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (state, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+    Some((SessionState::decode(state).ok()?, rest))
+}

@@ -1,0 +1,179 @@
+// What tabs share, in which ways: copies from the leader where the store cannot serve, leaders that live in
+// workers, and versions that do not understand each other.
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { end, launch, PKG, type Profile } from "./browser.js";
+import { serveFolder } from "./serving.js";
+
+declare global {
+  // What the pages of this file share.
+  var lodis: any;
+  var redis: any;
+}
+
+const PAGE = `<!doctype html><title>sharing</title><link rel="icon" href="data:,">
+<script type="module">globalThis.lodis = await import("/index.js");</script>`;
+
+let server: Awaited<ReturnType<typeof serveFolder>>;
+let profile: Profile;
+const pages: Page[] = [];
+
+beforeAll(async () => {
+  server = await serveFolder(PKG, { "/page": PAGE });
+  profile = await launch();
+});
+afterEach(async () => {
+  await Promise.all(pages.splice(0).map((page) => page.close()));
+});
+afterAll(async () => {
+  await end(profile);
+  await server.close();
+  expect(profile.problems).toEqual([]);
+});
+
+/** A tab with the package, and with `name` open unless that is left out. */
+async function tab(name?: string, options: object = {}): Promise<Page> {
+  const page = await profile.context.newPage();
+  pages.push(page);
+  await page.goto(`${server.url}page`);
+  await page.waitForFunction(() => "lodis" in globalThis);
+  if (name !== undefined) await open(page, name, options);
+  return page;
+}
+
+const open = (page: Page, name: string, options: object = {}) =>
+  page.evaluate(
+    async ([name, options]) => {
+      globalThis.redis = await lodis.open(name, options);
+    },
+    [name, options] as const,
+  );
+
+const roleOf = (page: Page): Promise<string> => page.evaluate(() => redis.role);
+
+/** Copies follow; what has been told to one tab is on its way to the others. */
+const reads = (page: Page, key: string, value: string | null) =>
+  expect.poll(() => page.evaluate((key) => redis.sync.get(key), key)).toBe(value);
+
+test("what is not stored is copied from the leader, outlives it, and can be stored later", async () => {
+  const options = { appendonly: false };
+  const leader = await tab("unstored", options);
+  await leader.evaluate(() => {
+    for (let i = 0; i < 20_000; i++) redis.sync.set(`key:${i}`, `value ${i}`);
+  });
+  const replica = await tab("unstored", options);
+  expect(await replica.evaluate(() => [redis.role, redis.sync.dbsize()])).toEqual(["replica", 20_000]);
+  expect(await replica.evaluate(() => redis.incr("n"))).toBe(1);
+  await leader.close();
+  expect(await replica.evaluate(() => redis.incr("n"))).toBe(2);
+  expect(await roleOf(replica)).toBe("leader");
+  expect(await replica.evaluate(() => redis.call("config", "set", "appendonly", "yes"))).toBe("OK");
+  expect(await replica.evaluate(() => redis.waitAof(1, 0, 0))).toEqual([1, 0]);
+  await replica.close();
+  const again = await tab("unstored");
+  expect(await again.evaluate(() => [redis.sync.get("n"), redis.sync.dbsize()])).toEqual(["2", 20_001]);
+});
+
+test("an import takes the place of every tab's copy", async () => {
+  const leader = await tab("import");
+  const replica = await tab("import");
+  await replica.evaluate(() => redis.set("kept", "before"));
+  await leader.evaluate(async () => {
+    const file = await redis.exportRdb();
+    await redis.set("gone", "1");
+    await redis.set("kept", "after");
+    await redis.importRdb(file);
+  });
+  await reads(replica, "gone", null);
+  await reads(replica, "kept", "before");
+  expect(await replica.evaluate(() => redis.incr("n"))).toBe(1);
+  await leader.close();
+  expect(await replica.evaluate(() => Promise.all([redis.get("kept"), redis.get("gone"), redis.incr("n")]))).toEqual(
+    ["before", null, 2],
+  );
+});
+
+for (const host of ["worker", "shared-worker"]) {
+  test(`a ${host} leads, and no busy page holds it up`, async () => {
+    const name = `hosted by a ${host}`;
+    const first = await tab(name, { host });
+    const second = await tab(name, { host });
+    expect([await roleOf(first), await roleOf(second)]).toEqual(["replica", "replica"]);
+    await first.evaluate(() => redis.set("n", "1"));
+    const busy = first.evaluate(() => {
+      const until = Date.now() + 1500;
+      while (Date.now() < until);
+      return Date.now();
+    });
+    const answered = await second.evaluate(async () => {
+      await redis.incr("n");
+      return Date.now();
+    });
+    expect(answered, "before the page was free").toBeLessThan(await busy);
+    await first.evaluate(() => redis.close());
+    expect(await second.evaluate(() => redis.incr("n"))).toBe(3);
+    await second.evaluate(() => redis.close());
+    // Everything is stored then, and nobody holds anything any more.
+    const held = () => second.evaluate(async () => (await navigator.locks.query()).held!.map((lock) => lock.name!));
+    expect((await held()).filter((lock) => lock.startsWith(`lodis:${name}`))).toEqual([]);
+    await open(second, name, { host: "page" });
+    expect(await second.evaluate(() => [redis.role, redis.sync.get("n")])).toEqual(["leader", "3"]);
+  });
+}
+
+test("a page leads when its worker has ended", async () => {
+  const page = await tab();
+  await page.evaluate(async () => {
+    const script = 'import "/worker.js";';
+    const url = URL.createObjectURL(new Blob([script.replace("/", `${location.origin}/`)], { type: "text/javascript" }));
+    const worker = new Worker(url, { type: "module" });
+    globalThis.redis = await lodis.open("own worker", { host: worker });
+    await redis.incr("n");
+    worker.terminate();
+  });
+  expect(await page.evaluate(() => redis.incr("n"))).toBe(2);
+  expect(await roleOf(page)).toBe("leader");
+  await page.evaluate(() => redis.close());
+});
+
+test("a worker without a script, and a kind that is not known, are refused", async () => {
+  const page = await tab();
+  const refused = await page.evaluate(async () => {
+    const worker = new Worker(URL.createObjectURL(new Blob(["throw new Error()"])));
+    worker.addEventListener("error", (event) => event.preventDefault());
+    const reason = (error: Error) => `${error.name}: ${error.message}`;
+    return [
+      await lodis.open("refused", { host: worker }).catch(reason),
+      await lodis.open("refused", { host: "moon" }).catch(reason),
+      await lodis.open("refused", { host: "worker", store: "memory" }).catch(reason),
+    ];
+  });
+  expect(refused).toEqual([
+    "Error: open: the script of the worker cannot be loaded",
+    'TypeError: open: host is one of "page", "worker", "shared-worker"',
+    'TypeError: open: a worker hosts what is in the store "indexeddb"',
+  ]);
+});
+
+test("a tab of an older version stores what it has, says so and ends", async () => {
+  const old = await tab("versions");
+  const other = await tab();
+  await old.evaluate(() => {
+    globalThis.heard = [];
+    redis.on("error", (error: { code: string }) => heard.push(error.code));
+    return redis.set("a", "1");
+  });
+  await other.evaluate(async () => {
+    const channel = new BroadcastChannel("lodis:versions");
+    channel.postMessage(new Uint8Array([255, 0]));
+  });
+  await expect.poll(() => old.evaluate(() => heard)).toEqual(["OUTDATED"]);
+  const code = await old.evaluate(() => redis.set("a", "2").catch((error: { code: string }) => error.code));
+  expect(code).toBe("OUTDATED");
+  await open(other, "versions");
+  expect(await other.evaluate(() => [redis.role, redis.sync.get("a")])).toEqual(["leader", "1"]);
+});
+
+declare global {
+  var heard: string[];
+}

@@ -1,0 +1,185 @@
+// Tabs as clients of one server: messages, transactions, locks, and what the server says of them.
+import { expect } from "vitest";
+import { becomes, type Group, type Tab, until } from "./tab.js";
+
+type Heard = [kind: string, channel: string, message: string];
+
+const heard = (tab: Tab) => tab.call<Heard[]>("heard");
+const run = <T = unknown>(tab: Tab, ...words: string[]) => tab.call<T>("run", ...words);
+
+/** Every tab hears what every tab publishes, and PUBLISH says how many have. */
+export async function messages(group: Group): Promise<void> {
+  const tabs = await group.openMany(4);
+  const [first, second, third, fourth] = tabs as [Tab, Tab, Tab, Tab];
+  await first.call("subscribe", "channel", "news", "sport");
+  await second.call("subscribe", "channel", "news");
+  await third.call("subscribe", "pattern", "n?ws", "*t");
+  await third.call("subscribe", "channel", "news");
+  await fourth.call("subscribe", "shard", "news");
+  for (const [i, tab] of tabs.entries()) {
+    expect(await run(tab, "PUBLISH", "news", `n${i}`), "receivers of news").toBe(4);
+    expect(await run(tab, "PUBLISH", "sport", `s${i}`), "receivers of sport").toBe(2);
+    expect(await run(tab, "SPUBLISH", "news", `p${i}`), "receivers of the shard").toBe(1);
+    expect(await run(tab, "PUBLISH", "nobody", "hears"), "receivers of nothing").toBe(0);
+    expect(await run(tab, "PUBSUB", "NUMSUB", "news", "sport")).toEqual(["news", 3, "sport", 1]);
+  }
+  const all = (kind: string, channel: string, by: string) => tabs.map((_, i): Heard => [kind, channel, `${by}${i}`]);
+  const both = (kind: string) => all(kind, "news", "n").flatMap((news, i) => [news, [kind, "sport", `s${i}`]]);
+  await becomes(() => heard(first), both("channel"));
+  await becomes(() => heard(second), all("channel", "news", "n"));
+  await becomes(async () => (await heard(third)).filter(([kind]) => kind === "pattern"), both("pattern"));
+  await becomes(async () => (await heard(third)).filter(([kind]) => kind === "channel"), all("channel", "news", "n"));
+  await becomes(() => heard(fourth), all("shard", "news", "p"));
+  await second.call("unsubscribe", "channel", "news");
+  expect(await run(fourth, "PUBLISH", "news", "more")).toBe(3);
+  await group.lose(third, "kill");
+  await becomes(() => run(fourth, "PUBLISH", "news", "more"), 1);
+}
+
+/** Subscriptions of tabs that live on outlast the tab that has the data. */
+export async function messagesAfterwards(group: Group): Promise<void> {
+  const tabs = await group.openMany(3);
+  for (const tab of tabs) {
+    await tab.call("subscribe", "channel", "news");
+    await tab.call("subscribe", "pattern", "ne*");
+    await tab.call("subscribe", "shard", "shard");
+  }
+  await group.lose(await group.leader(), "kill");
+  const [first, second] = group.live as [Tab, Tab];
+  await becomes(() => run(first, "PUBLISH", "news", "after"), 4);
+  expect(await run(second, "SPUBLISH", "shard", "after")).toBe(2);
+  for (const tab of [first, second]) {
+    await becomes(async () => (await heard(tab)).filter(([kind]) => kind === "shard"), [["shard", "shard", "after"]]);
+    expect(await heard(tab)).toEqual(expect.arrayContaining([["channel", "news", "after"]]));
+  }
+}
+
+/** What happens to keys is told in every tab, whoever does it, and of keys that expire as well. */
+export async function keyspaceEvents(group: Group): Promise<void> {
+  const tabs = (await group.openMany(3)) as [Tab, Tab, Tab];
+  const [first, second, third] = tabs;
+  expect(await run(second, "CONFIG", "SET", "notify-keyspace-events", "KEA")).toBe("OK");
+  for (const tab of tabs) await tab.call("subscribe", "pattern", "__key*__:*");
+  await run(first, "SET", "a", "1");
+  await run(second, "LPUSH", "list", "x");
+  await run(third, "SET", "gone", "1", "PX", "30");
+  const expected: Heard[] = [
+    ["pattern", "__keyspace@0__:a", "set"],
+    ["pattern", "__keyevent@0__:lpush", "list"],
+    ["pattern", "__keyevent@0__:expired", "gone"],
+  ];
+  for (const tab of tabs) {
+    await becomes(async () => {
+      const told = (await heard(tab)).map(String);
+      return expected.map((wanted) => told.filter((each) => each === String(wanted)).length);
+    }, expected.map(() => 1));
+  }
+}
+
+/** Transactions that watch a key see what other tabs do to it. */
+export async function watching(group: Group): Promise<void> {
+  const tabs = await group.openMany(3);
+  for (const mine of tabs) {
+    for (const other of tabs.filter((tab) => tab !== mine)) {
+      await run(mine, "SET", "key", "0");
+      expect(await run(mine, "WATCH", "key")).toBe("OK");
+      await run(other, "SET", "key", "theirs");
+      expect(await mine.call("transact", ["SET", "key", "mine"]), "the reply to EXEC").toBe(null);
+      expect(await run(mine, "GET", "key")).toBe("theirs");
+      await run(mine, "WATCH", "key");
+      await run(other, "GET", "key");
+      expect(await mine.call("transact", ["SET", "key", "mine"], ["INCR", "n"])).toEqual(["OK", expect.any(Number)]);
+      expect(await run(other, "GET", "key")).toBe("mine");
+    }
+  }
+}
+
+/** Tabs count by comparing and setting, while those that have the data are killed. */
+export async function compareAndSet(group: Group, target: number, kills: number): Promise<void> {
+  const targets = new Map<string, number>();
+  const start = async (tab: Tab) => {
+    targets.set(tab.id, target);
+    await tab.call("start", "compare", { key: "value", target });
+  };
+  for (const tab of await group.openMany(3)) await start(tab);
+  let told = 0;
+  for (let kill = 0; kill < kills; kill++) {
+    const leader = await group.leader();
+    const others = group.live.filter((tab) => tab !== leader);
+    // Those that stay are not to be done before.
+    await until("increments", async () => {
+      const looks = await group.looks(others);
+      return looks.every(({ progress }) => progress >= (target * (kill + 1)) / (kills + 2)) || undefined;
+    });
+    told += (await group.look(leader)).progress;
+    targets.delete(leader.id);
+    await group.lose(leader, "kill");
+    await start(await group.open());
+  }
+  await group.finished();
+  const least = told + [...targets.values()].reduce((sum, each) => sum + each, 0);
+  for (const tab of group.live) {
+    const [value, done] = await Promise.all(["value", "value:done"].map((key) => run(tab, "GET", key)));
+    expect(value, "what was counted by reading and setting").toBe(done);
+    expect(Number(done), "transactions").toBeGreaterThanOrEqual(least);
+  }
+  const spoiled = (await group.looks()).reduce((sum, look) => sum + look.spoiled!, 0);
+  expect(spoiled, "transactions that others have spoiled").toBeGreaterThan(0);
+}
+
+/** A lock as people build it: no two hold it, and that of one that dies is free after its time. */
+export async function locking(group: Group, target: number, kills: number): Promise<void> {
+  const key = "lock";
+  const start = (tab: Tab) => tab.call("start", "lock", { key, target, px: 3000 });
+  for (const tab of await group.openMany(4)) await start(tab);
+  for (let kill = 0; kill < kills; kill++) {
+    // First the one that has the data, then one that has the lock.
+    const victim = await until("a victim", async () => {
+      const looks = await group.looks();
+      const is = kill % 2 ? looks.findIndex(({ holds }) => holds) : looks.findIndex(({ role }) => role === "leader");
+      return looks.some(({ progress }) => progress > (target * kill) / (kills + 1)) ? group.live[is] : undefined;
+    });
+    await group.lose(victim, "kill");
+    await start(await group.open());
+  }
+  await group.finished();
+  const log = await run<string[]>(group.live[0]!, "LRANGE", `${key}:log`, "0", "-1");
+  let [holder, outs, ins] = ["", 0, 0];
+  for (const entry of log) {
+    const [what, id, number] = entry.split(" ") as [string, string, string];
+    if (what === "in") {
+      const previous = holder.split(" ")[0]!;
+      if (holder !== "" && !group.dead.has(previous)) throw new Error(`${id} came in while ${holder} was there`);
+      holder = `${id} ${number}`;
+      ins++;
+    } else {
+      if (what === "out") expect(`${id} ${number}`, "who goes out").toBe(holder);
+      holder = "";
+      outs++;
+    }
+  }
+  const value = Number(await run(group.live[0]!, "GET", `${key}:value`));
+  expect(value).toBeGreaterThanOrEqual(outs);
+  expect(value).toBeLessThanOrEqual(ins);
+  expect(outs).toBeGreaterThanOrEqual(target * group.live.length);
+}
+
+/** Every tab is a client of its own, as long as it lives. */
+export async function clients(group: Group): Promise<void> {
+  const tabs = await group.openMany(4);
+  for (const tab of tabs) expect(await run(tab, "CLIENT", "SETNAME", tab.id)).toBe("OK");
+  const listed = async (from: Tab) => {
+    const lines = (await run<string>(from, "CLIENT", "LIST")).trim().split("\n");
+    const entries = lines.map((line) => /id=(\d+) .* name=(\S*) /.exec(line)!);
+    return new Map(entries.filter(([, , name]) => name !== "").map(([, id, name]) => [name!, id!]));
+  };
+  for (const tab of tabs) {
+    const list = await listed(tab);
+    expect([...list.keys()].sort(), "names").toEqual(tabs.map(({ id }) => id).sort());
+    expect(list.get(tab.id), "its own id").toBe(String(await run(tab, "CLIENT", "ID")));
+    expect(new Set(list.values()).size, "ids").toBe(tabs.length);
+  }
+  const [leader, follower] = [await group.leader(), await group.follower()];
+  await group.lose(follower, "kill");
+  await becomes(async () => [...(await listed(leader)).keys()].includes(follower.id), false);
+}

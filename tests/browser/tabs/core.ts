@@ -1,0 +1,51 @@
+// What tabs have to get right in every browser.
+import * as clients from "./clients.js";
+import { countWhileLeadersEnd, countWhileLeaderStops, stopProcess } from "./counting.js";
+import * as lifecycle from "./lifecycle.js";
+import { jobOfTheDead, workWhileTabsEnd } from "./queueing.js";
+import type { Group } from "./tab.js";
+
+/** How much is done. */
+export interface Sizes {
+  readonly tabs: number;
+  /** How far each tab counts, and how many jobs there are. */
+  readonly count: number;
+  readonly jobs: number;
+  /** How many tabs end while they count, and while they work. */
+  readonly ends: number;
+  readonly seed: number;
+  /** Whether the browser must keep pages that are left. */
+  readonly keepsPages: boolean;
+}
+
+/** Adds the tests of the core with `test`, which gives each a group with a name of its own. */
+export function coreTests(test: (title: string, run: (group: Group) => Promise<void>) => void, sizes: Sizes): void {
+  const { tabs, count, jobs, ends, seed, keepsPages } = sizes;
+
+  test(`the sum of ${tabs} tabs is right when ${ends} leaders end, LODIS_SEED=${seed}`, (group) =>
+    countWhileLeadersEnd(group, tabs, count, ends, seed),
+  );
+  test("the sum is right when the process of the leader is stopped, and goes on", (group) =>
+    countWhileLeaderStops(group, count / 2, seed, stopProcess),
+  );
+  test("jobs taken with BLMOVE are all handled", (group) => workWhileTabsEnd(group, "move", jobs, ends));
+  test("jobs taken with BLPOP are all handled", (group) => workWhileTabsEnd(group, "pop", jobs, ends));
+  test("the job of a tab that died while blocked goes to another", jobOfTheDead);
+
+  for (const who of ["follower", "leader"] as const) {
+    test(`a ${who} that is gone back to goes on`, (group) => lifecycle.backAndForth(group, who, keepsPages));
+  }
+  test("the only tab that is gone back to goes on", (group) => lifecycle.backAlone(group, keepsPages));
+  test("a leader that is reloaded finds everything", lifecycle.reloading);
+  test("commands are answered while the thread of the leader is blocked", (group) =>
+    lifecycle.blockedThread(group, 10_000),
+  );
+
+  test("messages reach all tabs, and their number is right", clients.messages);
+  test("subscriptions outlast the leader", clients.messagesAfterwards);
+  test("keyspace events reach all tabs", clients.keyspaceEvents);
+  test("WATCH sees the writes of other tabs", clients.watching);
+  test("compare and set counts right when leaders die", (group) => clients.compareAndSet(group, 400, 2));
+  test("a lock is held by one when tabs die", (group) => clients.locking(group, 40, 2));
+  test("each tab is a client", clients.clients);
+}

@@ -1,0 +1,130 @@
+// Tabs that count one counter up while those that have the data end: what was counted twice or lost
+// shows in the sum.
+import { expect } from "vitest";
+import { Group, pause, type Tab, until } from "./tab.js";
+
+/** How tabs end, in turn. */
+const WAYS = ["kill", "close", "kill", "leave"] as const;
+const SHARED = "n";
+
+export class Counting {
+  /** What each tab has told, and what it was to reach. */
+  private readonly told = new Map<string, number>();
+  private readonly targets = new Map<string, number>();
+  private readonly opening: Promise<void>[] = [];
+
+  constructor(
+    private readonly group: Group,
+    private readonly seed: number,
+  ) {}
+
+  /** Has a tab begin to count. */
+  async start(tab: Tab, target: number): Promise<void> {
+    this.targets.set(tab.id, target);
+    await tab.call("start", "count", { shared: SHARED, target, seed: this.seed + this.targets.size });
+  }
+
+  /** How far all of them have come, those that have ended as well, as far as they have told. */
+  async progress(): Promise<number> {
+    const { live } = this.group;
+    const looks = await this.group.looks();
+    live.forEach(({ id }, i) => this.told.set(id, looks[i]!.progress));
+    return [...this.told.values()].reduce((sum, told) => sum + told, 0);
+  }
+
+  /** Waits until that many increments have been told of. */
+  async reaches(progress: number): Promise<void> {
+    await until(`${progress} increments`, async () => (await this.progress()) >= progress || undefined);
+  }
+
+  /**
+   * Has the tab that has the data end, and another one count what is left for it to count. Answers
+   * whether others were counting.
+   */
+  async replaceLeader(how: (typeof WAYS)[number]): Promise<boolean> {
+    const leader = await this.group.leader();
+    const { progress } = await this.group.look(leader);
+    this.told.set(leader.id, progress);
+    await this.group.lose(leader, how);
+    const looks = await this.group.looks();
+    const left = this.targets.get(leader.id)! - progress;
+    // The next one may end while this one opens.
+    this.opening.push(this.group.open().then((next) => (left > 0 ? this.start(next, left) : undefined)));
+    if (this.group.live.length < 4) await Promise.all(this.opening);
+    return looks.some(({ running }) => running);
+  }
+
+  /** Waits for the end, and sees whether the sum is right in every tab. */
+  async verify(): Promise<void> {
+    const { group, targets, told } = this;
+    await Promise.all(this.opening);
+    await group.finished();
+    const keys = [SHARED, ...[...targets.keys()].map((id) => `${SHARED}:${id}`)];
+    const read: Record<string, string> = {};
+    for (const tab of group.live) {
+      const values = await tab.call<(string | null)[]>("run", "MGET", ...keys);
+      read[`${tab.id} ${(await group.look(tab)).role}`] = values.map(Number).join();
+    }
+    expect(new Set(Object.values(read)).size, `what all tabs read is the same: ${JSON.stringify(read)}`).toBe(1);
+    const [all, ...owns] = Object.values(read)[0]!.split(",").map(Number);
+    for (const [i, [id, target]] of [...targets].entries()) {
+      if (!group.dead.has(id)) expect(owns[i], `what ${id} has counted`).toBe(target);
+      expect(owns[i], `what ${id} has counted, beside what it has told`).toBeGreaterThanOrEqual(told.get(id) ?? 0);
+    }
+    const sum = owns.reduce((sum, own) => sum + own, 0);
+    // A tab may have ended between an increment and that of its own counter.
+    expect(all, "the sum").toBeGreaterThanOrEqual(sum);
+    expect(all, "the sum").toBeLessThanOrEqual(sum + group.dead.size);
+  }
+}
+
+/** So many tabs count to `target` each, while so many of those that have the data end. */
+export async function countWhileLeadersEnd(group: Group, tabs: number, target: number, ends: number, seed: number) {
+  const counting = new Counting(group, seed);
+  for (const tab of await group.openMany(tabs)) await counting.start(tab, target);
+  let hits = 0;
+  for (let end = 0; end < ends; end++) {
+    await counting.reaches((tabs * target * (end + 1)) / (ends + 2));
+    hits += Number(await counting.replaceLeader(WAYS[end % WAYS.length]!));
+  }
+  await counting.verify();
+  if (ends > 0) expect(hits, "leaders that have ended while others counted").toBeGreaterThan(0);
+}
+
+/**
+ * The tab that has the data is stopped while all count, until the others have come further; then it goes
+ * on. `stop` answers what has it go on.
+ */
+export async function countWhileLeaderStops(
+  group: Group,
+  target: number,
+  seed: number,
+  stop: (leader: Tab) => Promise<() => Promise<void>>,
+): Promise<void> {
+  const counting = new Counting(group, seed);
+  for (const tab of await group.openMany(4)) await counting.start(tab, target);
+  await counting.reaches(target / 2);
+  const leader = await group.leader();
+  group.live.splice(group.live.indexOf(leader), 1);
+  const goOn = await stop(leader);
+  try {
+    const looks = await group.looks();
+    expect(looks.some(({ running }) => running), "that others count when the leader stops").toBe(true);
+    await group.finished();
+  } finally {
+    await goOn();
+  }
+  group.live.push(leader);
+  await counting.verify();
+  await until("one leader", async () => {
+    const roles = (await group.looks()).map(({ role }) => role);
+    return roles.filter((role) => role === "leader").length === 1 || undefined;
+  });
+}
+
+/** Stops the whole process of a tab. */
+export async function stopProcess(tab: Tab): Promise<() => Promise<void>> {
+  tab.signal("SIGSTOP");
+  await pause(50);
+  return async () => tab.signal("SIGCONT");
+}

@@ -1,0 +1,177 @@
+// What the test of the conductor plays: a log, tabs, and an engine that counts what it writes.
+import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent, TabsOptions } from "../../pkg/src/boundary/wasm.js";
+import { WROTE } from "../../pkg/src/engine.js";
+import type { StoreCalls } from "../../pkg/src/stores/calls.js";
+
+/** A log that stores when the test says so. */
+export class FakeLog implements Log {
+  stored = 0;
+  reason: string | undefined;
+  always = false;
+  closed = false;
+  hiddenCalls = 0;
+  abandoned = false;
+  constructor(
+    readonly lodis: Lodis,
+    readonly onEvent: (type: LogEvent, value: number | string) => void,
+  ) {}
+  written(): void {}
+  durableOffset(): number {
+    return this.stored;
+  }
+  isSaved(): boolean {
+    return this.stored >= this.lodis.offset();
+  }
+  waitsForStore(): boolean {
+    return this.always;
+  }
+  async flush(): Promise<number> {
+    this.store();
+    return this.stored;
+  }
+  hidden(): void {
+    this.hiddenCalls++;
+  }
+  error(): string | undefined {
+    return this.reason;
+  }
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.reason === undefined) this.store();
+  }
+  abandon(): void {
+    this.abandoned = true;
+  }
+  free(): void {}
+  store(): void {
+    this.stored = this.lodis.offset();
+    this.reason = undefined;
+    this.onEvent("durable", this.stored);
+  }
+  fail(reason: string): void {
+    this.reason = reason;
+    this.onEvent("failed", reason);
+  }
+}
+
+/** An engine whose effect stream moves on with every SET and INCR, as it does once a log is open. */
+export function recording({ Lodis }: Module, memory: WebAssembly.Memory): Module["Lodis"] {
+  return class extends Lodis {
+    effects = 0;
+    override exec(session: number, bytes: number, nowMs: number): number {
+      const request = new Uint8Array(memory.buffer, this.reserve(0), bytes);
+      const writes = this.names(request).some((name) => /set|incr/.test(name));
+      const flags = super.exec(session, bytes, nowMs);
+      if (writes) this.effects += 10;
+      return writes ? flags | WROTE : flags;
+    }
+    /** The names of the commands in a request. */
+    private names(request: Uint8Array): string[] {
+      const view = new DataView(request.buffer, request.byteOffset, request.length);
+      const numbered = this.commandNames().split(" ");
+      const names: string[] = [];
+      for (let at = 0; at < request.length; ) {
+        let words = view.getUint32(at, true);
+        at += 4;
+        if (words >= 2 ** 31) {
+          names.push(numbered[view.getUint32(at, true)]!);
+          at += 4;
+          words -= 2 ** 31 + 1;
+        } else {
+          const start = at + 4;
+          names.push(new TextDecoder().decode(request.subarray(start, start + view.getUint32(at, true))));
+        }
+        for (; words > 0; words--) at += 4 + view.getUint32(at, true);
+      }
+      return names;
+    }
+    override offset(): number {
+      return this.effects;
+    }
+  };
+}
+
+/** This context's part in a name; what the others do, the test says. */
+export class FakeTabs implements Tabs {
+  readonly attached: number[] = [];
+  readonly requests: { seq: number; frame: Uint8Array; blocks: boolean }[] = [];
+  readonly cancels: number[] = [];
+  readonly calls: string[] = [];
+  isSure = true;
+  constructor(
+    readonly lodis: Lodis,
+    readonly session: number,
+    readonly name: string,
+    readonly store: StoreCalls | undefined,
+    readonly options: TabsOptions,
+    readonly emit: (event: TabsEvent) => void,
+    readonly onLog: FakeLog["onEvent"],
+  ) {}
+  attach(session: number): void {
+    this.attached.push(session);
+  }
+  request(seq: number, frame: Uint8Array, blocks: boolean): void {
+    this.requests.push({ seq, frame, blocks });
+  }
+  cancel(seq: number): void {
+    this.cancels.push(seq);
+  }
+  written(): void {
+    this.calls.push("written");
+  }
+  mayWrite(): boolean {
+    this.calls.push("mayWrite");
+    return this.isSure;
+  }
+  verify(): void {
+    this.calls.push("verify");
+  }
+  leave(): void {
+    this.calls.push("leave");
+  }
+  come(): void {
+    this.calls.push("come");
+  }
+  close(): void {
+    this.calls.push("close");
+  }
+  free(): void {
+    this.calls.push("free");
+  }
+  /** How often something was called. */
+  count(call: string): number {
+    return this.calls.filter((other) => other === call).length;
+  }
+  /** This tab leads from now on. */
+  lead(): FakeLog {
+    const log = new FakeLog(this.lodis, this.onLog);
+    this.emit({ type: "lead", log });
+    return log;
+  }
+  /** What is asked for, one request after the other. */
+  asked(): string[] {
+    return this.requests.map(({ frame }) => words(frame));
+  }
+  /** Replies to the request of this place. */
+  reply(index: number, text: string, transaction = false): void {
+    const { seq } = this.requests[index]!;
+    this.emit({ type: "reply", seq, reply: bytes(text), transaction });
+  }
+}
+
+export const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** The words of the commands in a request for another tab. */
+export function words(frame: Uint8Array): string {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const found: string[] = [];
+  for (let at = 0; at < frame.length; ) {
+    let count = view.getUint32(at, true);
+    for (at += 4; count > 0; count--) {
+      const start = at + 4;
+      at = start + view.getUint32(at, true);
+      found.push(new TextDecoder().decode(frame.subarray(start, at)));
+    }
+  }
+  return found.join(" ");
+}
