@@ -398,6 +398,7 @@ export class Host {
         return this.subscriptions.receive(event.messages);
       case "ran":
         engine.drain();
+        this.durability?.changed();
         return engine.schedule(SOON_MS);
       case "tabs":
         this.followers = event.count;
@@ -490,6 +491,8 @@ export class Host {
     if (!tabs) return this.durability?.written();
     if (this.isTelling) return;
     this.isTelling = true;
+    // What is on its way to the log is not saved.
+    this.durability?.changed();
     const tell = (): void => {
       this.isTelling = false;
       if (this.isClosed()) return;

@@ -360,7 +360,7 @@ describe("a leader", () => {
     const seen = listen(redis, "saved", "pending", "failed", "recovered");
     const errors = listen(redis, "error");
     await redis.set("a", 1);
-    await expect.poll(() => redis.persistence).toEqual({ state: "pending" });
+    expect(redis.persistence).toEqual({ state: "pending" });
     log.fail("QuotaExceededError: full");
     log.store();
     log.onEvent("recovered", "");
