@@ -225,14 +225,15 @@ export class Host {
     this.state = "closed";
     const error = this.closedError();
     this.opened?.reject(error);
-    this.requests.close(error);
     this.blocking.close(error);
     this.files.close(error);
     this.subscriptions.clear();
     this.deafen();
     try {
+      // What waits for the store only is answered meanwhile.
       await this.durability?.log.close();
     } finally {
+      this.requests.close(error);
       this.durability?.reject(this.closedError());
       this.tabs?.close();
       this.tabs?.free();
@@ -373,7 +374,7 @@ export class Host {
   }
 
   private onTabs(event: TabsEvent): void {
-    if (this.state === "closed") return;
+    if (this.state === "closed" && event.type !== "reply") return;
     const { engine } = this;
     switch (event.type) {
       case "lead":

@@ -74,6 +74,17 @@ test("what is not stored is copied from the leader, outlives it, and can be stor
   expect(await again.evaluate(() => [redis.sync.get("n"), redis.sync.dbsize()])).toEqual(["2", 20_001]);
 });
 
+test("what an `always` leader has run when it closes is stored, and answered", async () => {
+  const leader = await tab("closing", { appendfsync: "always" });
+  const answers = await leader.evaluate(async () => {
+    const writes = [redis.set("a", 1), redis.incr("a"), redis.pipeline().incr("a").incr("a").exec()];
+    await Promise.all([...writes, redis.close()]);
+    return Promise.all(writes);
+  });
+  expect(answers).toEqual(["OK", 2, [3, 4]]);
+  expect(await (await tab("closing")).evaluate(() => redis.get("a"))).toBe("4");
+});
+
 test("an import takes the place of every tab's copy", async () => {
   const leader = await tab("import");
   const replica = await tab("import");

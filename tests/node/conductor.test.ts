@@ -407,6 +407,20 @@ describe("a leader", () => {
     expect(() => redis.sync.get("a")).toThrow("closed");
   });
 
+  test("close answers what waits for the store once it is stored, and rejects the rest", async () => {
+    const { redis, tabs, log } = await leader();
+    log.always = true;
+    await redis.configSet("lazyfree-lazy-user-del", "no");
+    const write = redis.set("a", 1);
+    const wait = redis.blPop("jobs", 0);
+    log.close = async () => tabs.reply(0, "+OK\r\n");
+    const closed = redis.close();
+    await expect(redis.set("b", 1)).rejects.toMatchObject({ code: "CLOSED" });
+    expect(await write).toBe("OK");
+    await expect(wait).rejects.toMatchObject({ code: "CLOSED" });
+    await closed;
+  });
+
   test("whose session is killed ends", async () => {
     const { redis } = await leader();
     await redis.clientKill("SKIPME", "no").catch(() => {});
