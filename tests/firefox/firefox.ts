@@ -20,6 +20,8 @@ const PREFERENCES = {
 const SCRIPT_MS = 30_000;
 
 export class Firefox implements Browser {
+  readonly problems: readonly string[] = [];
+
   private constructor(
     private readonly driver: WebDriver,
     /** The tab that there is from the beginning: commands need one that is there. */

@@ -1,11 +1,3 @@
-import { defineConfig } from "vitest/config";
+import { ofBrowser } from "../vitest.browsers.js";
 
-export default defineConfig({
-  test: {
-    root: import.meta.dirname,
-    include: ["*.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    fileParallelism: false,
-  },
-});
+export default ofBrowser(import.meta.dirname);

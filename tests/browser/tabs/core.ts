@@ -3,7 +3,7 @@ import * as clients from "./clients.js";
 import { countWhileLeadersEnd, countWhileLeaderStops, stopProcess } from "./counting.js";
 import * as lifecycle from "./lifecycle.js";
 import { jobOfTheDead, workWhileTabsEnd } from "./queueing.js";
-import type { Group } from "./tab.js";
+import type { TabsTest } from "./suite.js";
 
 /** How much is done. */
 export interface Sizes {
@@ -19,7 +19,7 @@ export interface Sizes {
 }
 
 /** Adds the tests of the core with `test`, which gives each a group with a name of its own. */
-export function coreTests(test: (title: string, run: (group: Group) => Promise<void>) => void, sizes: Sizes): void {
+export function coreTests(test: TabsTest, sizes: Sizes): void {
   const { tabs, count, jobs, ends, seed, keepsPages } = sizes;
 
   test(`the sum of ${tabs} tabs is right when ${ends} leaders end, LODIS_SEED=${seed}`, (group) =>

@@ -26,6 +26,8 @@ export interface Tab {
 export interface Browser {
   /** Opens a tab with that page. */
   open(id: string, url: string): Promise<Tab>;
+  /** What went wrong in it that no test has asked for, as far as it tells. */
+  readonly problems: readonly string[];
   end(): Promise<void>;
 }
 
