@@ -212,6 +212,27 @@ async fn the_lock_is_taken_from_one_that_does_not_answer() {
 }
 
 #[wasm_bindgen_test]
+async fn a_leader_writes_on_while_the_first_other_tab_joins() {
+    let name = fresh_name();
+    let sure: Rc<RefCell<Vec<bool>>> = Rc::default();
+    let noted = Rc::clone(&sure);
+    let note = move |tabs: &lodis::web::Tabs, event: &JsValue| {
+        if kind(event) == "tabs" {
+            noted.borrow_mut().push(tabs.may_write());
+        }
+    };
+    // Nobody has asked for so long whether it still leads that it does not know.
+    let options = Options { silence_ms: 1000.0, ..USUAL };
+    let leader = Member::try_join(&name, options, Box::new(note)).unwrap();
+    leader.next("lead").await;
+    pause(600.0).await;
+    assert!(leader.tabs.may_write());
+    let second = Member::replica(&name).await;
+    assert_eq!(*sure.borrow(), [true]);
+    assert_eq!(second.ask("SET a 1").await, OK);
+}
+
+#[wasm_bindgen_test]
 async fn thin_tabs_hold_nothing_and_those_that_do_not_lead_wait() {
     let name = fresh_name();
     let waiting = Member::join_as(&name, Options { leads: false, ..USUAL });

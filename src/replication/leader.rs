@@ -187,14 +187,29 @@ impl Peer {
     /// Whether this tab may write before it has made sure that it still leads: nobody else can have
     /// lost patience with it.
     pub fn may_write(&self, now_ms: i64) -> bool {
+        matches!(&self.role, Role::Leader(leader) if leader.followers.is_empty())
+            || self.has_turned(now_ms)
+    }
+
+    /// Whether the lock was this tab's a short while ago.
+    fn has_turned(&self, now_ms: i64) -> bool {
         let Role::Leader(leader) = &self.role else { return false };
         let idle = now_ms.saturating_sub(leader.turned_ms);
-        leader.followers.is_empty() || (0..=self.settings.silence_ms / 2).contains(&idle)
+        (0..=self.settings.silence_ms / 2).contains(&idle)
+    }
+
+    /// Holds a message back until it is known that this tab still leads.
+    fn hold(&mut self, message: Message) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.held.is_empty() && leader.held_own.is_empty() {
+            self.actions.push_back(Action::Verify);
+        }
+        leader.held.push(message);
     }
 
     pub(super) fn receive_as_leader(&mut self, message: Message, now_ms: i64) {
         let from = message.from;
-        let is_sure = self.may_write(now_ms);
+        let (is_sure, has_turned) = (self.may_write(now_ms), self.has_turned(now_ms));
         let Role::Leader(leader) = &mut self.role else { return };
         if !leader.serves {
             if matches!(message.kind, Kind::Hello | Kind::Ping) {
@@ -204,18 +219,16 @@ impl Peer {
         }
         let is_for_me = message.epoch == self.term && leader.followers.contains_key(&from);
         match message.kind {
+            // With the first that follows there is somebody who may lose patience: this tab may write on
+            // without a break only if it has made sure before.
+            Kind::Hello if !has_turned => self.hold(message),
             Kind::Hello => self.welcome(&message),
             Kind::Ping => {
                 let kind =
                     if leader.followers.contains_key(&from) { Kind::Pong } else { Kind::Serving };
                 self.send_to(from, kind, 0, 0, Vec::new());
             }
-            Kind::Request | Kind::Block if is_for_me && !is_sure => {
-                if leader.held.is_empty() && leader.held_own.is_empty() {
-                    self.actions.push_back(Action::Verify);
-                }
-                leader.held.push(message);
-            }
+            Kind::Request | Kind::Block if is_for_me && !is_sure => self.hold(message),
             Kind::Request | Kind::Block if is_for_me => {
                 let Message { seq, offset: acked, payload: call, .. } = message;
                 if leader.running.insert((from, seq), message.greeting).is_none() {
@@ -285,6 +298,7 @@ impl Peer {
     fn part(&mut self, tab: u64, for_good: bool) {
         self.forget_receiver(tab);
         let Role::Leader(leader) = &mut self.role else { return };
+        leader.held.retain(|message| message.from != tab);
         let was_here = leader.followers.remove(&tab).is_some();
         let running: Vec<_> = leader
             .running
