@@ -1,7 +1,7 @@
 //! Requests of other tabs are executed once, whoever leads: their records are in the stream.
 
 use forwarded::{
-    call, effects, engine, followed, id, is_blocked, known, leader, loaded, run, snapshot,
+    blocking, call, effects, engine, followed, id, is_blocked, known, leader, loaded, run, snapshot,
 };
 use generator::{Dice, seeds};
 use lodis::engine::Engine;
@@ -112,6 +112,77 @@ fn what_blocks_is_recorded_in_parts() {
     assert_eq!(engine.requests.find(id(1, 2)).unwrap().reply, b"*-1\r\n");
 }
 
+/// The number of a request that may block, as the stream has it.
+fn blocking_seq(seq: u64) -> u64 {
+    (1 << 63) + seq
+}
+
+#[test]
+fn what_blocks_is_acknowledged_by_itself() {
+    let mut engine = leader();
+    let [session, one, two] = [engine.connect(), engine.connect(), engine.connect()];
+    run(&mut engine, one, blocking(1, 1), 0, &["BLPOP never 0"]);
+    for seq in [2, 3, 5] {
+        run(&mut engine, session, id(1, seq), seq - 1, &["INCR a"]);
+    }
+    run(&mut engine, two, blocking(1, 4), 3, &["INCR b", "BLPOP list 0"]);
+    run(&mut engine, session, id(2, 1), 0, &["RPUSH list x"]);
+    // One that waits for ever keeps no record of what came after it.
+    let numbers = |engine: &Engine| -> Vec<(u64, u64)> {
+        known(engine).into_iter().map(|(tab, seq, ..)| (tab, seq)).collect()
+    };
+    let four = blocking_seq(4);
+    assert_eq!(numbers(&engine), [(1, 5), (1, four), (2, 1)]);
+    engine.requests.acknowledge(1, u64::MAX);
+    assert_eq!(numbers(&engine), [(1, four), (2, 1)]);
+    effects(&mut engine);
+    // Others than those that were meant stay.
+    engine.acknowledge_blocking(1, 2, 3, &[]);
+    engine.acknowledge_blocking(1, 0, 4, &[1, 4]);
+    engine.acknowledge_blocking(2, 0, 9, &[]);
+    engine.acknowledge_blocking(7, 0, 9, &[]);
+    assert_eq!((numbers(&engine).len(), effects(&mut engine).len()), (2, 0));
+    engine.acknowledge_blocking(1, 0, 4, &[1]);
+    assert_eq!(effects(&mut engine), [format!("LODIS.ACKED 1 {four}")]);
+    assert_eq!(numbers(&engine), [(2, 1)]);
+    engine.acknowledge_blocking(1, 4, 4, &[]);
+    assert!(effects(&mut engine).is_empty(), "once");
+    // What still waits has a record to come.
+    run(&mut engine, session, id(2, 2), 1, &["RPUSH never x"]);
+    assert_eq!(numbers(&engine), [(1, blocking_seq(1)), (2, 2)]);
+    run(&mut engine, one, blocking(1, 6), 5, &["BLPOP list 1"]);
+    engine.set_time(engine.now_us() + 1_000_000);
+    engine.tick();
+    effects(&mut engine);
+    // It has waited in vain: the record is the leader's only, and goes with nothing else.
+    run(&mut engine, session, id(1, 7), 5, &["INCR a"]);
+    assert_eq!(effects(&mut engine).len(), 4);
+    engine.acknowledge_blocking(1, 0, 6, &[1]);
+    assert!(effects(&mut engine).is_empty());
+}
+
+#[test]
+fn whoever_has_the_stream_forgets_what_was_acknowledged() {
+    let mut engine = leader();
+    let (session, feeder) = (engine.connect(), engine.connect());
+    for seq in 1..=3 {
+        run(&mut engine, session, blocking(1, seq), 0, &["BLPOP list 0"]);
+        run(&mut engine, feeder, id(2, seq), seq - 1, &["RPUSH list x"]);
+        engine.sessions.take_messages_of(session);
+    }
+    let base = snapshot(&mut engine, Purpose::Keep);
+    let first: Vec<u8> = engine.effects.drain().flatten().collect();
+    assert_eq!(known(&engine).len(), 4);
+    engine.acknowledge_blocking(1, 1, 3, &[2]);
+    let then: Vec<u8> = engine.effects.drain().flatten().collect();
+    assert_eq!(known(&engine).len(), 2);
+    let (whole, start) = ([first.as_slice(), &then].concat(), first.len() as u64);
+    let copies = [followed(&whole), loaded(&[], 0, &whole).unwrap()];
+    for copy in copies.into_iter().chain([loaded(&base, start, &then).unwrap()]) {
+        assert_eq!((known(&copy), copy.digest()), (known(&engine), engine.digest()));
+    }
+}
+
 #[test]
 fn records_are_there_wherever_the_effects_are() {
     let mut engine = leader();
@@ -161,6 +232,10 @@ fn records_are_refused_that_are_none() {
         "LODIS.DONE x 2 0 1 r",
         "LODIS.DONE 1 -2 0 1 r",
         "LODIS.DONE 1 2 0 4294967296 r",
+        "LODIS.ACKED",
+        "LODIS.ACKED 1",
+        "LODIS.ACKED 1 x",
+        "LODIS.ACKED x 1",
         "LODIS.GONE",
         "LODIS.GONE x",
         "LODIS.GONE 1 2",

@@ -1,7 +1,7 @@
 //! What a blocking pop has handed to a tab that died is put back, once, whoever leads.
 
 use forwarded::{
-    call, effects, engine, followed, id, is_blocked, known, leader, loaded, run, snapshot,
+    blocking, call, effects, engine, followed, id, is_blocked, known, leader, loaded, run, snapshot,
 };
 use generator::{Dice, seeds};
 use lodis::engine::Engine;
@@ -79,6 +79,24 @@ fn a_pop_is_undone() {
         assert_eq!((engine.digest(), known(&engine).len()), (before, 0), "{pop}");
         engine.forget_tab(1);
         assert!(effects(&mut engine).is_empty(), "once");
+    }
+}
+
+#[test]
+fn what_has_reached_the_tab_is_not_undone_and_the_rest_is() {
+    let mut engine = leader();
+    setup(&mut engine, &["RPUSH list a b c d"]);
+    let session = engine.connect();
+    for seq in 1..=3 {
+        run(&mut engine, session, blocking(1, seq), 0, &["BLPOP list 0"]);
+    }
+    // The third reply has come before the second.
+    engine.acknowledge_blocking(1, 1, 1, &[]);
+    engine.acknowledge_blocking(1, 3, 3, &[]);
+    let mut other = successor(&stream_of(&mut engine));
+    for engine in [&mut engine, &mut other] {
+        engine.forget_tab(1);
+        assert_eq!(ask(engine, "LRANGE list 0 -1"), "*2\r\n$1\r\nb\r\n$1\r\nd\r\n");
     }
 }
 

@@ -306,6 +306,33 @@ async fn what_blocks_is_served_cancelled_and_goes_on_at_the_next_leader() {
 }
 
 #[wasm_bindgen_test]
+async fn what_has_reached_a_tab_is_not_put_back_when_it_ends() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let third = Member::replica(&name).await;
+    second.block("BLPOP never 0");
+    for (round, leader) in [&first, &third].into_iter().enumerate() {
+        let popped = second.block("BLPOP jobs 0");
+        until("two that wait", || leader.run("INFO clients").contains("blocked_clients:2\r\n"))
+            .await;
+        assert_eq!(leader.run(&format!("RPUSH jobs {round}")), ":1\r\n");
+        let job = format!("*2\r\n$4\r\njobs\r\n$1\r\n{round}\r\n");
+        assert_eq!(second.reply(popped).await, job);
+        if round == 0 {
+            // Whoever comes next knows it, too: the second asks for what it sees.
+            assert_eq!(second.ask("SET seen 1").await, OK);
+            first.tabs.close();
+            third.next("lead").await;
+        }
+    }
+    second.tabs.close();
+    until("nobody", || third.run("INFO clients").contains("blocked_clients:0\r\n")).await;
+    assert_eq!(third.run("EXISTS jobs"), ":0\r\n");
+}
+
+#[wasm_bindgen_test]
 async fn what_was_done_of_a_request_that_blocks_is_not_done_again() {
     let name = fresh_name();
     let first = Member::leader(&name).await;

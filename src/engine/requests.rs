@@ -16,6 +16,10 @@
 //! again. But not after what the tab asked for later: as long as it is not acknowledged, its record
 //! goes with the next one of its tab.
 //!
+//! What may block runs beside everything else of its tab, for as long as it takes. It has numbers of its
+//! own, so that what comes meanwhile is acknowledged without it, and each is acknowledged by itself:
+//! `LODIS.ACKED tab seq ...` tells which.
+//!
 //! A frame that blocks is recorded in parts. Each has the replies since the part before, and says how
 //! many commands of the frame are done by then.
 
@@ -26,7 +30,11 @@ use super::undo;
 use std::collections::VecDeque;
 
 const DONE: &[u8] = b"LODIS.DONE";
+const ACKED: &[u8] = b"LODIS.ACKED";
 const GONE: &[u8] = b"LODIS.GONE";
+
+/// What the numbers of requests have that may block: all of them come after the others.
+const BLOCKS: u64 = 1 << 63;
 
 /// A request: the number of a tab, and the number that the tab gave it. They ascend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +43,18 @@ pub struct RequestId {
     pub tab: u64,
     /// The number of the request.
     pub seq: u64,
+}
+
+impl RequestId {
+    /// Request `seq` of a tab, a number below 2^63. `blocks`: it may block, runs beside the others, and
+    /// is acknowledged by itself ([`Engine::acknowledge_blocking`]).
+    pub fn new(tab: u64, seq: u64, blocks: bool) -> Self {
+        Self { tab, seq: if blocks { seq | BLOCKS } else { seq } }
+    }
+
+    fn blocks(self) -> bool {
+        self.seq & BLOCKS != 0
+    }
 }
 
 /// How far a request was executed.
@@ -155,15 +175,31 @@ impl Requests {
         self.tabs.get_mut(at)
     }
 
-    /// The replies to all requests of a tab up to this number have reached it: their records are
-    /// forgotten, and nothing of them is undone. A leader may be told so at any time, apart from a
-    /// request; the stream tells it with the next record of the tab.
+    /// The replies to all requests of a tab up to this number have reached it, apart from those that
+    /// may block: their records are forgotten, and nothing of them is undone. A leader may be told so at
+    /// any time, apart from a request; the stream tells it with the next record of the tab.
     pub fn acknowledge(&mut self, tab: u64, acked: u64) {
         let Some(tab) = self.tab(tab) else { return };
+        let acked = acked.min(BLOCKS - 1);
         tab.acked = tab.acked.max(acked);
         while tab.records.front().is_some_and(|(seq, _)| *seq <= acked) {
             tab.records.pop_front();
         }
+    }
+
+    /// Forgets requests of a tab that may block, and whose numbers are wanted; answers those of them of
+    /// which the stream has told.
+    fn forget_blocking(&mut self, tab: u64, is_wanted: impl Fn(u64) -> bool) -> Vec<u64> {
+        let mut told = Vec::new();
+        let Some(tab) = self.tab(tab) else { return told };
+        tab.records.retain(|(seq, record)| {
+            let is_forgotten = seq & BLOCKS != 0 && is_wanted(seq & !BLOCKS);
+            if is_forgotten && record.streamed.done > 0 {
+                told.push(*seq);
+            }
+            !is_forgotten
+        });
+        told
     }
 
     /// What the stream has told: every request with a record in it, with that.
@@ -240,11 +276,14 @@ impl Requests {
         Some(())
     }
 
-    /// Appends the records of a tab that are not in the stream.
-    fn write(&mut self, tab: u64, effects: &mut Effects) {
+    /// Appends the record of a request, and all of its tab that are not in the stream. What may block is
+    /// not ordered with the others, and has only its own.
+    fn write(&mut self, id: RequestId, effects: &mut Effects) {
+        let tab = id.tab;
         let Some(state) = self.tab(tab) else { return };
         for (seq, record) in &mut state.records {
-            if record.is_streamed() {
+            let is_wanted = if id.blocks() { *seq == id.seq } else { *seq & BLOCKS == 0 };
+            if !is_wanted || record.is_streamed() {
                 continue;
             }
             let [reply, undo] = record.unstreamed();
@@ -272,7 +311,19 @@ impl Requests {
             tab.map(|tab| self.remove(tab));
             return Some(tab.is_some());
         }
+        if is(ACKED) {
+            return Some(self.apply_acked(argv).is_some());
+        }
         is(DONE).then(|| self.apply_done(argv).is_some())
+    }
+
+    fn apply_acked(&mut self, argv: &[&[u8]]) -> Option<()> {
+        let [_, tab, seqs @ ..] = argv else { return None };
+        let (tab, seqs) = (number(tab)?, seqs.iter().map(|seq| number(seq)));
+        let seqs: Vec<u64> =
+            seqs.collect::<Option<_>>().filter(|seqs: &Vec<_>| !seqs.is_empty())?;
+        self.forget_blocking(tab, |seq| seqs.contains(&(seq | BLOCKS)));
+        Some(())
     }
 
     fn apply_done(&mut self, argv: &[&[u8]]) -> Option<()> {
@@ -375,6 +426,24 @@ impl Engine {
         }
     }
 
+    /// The replies to the requests of a tab that may block, from number `first` to `last`, have reached
+    /// it, but for those `pending`, which ascend: their records are forgotten, and nothing of them is
+    /// undone. Not to be called while a request is open.
+    pub fn acknowledge_blocking(&mut self, tab: u64, first: u64, last: u64, pending: &[u64]) {
+        let is_acked =
+            |seq: u64| (first..=last).contains(&seq) && pending.binary_search(&seq).is_err();
+        let told = self.requests.forget_blocking(tab, is_acked);
+        if told.is_empty() {
+            return;
+        }
+        let words: Vec<Vec<u8>> =
+            [tab].iter().chain(&told).map(|number| number.to_string().into_bytes()).collect();
+        let argv: Vec<&[u8]> = [ACKED].into_iter().chain(words.iter().map(Vec::as_slice)).collect();
+        self.effects.hold();
+        self.effects.append_record(&argv);
+        self.effects.release();
+    }
+
     /// Forgets the records of a tab, which is gone, and what it still waits for; what its blocking
     /// pops took out, and it has not acknowledged, is put back ([`super::undo`]), the latest first. All
     /// of that is one unit. Not to be called while a request is open.
@@ -408,7 +477,7 @@ impl Engine {
         self.note_part(id, reply, done);
         let Before(effects, messages) = before;
         if self.effects.unit_len() > effects || self.requests.messages > messages {
-            self.requests.write(id.tab, &mut self.effects);
+            self.requests.write(id, &mut self.effects);
         }
     }
 

@@ -2,7 +2,7 @@
 //! answer itself.
 
 use super::loading::Loading;
-use super::message::{Greeting, Kind, Message, Welcome};
+use super::message::{Greeting, Kind, Message, Welcome, joined};
 use super::peer::{Action, Peer, Role};
 
 /// How long a tab waits for a welcome before it says hello again, in milliseconds.
@@ -42,6 +42,9 @@ impl Peer {
     /// Has the leader run something. `seq` rises from request to request.
     pub fn request(&mut self, seq: u64, call: Vec<u8>, blocks: bool, now_ms: i64) {
         self.last_seq = self.last_seq.max(seq);
+        if blocks {
+            self.last_blocking = self.last_seq;
+        }
         self.pending.insert(seq, Pending { call, blocks, sent: false, reply: None });
         match &mut self.role {
             Role::Leader(leader) if leader.serves => self.run_own_if_sure(seq, now_ms),
@@ -210,6 +213,11 @@ impl Peer {
             self.lose_sent();
         }
         self.actions.push_back(Action::Welcomed);
+        if self.last_blocking > 0 {
+            // What a leader before this one was told may not have come to it.
+            let pending = joined(&self.blocking());
+            self.send_to(leader, Kind::Ack, 0, self.last_blocking, pending);
+        }
         let unanswered: Vec<u64> = self
             .pending
             .iter()
@@ -304,8 +312,13 @@ impl Peer {
             .map(|(seq, _)| *seq)
             .collect();
         for seq in ready {
-            if let Some(Pending { reply: Some((_, reply)), .. }) = self.pending.remove(&seq) {
-                self.actions.push_back(Action::Reply(seq, reply));
+            let Some(pending) = self.pending.remove(&seq) else { continue };
+            let Pending { reply: Some((_, reply)), blocks, .. } = pending else { continue };
+            self.actions.push_back(Action::Reply(seq, reply));
+            if let Role::Follower(Follower { leader: Some(leader), .. }) = &self.role
+                && blocks
+            {
+                self.send_to(*leader, Kind::Ack, seq, seq, Vec::new());
             }
         }
         if self.pending.is_empty()

@@ -1,6 +1,6 @@
 //! The tab that leads: it runs what the others ask for, and tells them every effect.
 
-use super::message::{Greeting, Kind, Message, Welcome};
+use super::message::{Greeting, Kind, Message, Welcome, all_numbers};
 use super::peer::{Action, Peer, Recording, Role, Run};
 use crate::collections::Sorted;
 use crate::persist::lineage::{Lineage, Position};
@@ -60,6 +60,9 @@ impl Peer {
         let mut serving = self.message(Kind::Serving);
         serving.offset = self.backlog.end();
         self.actions.push_back(Action::Send(serving));
+        if self.last_blocking > 0 {
+            self.own_acked(0, self.last_blocking);
+        }
         let seqs: Vec<u64> = self.pending.keys().copied().collect();
         for seq in seqs {
             self.run_own(seq);
@@ -143,14 +146,22 @@ impl Peer {
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(greeting) = leader.running.remove(&(tab, seq)) else { return };
         if tab == self.settings.tab {
-            if self.pending.remove(&seq).is_some() {
-                self.actions.push_back(Action::Reply(seq, reply));
+            let Some(pending) = self.pending.remove(&seq) else { return };
+            self.actions.push_back(Action::Reply(seq, reply));
+            if pending.blocks {
+                self.own_acked(seq, seq);
             }
         } else {
             let message = self.message(Kind::Reply);
             let message = Message { to: tab, seq, offset, greeting, payload: reply, ..message };
             self.actions.push_back(Action::Send(message));
         }
+    }
+
+    /// Replies to what may block have reached this tab itself.
+    fn own_acked(&mut self, first: u64, last: u64) {
+        let (tab, pending) = (self.settings.tab, self.blocking());
+        self.actions.push_back(Action::Acked { tab, first, last, pending });
     }
 
     /// Messages of the session of a tab.
@@ -241,6 +252,11 @@ impl Peer {
                         call,
                     }));
                 }
+            }
+            Kind::Ack if is_for_me => {
+                let Message { seq: first, offset: last, payload, .. } = message;
+                let pending = all_numbers(&payload);
+                self.actions.push_back(Action::Acked { tab: from, first, last, pending });
             }
             Kind::Cancel if is_for_me => self.actions.push_back(Action::Cancel(from, message.seq)),
             Kind::Sync if is_for_me => self.sync_came(&message, now_ms),

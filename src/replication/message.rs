@@ -32,10 +32,13 @@ pub enum Kind {
     /// Effects from `offset` on; everything before `seq` is stored; `greeting` 1: and nothing after it
     /// will be.
     Effects,
-    /// Run `payload`; replies up to number `offset` have reached me.
+    /// Run `payload`; replies up to number `offset` have reached me, but for those to what may block.
     Request,
     /// As `Request`, for commands that may block.
     Block,
+    /// The replies to what may block have reached me, from number `seq` to `offset`, but for the numbers
+    /// in `payload`.
+    Ack,
     /// Let the commands of request `seq` block no longer.
     Cancel,
     /// What request `seq` answered, which was true at `offset`.
@@ -65,13 +68,14 @@ pub enum Kind {
     Piece,
 }
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 20] = [
     Kind::Hello,
     Kind::Serving,
     Kind::Welcome,
     Kind::Effects,
     Kind::Request,
     Kind::Block,
+    Kind::Ack,
     Kind::Cancel,
     Kind::Reply,
     Kind::Push,
@@ -246,6 +250,11 @@ fn flag(is_set: bool, flag: u64) -> u64 {
 
 pub(super) fn joined(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// All numbers of some bytes.
+pub(super) fn all_numbers(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number)).collect()
 }
 
 /// The first numbers of some bytes, and the rest.

@@ -125,6 +125,18 @@ pub enum Action {
     Connect(u64),
     /// A leader: run a request, unless its record says that it was run.
     Run(Run),
+    /// A leader: the replies to the requests of this tab that may block have reached it, from number
+    /// `first` to `last`, but for those `pending`, which ascend.
+    Acked {
+        /// Whose.
+        tab: u64,
+        /// From which number on.
+        first: u64,
+        /// Up to which.
+        last: u64,
+        /// Those in between that have not.
+        pending: Vec<u64>,
+    },
     /// A leader: end the blocking of a request of this tab.
     Cancel(u64, u64),
     /// A leader: this tab is gone, and what it has asked for is not to be answered. If it will not come back (`true`), its records are of no use.
@@ -144,7 +156,7 @@ pub struct Run {
     pub tab: u64,
     /// Its number, which rises from request to request of a tab.
     pub seq: u64,
-    /// Replies up to this number have reached the tab.
+    /// Replies up to this number have reached the tab, but for those to what may block.
     pub acked: u64,
     /// Whether it may block.
     pub blocks: bool,
@@ -201,8 +213,9 @@ pub struct Peer {
     pub(super) term: u64,
     /// This tab's own requests that wait for a reply.
     pub(super) pending: Sorted<u64, Pending>,
-    /// The number of the newest request.
+    /// The number of the newest request, and of the newest that may block.
     pub(super) last_seq: u64,
+    pub(super) last_blocking: u64,
     /// The number of the newest greeting.
     pub(super) greeting: u64,
 }
@@ -232,6 +245,7 @@ impl Peer {
             term: 0,
             pending: Sorted::new(),
             last_seq: 0,
+            last_blocking: 0,
             greeting: 0,
         }
     }
@@ -397,8 +411,15 @@ impl Peer {
         }
     }
 
-    /// Replies up to this number have reached this tab.
+    /// Replies up to this number have reached this tab, but for those to what may block.
     pub(super) fn acked(&self) -> u64 {
-        self.pending.first().map_or(self.last_seq, |(seq, _)| seq.saturating_sub(1))
+        let first = self.pending.iter().find(|(_, pending)| !pending.blocks);
+        first.map_or(self.last_seq, |(seq, _)| seq.saturating_sub(1))
+    }
+
+    /// Those to what may block that have not.
+    pub(super) fn blocking(&self) -> Vec<u64> {
+        let blocking = self.pending.iter().filter(|(_, pending)| pending.blocks);
+        blocking.map(|(seq, _)| *seq).collect()
     }
 }

@@ -32,6 +32,11 @@ pub fn id(tab: u64, seq: u64) -> RequestId {
     RequestId { tab, seq }
 }
 
+/// The number of one that may block.
+pub fn blocking(tab: u64, seq: u64) -> RequestId {
+    RequestId::new(tab, seq, true)
+}
+
 /// One command; answers its reply.
 pub fn call(engine: &mut Engine, session: SessionId, line: &str) -> String {
     let words = split_words(line.as_bytes()).unwrap();

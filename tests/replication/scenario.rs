@@ -342,6 +342,7 @@ impl Scenario {
             | Action::Welcomed
             | Action::Connect(_)
             | Action::Cancel(..)
+            | Action::Acked { .. }
             | Action::Push(_) => {}
         }
     }

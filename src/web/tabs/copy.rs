@@ -109,6 +109,7 @@ impl Driver {
                 self.lead(Begin { lineage, offset, stored, tail, anew });
             }
             Action::Run(run) => self.run(run),
+            Action::Acked { tab, first, last, pending } => self.acked(tab, first, last, &pending),
             _ => {}
         }
         true
@@ -128,7 +129,8 @@ impl Driver {
         let mut lane = self.lane.borrow_mut();
         lane.claims += 1;
         lane.actions.retain(|action| {
-            !matches!(action, Action::Claim(_) | Action::Lead { .. } | Action::Run(_))
+            let is_leaders = matches!(action, Action::Run(_) | Action::Acked { .. });
+            !is_leaders && !matches!(action, Action::Claim(_) | Action::Lead { .. })
         });
     }
 

@@ -206,7 +206,8 @@ impl Driver {
             | Action::LoadPiece { .. }
             | Action::Snapshot
             | Action::Lead { .. }
-            | Action::Run(_) => self.lane.borrow_mut().plan(action),
+            | Action::Run(_)
+            | Action::Acked { .. } => self.lane.borrow_mut().plan(action),
             Action::EndSnapshot => self.end_snapshot(),
             Action::EndLoad => self.end_load(),
             Action::Follow => self.follow(),

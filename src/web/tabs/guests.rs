@@ -33,6 +33,7 @@ struct Guest {
 
 /// A request that blocks, in a session of its own.
 struct Blocking {
+    id: RequestId,
     session: SessionId,
     acked: u64,
     /// The replies so far.
@@ -160,7 +161,7 @@ impl Driver {
         }
         let Run { tab, seq, acked, blocks, call } = run;
         let Some((state, frame)) = split_state(&call) else { return };
-        let id = RequestId { tab, seq };
+        let id = RequestId::new(tab, seq, blocks);
         let before = self.core.borrow().engine.effects.offset();
         let was_run = self.core.borrow().engine.requests.find(id).is_some();
         let answer = {
@@ -185,7 +186,7 @@ impl Driver {
                 let call = work.block(core);
                 let is_done = !is_blocked(core, call.session);
                 guests.calls.insert((tab, seq), call);
-                if is_done { Some(guests.finish(core, session, id)) } else { None }
+                if is_done { Some(guests.finish(core, session, (tab, seq))) } else { None }
             } else {
                 Some((work.run(core), commands))
             }
@@ -198,6 +199,14 @@ impl Driver {
         }
         self.take_messages();
         self.emit("ran", &[]);
+    }
+
+    /// Replies to what may block have reached a tab, from one number to another, but for those `pending`.
+    pub(super) fn acked(&self, tab: u64, first: u64, last: u64, pending: &[u64]) {
+        if self.log.borrow().is_some() {
+            self.core.borrow_mut().engine.acknowledge_blocking(tab, first, last, pending);
+            self.collect();
+        }
     }
 
     /// Hands out what sessions of other tabs were told, and goes on with requests that blocked.
@@ -219,9 +228,8 @@ impl Driver {
                     None => peer.killed(tab),
                 }
             }
-            for (id, reply, commands) in answers {
+            for ((tab, seq), reply, commands) in answers {
                 let offset = self.core.borrow().engine.effects.offset();
-                let RequestId { tab, seq } = id;
                 self.answer_at(Answer { offset, tab, seq, reply, commands, wrote: true });
             }
         }
@@ -304,13 +312,12 @@ impl Guests {
         core: &mut Core,
         own: SessionId,
         own_tab: u64,
-    ) -> Vec<(RequestId, Vec<u8>, u32)> {
+    ) -> Vec<((u64, u64), Vec<u8>, u32)> {
         let sessions = &core.engine.sessions;
         let served = self.calls.iter().filter(|(_, call)| sessions.has_messages(call.session));
         let served: Vec<(u64, u64)> = served.map(|(key, _)| *key).collect();
         let mut answers = Vec::new();
         for (tab, seq) in served {
-            let id = RequestId { tab, seq };
             let Some(call) = self.calls.get_mut(&(tab, seq)) else { continue };
             let session = call.session;
             if core.engine.sessions.get(session).is_none_or(|session| session.closing) {
@@ -322,7 +329,7 @@ impl Guests {
                 while !is_blocked(core, session)
                     && let Some(rest) = core.rest(session)
                 {
-                    call.run_part(core, id, &rest);
+                    call.run_part(core, &rest);
                 }
                 if is_blocked(core, session) {
                     continue;
@@ -333,15 +340,15 @@ impl Guests {
                 None if tab == own_tab => own,
                 None => continue,
             };
-            let (reply, commands) = self.finish(core, like, id);
-            answers.push((id, reply, commands));
+            let (reply, commands) = self.finish(core, like, (tab, seq));
+            answers.push(((tab, seq), reply, commands));
         }
         answers
     }
 
     /// Ends the session of a request that is done; answers its replies.
-    fn finish(&mut self, core: &mut Core, like: SessionId, id: RequestId) -> (Vec<u8>, u32) {
-        let Some(call) = self.calls.remove(&(id.tab, id.seq)) else { return Default::default() };
+    fn finish(&mut self, core: &mut Core, like: SessionId, key: (u64, u64)) -> (Vec<u8>, u32) {
+        let Some(call) = self.calls.remove(&key) else { return Default::default() };
         core.disconnect(call.session);
         let state = core.engine.session_state(like).unwrap_or_default();
         (with_state(&state, &call.reply), call.commands)
@@ -389,11 +396,11 @@ impl Work<'_> {
             None => (0, Vec::new()),
         };
         core.engine.requests.acknowledge(id.tab, acked);
-        let mut call = Blocking { session, acked, reply, commands };
+        let mut call = Blocking { id, session, acked, reply, commands };
         let mut rest = Frame::new(frame);
         rest.skip(done, core.engine.registry());
         if !rest.is_empty() {
-            call.run_part(core, id, &rest.to_vec());
+            call.run_part(core, &rest.to_vec());
         }
         call
     }
@@ -401,8 +408,8 @@ impl Work<'_> {
 
 impl Blocking {
     /// Runs commands up to one that blocks.
-    fn run_part(&mut self, core: &mut Core, id: RequestId, frame: &[u8]) {
-        core.engine.begin_request(self.session, id, self.acked);
+    fn run_part(&mut self, core: &mut Core, frame: &[u8]) {
+        core.engine.begin_request(self.session, self.id, self.acked);
         let (replies, done) = core.run_remote(self.session, frame);
         core.engine.end_request(&replies, done);
         self.reply.extend_from_slice(&replies);
