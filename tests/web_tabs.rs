@@ -282,6 +282,28 @@ async fn a_session_is_the_same_at_the_next_leader() {
 }
 
 #[wasm_bindgen_test]
+async fn what_config_set_has_changed_is_so_at_the_next_leader() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let change = "CONFIG SET appendfsync always notify-keyspace-events KA";
+    assert_eq!(second.ask(change).await, OK);
+    // One that comes later is told, too.
+    let third = Member::replica(&name).await;
+    for tab in [&second, &third] {
+        assert!(tab.run("CONFIG GET appendfsync").contains("always"));
+    }
+    first.tabs.close();
+    third.next("lead").await;
+    assert!(second.ask("CONFIG GET notify-keyspace-events").await.contains("AK"));
+    fail_puts("quota");
+    let refused = second.ask("SET a 1").await;
+    fail_puts("");
+    assert!(refused.starts_with("-MISCONF Errors writing to the AOF file: "), "{refused}");
+}
+
+#[wasm_bindgen_test]
 async fn what_blocks_is_served_cancelled_and_goes_on_at_the_next_leader() {
     let name = fresh_name();
     let first = Member::leader(&name).await;

@@ -117,6 +117,8 @@ pub struct Config {
     pub maxmemory: MaxMemory,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
+    /// What CONFIG SET has changed, in the order of the names.
+    pub(super) changed: Vec<&'static str>,
 }
 
 impl Default for Config {
@@ -133,6 +135,7 @@ impl Default for Config {
             lazyfree: LazyFreeSettings::default(),
             maxmemory: MaxMemory::default(),
             generation: 0,
+            changed: Vec::new(),
         }
     }
 }
@@ -428,6 +431,76 @@ impl Config {
     }
 }
 
+impl Config {
+    /// As [`Config::set`]; [`Config::changes`] tells of it from then on.
+    pub fn change(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        self.set(pairs)?;
+        for known in pairs.iter().filter_map(|(name, _)| parameter(name)) {
+            if let Err(at) = self.changed.binary_search(&known.name) {
+                self.changed.insert(at, known.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was changed since the engine began, for [`Config::adopt`]: names and values in turn, each
+    /// after its length (u32, little-endian).
+    pub fn changes(&self) -> Vec<u8> {
+        let known = self.changed.iter().filter_map(|name| parameter(name.as_bytes()));
+        let words = known.flat_map(|known| [known.name.to_owned(), known.value(self)]);
+        words.fold(Vec::new(), |mut bytes, word| {
+            bytes.extend_from_slice(&(word.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(word.as_bytes());
+            bytes
+        })
+    }
+
+    /// Changes what another engine's [`Config::changes`] tells, all of it or nothing.
+    pub fn adopt(&mut self, mut changes: &[u8]) {
+        let mut words = Vec::new();
+        while let Some((len, rest)) = changes.split_first_chunk() {
+            let Some((word, rest)) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)
+            else {
+                return;
+            };
+            words.push(word);
+            changes = rest;
+        }
+        let (pairs, _) = words.as_chunks::<2>();
+        let pairs: Vec<(&[u8], &[u8])> =
+            pairs.iter().map(|[name, value]| (*name, *value)).collect();
+        if !pairs.is_empty() {
+            // One of another version, with other settings, keeps its own.
+            let _ = self.change(&pairs);
+        }
+    }
+}
+
 fn failed(name: &str, why: &str) -> Error {
     Error::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_adopted_whole_or_not() {
+        let mut config = Config::default();
+        config.set(&[(b"maxmemory", b"1mb")]).unwrap();
+        assert_eq!(config.changes(), []);
+        config.change(&[(b"Appendfsync", b"always"), (b"notify-keyspace-events", b"KEA")]).unwrap();
+        config.change(&[(b"appendfsync", b"no")]).unwrap();
+        let changes = config.changes();
+        let mut other = Config::default();
+        for bad in
+            [&changes[..changes.len() - 1], b"\x01\0\0\0x\0\0\0\0", b"\xff\xff\xff\xff", b"x", b""]
+        {
+            other.adopt(bad);
+            assert_eq!((other.generation, other.changes()), (0, Vec::new()));
+        }
+        other.adopt(&changes);
+        assert_eq!((other.append_fsync, other.notify), (AppendFsync::No, config.notify));
+        assert_eq!((other.changes(), other.maxmemory.bytes), (changes, 0));
+    }
 }

@@ -178,6 +178,10 @@ impl Peer {
                     self.settle();
                 }
             }
+            Kind::Config if is_leader && self.config != message.payload => {
+                self.config.clone_from(&message.payload);
+                self.actions.push_back(Action::Config(message.payload));
+            }
             Kind::Push if is_leader => self.actions.push_back(Action::Push(message.payload)),
             _ => {}
         }

@@ -141,6 +141,16 @@ impl Peer {
         Message { seq: self.backlog.stored(), offset, payload, ..message }
     }
 
+    /// These of the settings were changed, as [`Action::Config`] tells the others: whoever leads next goes
+    /// on with them.
+    pub fn configured(&mut self, config: Vec<u8>) {
+        if !matches!(self.role, Role::Leader(_)) || self.config == config {
+            return;
+        }
+        self.config.clone_from(&config);
+        self.send_to(0, Kind::Config, 0, 0, config);
+    }
+
     /// The reply to a request of a tab, which was true at `offset`.
     pub fn answer(&mut self, tab: u64, seq: u64, offset: u64, reply: Vec<u8>) {
         let Role::Leader(leader) = &mut self.role else { return };
@@ -301,6 +311,9 @@ impl Peer {
             ..self.message(Kind::Welcome)
         };
         self.actions.push_back(Action::Send(answer));
+        if !self.config.is_empty() {
+            self.send_to(tab, Kind::Config, 0, 0, self.config.clone());
+        }
         let Some(position) = position.filter(|_| greeting.replica) else { return };
         let stretches = self.backlog.since(position.offset).unwrap_or_default();
         let effects: Vec<Message> = stretches

@@ -66,9 +66,11 @@ pub enum Kind {
     Snapshot,
     /// The piece with number `seq` of the snapshot with number `greeting`; `offset` 1: the last one.
     Piece,
+    /// The settings that were changed are these now: `payload` is of the engine's making.
+    Config,
 }
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     Kind::Hello,
     Kind::Serving,
     Kind::Welcome,
@@ -89,6 +91,7 @@ const KINDS: [Kind; 20] = [
     Kind::Sync,
     Kind::Snapshot,
     Kind::Piece,
+    Kind::Config,
 ];
 
 /// One message.

@@ -147,6 +147,8 @@ pub enum Action {
     Lost(u64),
     /// Messages of this tab's session.
     Push(Vec<u8>),
+    /// What was changed of the leader's settings.
+    Config(Vec<u8>),
 }
 
 /// A request to be run by the leader.
@@ -209,6 +211,8 @@ pub struct Peer {
     /// What is given to tabs that load from this one.
     pub(super) snapshots: Snapshots,
     pub(super) recording: Recording,
+    /// What was changed of the leader's settings.
+    pub(super) config: Vec<u8>,
     /// The highest epoch that was heard of.
     pub(super) term: u64,
     /// This tab's own requests that wait for a reply.
@@ -242,6 +246,7 @@ impl Peer {
             cannot_load: false,
             snapshots: Snapshots::default(),
             recording: Recording::Shared,
+            config: Vec::new(),
             term: 0,
             pending: Sorted::new(),
             last_seq: 0,

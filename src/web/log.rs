@@ -223,6 +223,8 @@ pub(super) trait Audience {
     fn written(&self, stretch: &[u8], stored: u64);
     /// Everything was replaced, which the stream does not tell; it goes on at this offset.
     fn replaced(&self, offset: u64);
+    /// The settings that were changed are these now.
+    fn configured(&self, changes: Vec<u8>);
     /// Whether the store has the stream.
     fn recording(&self, holds_stream: bool);
     /// The store knows who leads.
@@ -345,6 +347,9 @@ impl Driver {
             return;
         }
         manager.set_settings(settings(&engine.config), now);
+        if let Some(audience) = &audience {
+            audience.configured(engine.config.changes());
+        }
         match (manager.settings().append_only, engine.config.append_only) {
             (true, false) if audience.is_some() => {
                 // Others have followed the stream up to here.

@@ -343,7 +343,8 @@ impl Scenario {
             | Action::Connect(_)
             | Action::Cancel(..)
             | Action::Acked { .. }
-            | Action::Push(_) => {}
+            | Action::Push(_)
+            | Action::Config(_) => {}
         }
     }
 

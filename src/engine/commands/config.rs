@@ -91,7 +91,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
         return Err(Error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
-    c.engine.config.set(&pairs)?;
+    c.engine.config.change(&pairs)?;
     c.engine.evict_soon();
     out.ok();
     Ok(())

@@ -392,8 +392,11 @@ impl Driver {
         self.core.borrow_mut().engine.effects.resume_at(offset);
         let is_refused = claim.refused.is_some();
         let core = Rc::clone(&self.core);
+        let changes = self.core.borrow().engine.config.changes();
         let log = log::Driver::new(core, store, self.options, self.on_log.clone(), claim, stored);
         *self.log.borrow_mut() = Some(Rc::clone(&log));
+        // What CONFIG SET has changed counts for more than what this tab was opened with.
+        self.core.borrow_mut().engine.config.adopt(&changes);
         let audience = Rc::downgrade(self);
         log.lead(audience, lineage, offset, tail, anew);
         if is_refused {

@@ -222,6 +222,7 @@ impl Driver {
                 self.lane.borrow_mut().plan(action);
             }
             Action::Push(messages) => self.push(&messages),
+            Action::Config(changes) => self.core.borrow_mut().engine.config.adopt(&changes),
         }
     }
 
@@ -392,6 +393,10 @@ impl Audience for Driver {
 
     fn replaced(&self, offset: u64) {
         self.peer.borrow_mut().replaced(offset);
+    }
+
+    fn configured(&self, changes: Vec<u8>) {
+        self.peer.borrow_mut().configured(changes);
     }
 
     fn recording(&self, holds_stream: bool) {
