@@ -52,11 +52,11 @@ async function serve(entry) {
 }
 
 /** A browser with an empty profile; `newPage` opens pages with the script `entry`. */
-export async function launch(entry) {
+export async function launch(entry, flags = []) {
   const server = await serve(entry);
   const folder = await mkdtemp(join(tmpdir(), "lodis-bench-"));
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: FLAGS });
+  const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: [...FLAGS, ...flags] });
   return {
     version: context.browser()?.version() ?? "",
     newBrowserSession: () => context.browser().newBrowserCDPSession(),

@@ -5,7 +5,7 @@ use crate::workspace::path;
 use crate::{package, process};
 use anyhow::bail;
 
-const BENCHES: [&str; 6] = ["memory", "complexity", "engine", "serve", "store", "speed"];
+const BENCHES: [&str; 7] = ["memory", "complexity", "engine", "serve", "store", "tabs", "speed"];
 /// Those that need no package.
 const NATIVE: [&str; 2] = ["complexity", "engine"];
 
@@ -20,6 +20,7 @@ pub fn run(args: &[String]) -> anyhow::Result<()> {
             "speed" => speed(&[])?,
             "serve" => serve(&[])?,
             "store" => in_browser("benches/store/main.mjs", &[])?,
+            "tabs" => in_browser("benches/tabs/main.mjs", &[])?,
             native => {
                 debian::redis()?;
                 process::cargo()
@@ -44,6 +45,7 @@ pub fn short() -> anyhow::Result<()> {
         .show()?;
     serve(&["--short"])?;
     in_browser("benches/store/main.mjs", &["--short"])?;
+    in_browser("benches/tabs/main.mjs", &["--short"])?;
     speed(&["--short"])
 }
 
