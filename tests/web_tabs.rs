@@ -18,6 +18,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 extern "C" {
     fn locks_of(name: &str) -> Promise;
     fn send_raw(name: &str, message: &JsValue) -> Promise;
+    fn count_posts(name: &str) -> Function;
     fn hold(name: &str, steal: bool) -> Promise;
     fn replace_locks(kind: &str) -> Function;
     fn after_asking_for(wanted: &str, hook: &Function) -> Function;
@@ -32,7 +33,7 @@ extern "C" {
 const THIN: Options = Options { replica: false, ..USUAL };
 const OK: &str = "+OK\r\n";
 /// The version of the protocol.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 async fn lock_count(name: &str) -> u32 {
     Array::from(&wait(locks_of(name)).await).length()
@@ -355,6 +356,33 @@ async fn what_has_reached_a_tab_is_not_put_back_when_it_ends() {
 }
 
 #[wasm_bindgen_test]
+async fn what_a_task_asks_for_is_one_post_and_so_is_what_comes_of_it() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    let third = Member::replica(&name).await;
+    first.counts(2).await;
+    let counted = count_posts(&name);
+    let asked: Vec<f64> = (0..100).map(|_| second.request("INCR n")).collect();
+    for (i, number) in asked.into_iter().enumerate() {
+        assert_eq!(second.reply(number).await, format!(":{}\r\n", i + 1));
+    }
+    assert_eq!(second.run("GET n"), "$3\r\n100\r\n");
+    third.replies("GET n", "$3\r\n100\r\n").await;
+    let posts = counted.call0(&JsValue::NULL).unwrap().as_f64().unwrap();
+    assert_eq!(posts, 2.0, "one with all requests, one with effects and replies");
+
+    let popped = second.block("BLPOP list 0");
+    let pushed = second.request("RPUSH list a");
+    assert_eq!(second.reply(pushed).await, ":1\r\n");
+    assert_eq!(second.reply(popped).await, "*2\r\n$4\r\nlist\r\n$1\r\na\r\n");
+    // What was asked for before it left is run.
+    second.request("SET last 1");
+    second.tabs.close();
+    third.replies("GET last", "$1\r\n1\r\n").await;
+}
+
+#[wasm_bindgen_test]
 async fn what_was_done_of_a_request_that_blocks_is_not_done_again() {
     let name = fresh_name();
     let first = Member::leader(&name).await;
@@ -456,9 +484,9 @@ async fn the_leader_hears_of_a_tab_that_leaves_or_crashes() {
 
     let tab = 0x0102_0304_0506_0708_u64;
     let release = wait(hold(&format!("lodis:{name}:tab:{tab:016x}"), false)).await.unchecked_into();
-    let mut hello = vec![0; 50 + 8];
-    hello[0] = VERSION;
-    hello[2..10].copy_from_slice(&tab.to_le_bytes());
+    let mut hello = vec![0; 5 + 49 + 8];
+    (hello[0], hello[1]) = (VERSION, 49 + 8);
+    hello[6..14].copy_from_slice(&tab.to_le_bytes());
     wait(send_raw(&name, &Uint8Array::from(hello.as_slice()))).await;
     leader.counts(1).await;
     assert!(leader.run("CLIENT LIST").contains(" addr=tab:0102030405060708 "));

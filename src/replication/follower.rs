@@ -173,9 +173,12 @@ impl Peer {
             }
             Kind::Reply if is_leader && message.greeting == self.greeting => {
                 self.heard(now_ms);
-                if let Some(pending) = self.pending.get_mut(&message.seq) {
-                    pending.reply = Some((message.offset, message.payload));
-                    self.settle();
+                let (at, seq) = (message.offset, message.seq);
+                if self.pending.contains_key(&seq) && self.is_far_enough(at) {
+                    self.settle_one(seq, message.payload);
+                    self.rest();
+                } else if let Some(pending) = self.pending.get_mut(&seq) {
+                    pending.reply = Some((at, message.payload));
                 }
             }
             Kind::Config if is_leader && self.config != message.payload => {
@@ -304,27 +307,42 @@ impl Peer {
         self.send_to(candidate, Kind::Have, 0, 0, payload);
     }
 
+    /// Whether a reply may be given out that was true at this offset.
+    fn is_far_enough(&self, at: u64) -> bool {
+        !self.settings.replica || at <= self.applied
+    }
+
+    fn settle_one(&mut self, seq: u64, reply: Vec<u8>) {
+        let blocks = self.pending.remove(&seq).is_some_and(|pending| pending.blocks);
+        self.actions.push_back(Action::Reply(seq, reply));
+        if let Role::Follower(Follower { leader: Some(leader), .. }) = &self.role
+            && blocks
+        {
+            self.send_to(*leader, Kind::Ack, seq, seq, Vec::new());
+        }
+    }
+
     /// Gives out the replies that the copy is far enough for.
     pub(super) fn settle(&mut self) {
-        let (applied, has_copy) = (self.applied, self.settings.replica);
         let ready: Vec<u64> = self
             .pending
             .iter()
             .filter(|(_, pending)| {
-                pending.reply.as_ref().is_some_and(|(at, _)| !has_copy || *at <= applied)
+                pending.reply.as_ref().is_some_and(|(at, _)| self.is_far_enough(*at))
             })
             .map(|(seq, _)| *seq)
             .collect();
         for seq in ready {
-            let Some(pending) = self.pending.remove(&seq) else { continue };
-            let Pending { reply: Some((_, reply)), blocks, .. } = pending else { continue };
-            self.actions.push_back(Action::Reply(seq, reply));
-            if let Role::Follower(Follower { leader: Some(leader), .. }) = &self.role
-                && blocks
-            {
-                self.send_to(*leader, Kind::Ack, seq, seq, Vec::new());
+            let reply = self.pending.get_mut(&seq).and_then(|pending| pending.reply.take());
+            if let Some((_, reply)) = reply {
+                self.settle_one(seq, reply);
             }
         }
+        self.rest();
+    }
+
+    /// Waits for nobody, if all replies are here.
+    fn rest(&mut self) {
         if self.pending.is_empty()
             && let Role::Follower(follower) = &mut self.role
             && follower.leader.is_some()

@@ -1,15 +1,17 @@
 //! Messages between tabs, as bytes.
 //!
+//! What a tab has to say at a time is one post: a `u8`, the version of the protocol, then each message
+//! after its length, a `u32`:
+//!
 //! ```text
-//! 0   u8   protocol version, 2
-//! 1   u8   kind
-//! 2   u64  from: the tab that sends
-//! 10  u64  to: the tab that is meant, or 0 for all
-//! 18  u64  epoch of the leader that it is of or for; 0 for none
-//! 26  u64  seq
-//! 34  u64  offset in the effect stream
-//! 42  u64  greeting: which of a tab's greetings this follows
-//! 50       payload
+//! 0   u8   kind
+//! 1   u64  from: the tab that sends
+//! 9   u64  to: the tab that is meant, or 0 for all
+//! 17  u64  epoch of the leader that it is of or for; 0 for none
+//! 25  u64  seq
+//! 33  u64  offset in the effect stream
+//! 41  u64  greeting: which of a tab's greetings this follows
+//! 49       payload
 //! ```
 //!
 //! All numbers are little-endian; what a kind does not use is 0 or empty.
@@ -17,8 +19,8 @@
 use crate::persist::lineage::{Lineage, Position, Reign};
 
 /// The version of the protocol that this code speaks.
-pub const VERSION: u8 = 2;
-const HEADER_LEN: usize = 50;
+pub const VERSION: u8 = 3;
+const HEADER_LEN: usize = 49;
 
 /// What a message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +118,12 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
-/// The bytes are no message of this version.
+/// The bytes are no post of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageError {
     /// Another version of the protocol, with its number.
     Version(u8),
-    /// Too short, or of an unknown kind.
+    /// A message is too short, or of an unknown kind.
     Malformed,
 }
 
@@ -131,32 +133,53 @@ impl Message {
         Self { kind, from, to: 0, epoch, seq: 0, offset: 0, greeting: 0, payload: Vec::new() }
     }
 
-    /// The message as bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u8;
-        let mut bytes = Vec::with_capacity(HEADER_LEN + self.payload.len());
-        bytes.extend_from_slice(&[VERSION, kind]);
-        for number in [self.from, self.to, self.epoch, self.seq, self.offset, self.greeting] {
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        bytes.extend_from_slice(&self.payload);
-        bytes
+    /// Whether a leader is asked to run something.
+    pub fn is_request(&self) -> bool {
+        matches!(self.kind, Kind::Request | Kind::Block | Kind::Cancel)
     }
 
-    /// Reads a message.
+    /// Adds the message to a post.
+    pub fn post(&self, post: &mut Vec<u8>) {
+        if post.is_empty() {
+            post.push(VERSION);
+        }
+        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u8;
+        let len = HEADER_LEN + self.payload.len();
+        post.reserve(4 + len);
+        post.extend_from_slice(&(len as u32).to_le_bytes());
+        post.push(kind);
+        for number in [self.from, self.to, self.epoch, self.seq, self.offset, self.greeting] {
+            post.extend_from_slice(&number.to_le_bytes());
+        }
+        post.extend_from_slice(&self.payload);
+    }
+
+    /// Reads the messages of a post.
     ///
     /// # Errors
-    /// [`MessageError`]; such a message is to be ignored.
-    pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let (&version, rest) = bytes.split_first().ok_or(MessageError::Malformed)?;
+    /// [`MessageError`]; such a post is to be ignored.
+    pub fn read_all(post: &[u8]) -> Result<Vec<Self>, MessageError> {
+        let (&version, mut rest) = post.split_first().ok_or(MessageError::Malformed)?;
         if version != VERSION {
             return Err(MessageError::Version(version));
         }
-        let (&kind, rest) = rest.split_first().ok_or(MessageError::Malformed)?;
-        let kind = *KINDS.get(usize::from(kind)).ok_or(MessageError::Malformed)?;
-        let (numbers, payload) = numbers::<6>(rest).ok_or(MessageError::Malformed)?;
-        let [from, to, epoch, seq, offset, greeting] = numbers;
-        Ok(Self { kind, from, to, epoch, seq, offset, greeting, payload: payload.to_vec() })
+        let mut messages = Vec::new();
+        while !rest.is_empty() {
+            let message = Self::read(&mut rest).ok_or(MessageError::Malformed)?;
+            messages.push(message);
+        }
+        Ok(messages)
+    }
+
+    /// Reads the next message of a post.
+    fn read(post: &mut &[u8]) -> Option<Self> {
+        let (len, rest) = post.split_first_chunk()?;
+        let (message, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        *post = rest;
+        let (&kind, message) = message.split_first()?;
+        let kind = *KINDS.get(usize::from(kind))?;
+        let ([from, to, epoch, seq, offset, greeting], payload) = numbers::<6>(message)?;
+        Some(Self { kind, from, to, epoch, seq, offset, greeting, payload: payload.to_vec() })
     }
 }
 
@@ -277,19 +300,35 @@ mod tests {
 
     #[test]
     fn bad_messages_are_told_apart() {
-        assert_eq!(Message::decode(&[]), Err(MessageError::Malformed));
-        assert_eq!(Message::decode(&[1, 0]), Err(MessageError::Version(1)));
-        assert_eq!(Message::decode(&[2, 99]), Err(MessageError::Malformed));
-        assert_eq!(Message::decode(&[2, 0, 1, 2, 3]), Err(MessageError::Malformed));
+        let whole = {
+            let mut post = Vec::new();
+            Message::new(Kind::Ping, 1, 2).post(&mut post);
+            post
+        };
+        assert_eq!(Message::read_all(&whole).map(|all| all.len()), Ok(1));
+        assert_eq!(Message::read_all(&[]), Err(MessageError::Malformed));
+        assert_eq!(Message::read_all(&[1, 0]), Err(MessageError::Version(1)));
+        for len in 2..whole.len() {
+            assert_eq!(Message::read_all(&whole[..len]), Err(MessageError::Malformed), "{len}");
+        }
+        let mut unknown = whole.clone();
+        unknown[5] = 99;
+        assert_eq!(Message::read_all(&unknown), Err(MessageError::Malformed));
+        let mut short = whole;
+        short[1] -= 1;
+        assert_eq!(Message::read_all(&short), Err(MessageError::Malformed));
     }
 
     #[test]
     fn what_is_encoded_decodes() {
+        let (mut post, mut messages) = (Vec::new(), Vec::new());
         for kind in KINDS {
             let payload = vec![0, 255];
             let (from, to, epoch, seq, offset, greeting) = (1, u64::MAX, 2, 3, 4, 5);
             let message = Message { kind, from, to, epoch, seq, offset, greeting, payload };
-            assert_eq!(Message::decode(&message.encode()), Ok(message));
+            message.post(&mut post);
+            messages.push(message);
+            assert_eq!(Message::read_all(&post).as_ref(), Ok(&messages));
         }
         let lineage = Lineage::default().succeeded(9, 8).succeeded(10, 11);
         let position = Position { lineage, offset: 6 };

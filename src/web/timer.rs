@@ -47,6 +47,11 @@ pub(super) fn after_ms(delay_ms: f64, work: Box<dyn FnOnce()>) {
     set_timeout(Closure::once_into_js(work).unchecked_ref(), delay_ms);
 }
 
+/// Runs `work` when the script that runs now has ended, as a part of the same task.
+pub(super) fn after_this_microtask(work: Box<dyn FnOnce()>) {
+    call_global("queueMicrotask", &[&Closure::once_into_js(work)]);
+}
+
 fn set_timeout(handler: &Function, delay_ms: f64) -> JsValue {
     call_global("setTimeout", &[handler.as_ref(), &delay_ms.into()])
 }

@@ -151,7 +151,7 @@ impl Scenario {
     /// The tab that hears of an event, if one does.
     fn listener(event: &Event) -> Option<usize> {
         match event {
-            Event::Message(tab, _)
+            Event::Post(tab, _)
             | Event::Wake(tab)
             | Event::Granted(tab, _)
             | Event::Robbed(tab)
@@ -178,9 +178,10 @@ impl Scenario {
 
     pub fn happen(&mut self, event: Event) {
         match &event {
-            Event::Message(tab, bytes) => {
-                let message = Message::decode(bytes).expect("it was sent so");
-                self.trace(format_args!("tab {tab} hears {message:?}"));
+            Event::Post(tab, post) => {
+                for message in Message::read_all(post).expect("it was sent so") {
+                    self.trace(format_args!("tab {tab} hears {message:?}"));
+                }
             }
             event => self.trace(format_args!("{event:?}")),
         }
@@ -190,17 +191,13 @@ impl Scenario {
                 State::Frozen => return self.tabs[tab].missed.push(event),
                 // The page is not there; what its driver had under way goes on.
                 State::Away if matches!(event, Event::Client(_)) => return self.plan_client(tab),
-                State::Away if matches!(event, Event::Message(..)) => return,
+                State::Away if matches!(event, Event::Post(..)) => return,
                 State::Away | State::Alive => {}
             }
         }
         let clock = Self::listener(&event).map_or(0, |tab| self.clock(tab));
         match event {
-            Event::Message(tab, bytes) => {
-                let message = Message::decode(&bytes).expect("it was sent so");
-                self.tabs[tab].peer.receive(message, clock);
-                self.pump(tab);
-            }
+            Event::Post(tab, post) => self.hear(tab, &post),
             Event::Wake(tab) => {
                 self.tabs[tab].wake_at = None;
                 self.tabs[tab].peer.wake(clock);
@@ -226,10 +223,7 @@ impl Scenario {
                 self.pump(tab);
             }
             Event::Verified(tab) => self.verified(tab),
-            Event::Client(tab) => {
-                self.call(tab);
-                self.plan_client(tab);
-            }
+            Event::Client(tab) => self.call_some(tab),
             Event::Adversary => self.trouble(),
             Event::Resume(tab) => self.resume(tab),
             Event::Return(tab) => {
@@ -242,6 +236,15 @@ impl Scenario {
                 }
             }
         }
+    }
+
+    fn hear(&mut self, tab: usize, post: &[u8]) {
+        let clock = self.clock(tab);
+        for message in Message::read_all(post).expect("it was sent so") {
+            self.tabs[tab].peer.receive(message, clock);
+            self.join(tab);
+        }
+        self.post(tab);
     }
 
     fn granted(&mut self, tab: usize, grant: u64) {
@@ -277,6 +280,12 @@ impl Scenario {
 
     /// Does what the peer asks for.
     pub fn pump(&mut self, tab: usize) {
+        self.join(tab);
+        self.post(tab);
+    }
+
+    /// Does what the peer asks for; what it sends waits for the end of the task.
+    fn join(&mut self, tab: usize) {
         while let Some(action) = self.tabs[tab].peer.next_action() {
             self.perform(tab, action);
         }
@@ -295,7 +304,7 @@ impl Scenario {
     fn perform(&mut self, tab: usize, action: Action) {
         self.trace(format_args!("tab {tab} does {action:?}"));
         match action {
-            Action::Send(message) => self.send(tab, &message),
+            Action::Send(message) => message.post(&mut self.tabs[tab].post),
             Action::AskLock => self.ask_lock(tab),
             Action::StealLock => self.steal_lock(tab),
             Action::DropLock => self.drop_lock(tab),
@@ -348,12 +357,16 @@ impl Scenario {
         }
     }
 
-    fn send(&mut self, tab: usize, message: &Message) {
-        let bytes = message.encode();
+    /// Sends what there is to send.
+    fn post(&mut self, tab: usize) {
+        let post = std::mem::take(&mut self.tabs[tab].post);
+        if post.is_empty() {
+            return;
+        }
         for other in (0..self.tabs.len()).filter(|other| *other != tab) {
             if !matches!(self.tabs[other].state, State::Dead | State::Away) {
                 let at = self.channel.arrival(tab, other, self.now, &mut self.rng);
-                self.agenda.add(at, Event::Message(other, bytes.clone()));
+                self.agenda.add(at, Event::Post(other, post.clone()));
             }
         }
     }
@@ -521,6 +534,16 @@ impl Scenario {
     }
 
     /// A page calls.
+    /// A page may ask for several things in one task.
+    fn call_some(&mut self, tab: usize) {
+        let times = if self.rng.one_in(4) { 1 + self.rng.below(4) } else { 1 };
+        for _ in 0..times {
+            self.call(tab);
+        }
+        self.post(tab);
+        self.plan_client(tab);
+    }
+
     fn call(&mut self, tab: usize) {
         if self.tabs[tab].asked.len() > 3 {
             return;
@@ -551,7 +574,7 @@ impl Scenario {
         } else {
             this.peer.request(seq, op.call(), false, clock);
         }
-        self.pump(tab);
+        if self.tabs[tab].log.is_none() { self.join(tab) } else { self.pump(tab) }
     }
 
     /// The page of a leader has everything replaced.

@@ -57,6 +57,8 @@ pub struct Tab {
     pub peer: Peer,
     pub copy: Copy,
     pub state: State,
+    /// What is to be sent at the end of the task.
+    pub post: Vec<u8>,
     /// What is to be done with the copy, in order.
     pub work: VecDeque<Action>,
     /// The first of `work` takes its time.
@@ -104,6 +106,7 @@ impl Tab {
             peer: Peer::with_limits(settings, limits),
             copy: Copy::default(),
             state: State::Alive,
+            post: Vec::new(),
             work: VecDeque::new(),
             busy: false,
             load: 0,

@@ -28,7 +28,7 @@ impl Rng {
 /// What is to happen at some time.
 #[derive(Clone, Debug)]
 pub enum Event {
-    Message(usize, Vec<u8>),
+    Post(usize, Vec<u8>),
     Wake(usize),
     Granted(usize, u64),
     Robbed(usize),

@@ -15,6 +15,17 @@ export async function send_raw(name, message) {
     channel.close();
 }
 
+/** Counts posts on the channel of a name; answers what ends that, and tells how many there were. */
+export function count_posts(name) {
+    const channel = new BroadcastChannel(`lodis:${name}`);
+    let count = 0;
+    channel.onmessage = () => count++;
+    return () => {
+        channel.close();
+        return count;
+    };
+}
+
 /** Holds a lock as another context does; answers what lets go of it. */
 export function hold(name, steal) {
     return new Promise((held) => {

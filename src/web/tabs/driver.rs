@@ -16,6 +16,7 @@ use crate::engine::session::SessionId;
 use crate::engine::session_state::SessionState;
 use crate::persist::follow::Follower;
 use crate::persist::incoming::Incoming;
+use crate::replication::message::Message;
 use crate::replication::peer::{Action, Peer, Recording, Settings};
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -48,6 +49,9 @@ pub(super) struct Driver {
     /// What is to be done with the engine and the store, in order.
     pub(super) lane: RefCell<Lane>,
     pub(super) guests: RefCell<Guests>,
+    /// What requests have answered that were run since effects were collected.
+    pub(super) ran: RefCell<Vec<Answer>>,
+    pub(super) has_run: Cell<bool>,
     /// What waits for the store.
     pub(super) answers: RefCell<Vec<Answer>>,
     /// What this tab runs itself.
@@ -58,6 +62,9 @@ pub(super) struct Driver {
     /// Looks now and then whether this tab still leads, as long as others might wish to.
     lease: OnceCell<Timer>,
     is_pumping: Cell<bool>,
+    /// What is to be sent waits for the end of the task.
+    is_joining: Cell<bool>,
+    pub(super) is_flush_planned: Cell<bool>,
     /// As the host was told.
     has_copy: Cell<bool>,
     pub(super) is_outdated: Cell<bool>,
@@ -99,12 +106,16 @@ impl Driver {
             sending: Cell::default(),
             lane: RefCell::default(),
             guests: RefCell::default(),
+            ran: RefCell::default(),
+            has_run: Cell::new(false),
             answers: RefCell::default(),
             session: Cell::new(session),
             state: RefCell::default(),
             timer: OnceCell::new(),
             lease: OnceCell::new(),
             is_pumping: Cell::new(false),
+            is_joining: Cell::new(false),
+            is_flush_planned: Cell::new(false),
             has_copy: Cell::new(false),
             is_outdated: Cell::new(false),
             closed: Cell::new(false),
@@ -144,10 +155,35 @@ impl Driver {
 
     /// Tells the peer something, and does what it then asks for.
     pub(super) fn update(self: &Rc<Self>, tell: impl FnOnce(&mut Peer)) {
-        // It must know everything that this tab has written before it may hear that it leads no longer.
-        self.collect();
+        self.collect_all();
         tell(&mut self.peer.borrow_mut());
         self.pump();
+    }
+
+    /// Tells the peer of the messages of a post. Effects and answers of requests that come together go out
+    /// together.
+    pub(super) fn receive(self: &Rc<Self>, messages: Vec<Message>) {
+        self.collect_all();
+        self.is_pumping.set(true);
+        let mut messages = messages.into_iter().peekable();
+        while let Some(message) = messages.next() {
+            let epoch = message.epoch;
+            self.peer.borrow_mut().receive(message, now_ms());
+            self.act();
+            let is_like = |next: &Message| next.is_request() && next.epoch == epoch;
+            if !messages.peek().is_some_and(is_like) {
+                self.collect_all();
+            }
+        }
+        self.is_pumping.set(false);
+        self.pump();
+    }
+
+    /// The peer must know everything that this tab has written before it may hear that it leads no longer.
+    pub(super) fn collect_all(&self) {
+        if !self.settle_run() {
+            self.collect();
+        }
     }
 
     /// Gives the peer and the log what the engine has written.
@@ -163,15 +199,14 @@ impl Driver {
         if self.is_pumping.replace(true) {
             return;
         }
-        loop {
-            let action = self.peer.borrow_mut().next_action();
-            match action {
-                Some(action) => self.perform(action),
-                None if self.work() => {}
-                None => break,
-            }
+        self.act();
+        while self.settle_run() {
+            self.act();
         }
         self.is_pumping.set(false);
+        if !self.is_joining.get() {
+            self.flush();
+        }
         let has_copy = self.follower.borrow().is_some() && self.peer.borrow().has_copy();
         if self.has_copy.replace(has_copy) != has_copy {
             self.emit("copy", &[("readable", has_copy.into())]);
@@ -186,6 +221,17 @@ impl Driver {
             log.pump();
         }
         self.deliver();
+    }
+
+    fn act(self: &Rc<Self>) {
+        loop {
+            let action = self.peer.borrow_mut().next_action();
+            match action {
+                Some(action) => self.perform(action),
+                None if self.work() => {}
+                None => return,
+            }
+        }
     }
 
     fn perform(self: &Rc<Self>, action: Action) {
@@ -244,7 +290,13 @@ impl Driver {
 
     pub(super) fn request(self: &Rc<Self>, seq: u64, frame: Vec<u8>, blocks: bool) {
         let call = self.call(&frame);
+        // What a task asks for goes to the leader in one post. The others know what a leader has written
+        // itself before anybody sees a promise of that.
+        self.is_joining.set(self.log.borrow().is_none());
         self.update(|peer| peer.request(seq, call, blocks, now_ms()));
+        if self.is_joining.replace(false) {
+            self.flush_soon();
+        }
     }
 
     pub(super) fn cancel(self: &Rc<Self>, seq: u64) {

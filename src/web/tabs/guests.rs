@@ -143,7 +143,8 @@ impl Driver {
             core.disconnect(call.session);
         }
         core.engine.replicas = 0;
-        self.answers.borrow_mut().clear();
+        self.ran.take();
+        self.answers.take();
         self.keep_lease();
     }
 
@@ -191,14 +192,30 @@ impl Driver {
                 Some((work.run(core), commands))
             }
         };
-        self.collect();
+        self.has_run.set(true);
         if let Some((reply, commands)) = answer {
             let offset = self.core.borrow().engine.effects.offset();
             let wrote = was_run || offset != before;
-            self.answer_at(Answer { offset, tab, seq, reply, commands, wrote });
+            let answer = Answer { offset, tab, seq, reply, commands, wrote };
+            self.ran.borrow_mut().push(answer);
         }
-        self.take_messages();
+        if self.core.borrow().engine.sessions.have_messages() {
+            self.take_messages();
+        }
+    }
+
+    /// Answers the requests that were run, all of whose effects are collected together; whether there were
+    /// any.
+    pub(super) fn settle_run(&self) -> bool {
+        if !self.has_run.replace(false) {
+            return false;
+        }
+        self.collect();
+        for answer in self.ran.take() {
+            self.answer_at(answer);
+        }
         self.emit("ran", &[]);
+        true
     }
 
     /// Replies to what may block have reached a tab, from one number to another, but for those `pending`.
@@ -220,7 +237,7 @@ impl Driver {
             if pushes.is_empty() && answers.is_empty() {
                 return;
             }
-            self.collect();
+            self.collect_all();
             for (tab, messages) in pushes {
                 let mut peer = self.peer.borrow_mut();
                 match messages {

@@ -3,7 +3,7 @@
 
 use super::super::channel::Channel;
 use super::super::locks::{self, Ask, Holding, Lock, Refused};
-use super::super::timer::{after_ms, now_ms};
+use super::super::timer::{after_ms, after_this_microtask, now_ms};
 use super::driver::{Driver, with};
 use crate::collections::Sorted;
 use crate::replication::message::{Message, MessageError, VERSION};
@@ -13,9 +13,13 @@ use wasm_bindgen::prelude::*;
 
 /// What a tab has sent may arrive a little later than the news that it has ended, in milliseconds.
 const GRACE_MS: f64 = 100.0;
+/// A post that has become this long waits for no further message, in bytes.
+const POST_LEN: usize = 256 * 1024;
 
 pub(super) struct Links {
     channel: Channel,
+    /// What is about to be sent, in one post.
+    post: Vec<u8>,
     /// This tab's own lock.
     _own: Lock,
     /// The lock of the name.
@@ -41,7 +45,8 @@ impl Driver {
             });
         };
         let own = Lock::request(&self.tab_lock(self.tab), Ask::Wait, Box::new(held))?;
-        let links = Links { channel, _own: own, name: None, watches: Sorted::new() };
+        let (post, watches) = (Vec::new(), Sorted::new());
+        let links = Links { channel, post, _own: own, name: None, watches };
         *self.links.borrow_mut() = Some(links);
         self.lane.borrow_mut().go_on();
         Ok(())
@@ -61,8 +66,8 @@ impl Driver {
     }
 
     fn hear(self: &Rc<Self>, bytes: &[u8]) {
-        match Message::decode(bytes) {
-            Ok(message) => self.update(|peer| peer.receive(message, now_ms())),
+        match Message::read_all(bytes) {
+            Ok(messages) => self.receive(messages),
             Err(MessageError::Version(version)) if version > VERSION => self.outdated(),
             // An older version learns that from what this tab sends; anything else is not ours.
             Err(_) => {}
@@ -78,10 +83,42 @@ impl Driver {
         }
     }
 
+    /// Sends a message with the next [`Driver::flush`].
     pub(super) fn send(&self, message: &Message) {
-        if let Some(links) = &*self.links.borrow() {
-            links.channel.send(&message.encode());
+        let is_long = {
+            let mut links = self.links.borrow_mut();
+            let Some(links) = &mut *links else { return };
+            message.post(&mut links.post);
+            links.post.len() >= POST_LEN
+        };
+        if is_long {
+            self.flush();
         }
+    }
+
+    /// Sends what there is to send, in one post.
+    pub(super) fn flush(&self) {
+        if let Some(links) = &mut *self.links.borrow_mut()
+            && !links.post.is_empty()
+        {
+            links.channel.send(&links.post);
+            links.post.clear();
+            links.post.shrink_to(POST_LEN);
+        }
+    }
+
+    /// Sends what there is to send at the end of this task, before anything else can happen.
+    pub(super) fn flush_soon(self: &Rc<Self>) {
+        if self.is_flush_planned.replace(true) {
+            return;
+        }
+        let this = Rc::downgrade(self);
+        after_this_microtask(Box::new(move || {
+            with(&this, |driver| {
+                driver.is_flush_planned.set(false);
+                driver.flush();
+            });
+        }));
     }
 
     /// Asks for the lock of the name.
