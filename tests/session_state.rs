@@ -33,7 +33,7 @@ fn state_after(lines: &[&str]) -> SessionState {
 }
 
 fn state(db: u32, in_transaction: bool, watching: bool, name: &str) -> SessionState {
-    SessionState { db, in_transaction, watching, name: name.into() }
+    SessionState { db, in_transaction, watching, name: name.into(), tracking: None }
 }
 
 /// An engine with a session in this state.
@@ -144,7 +144,7 @@ fn bytes_are_read_as_they_were_written_or_refused() {
         bytes[at] = byte;
         SessionState::decode(&bytes)
     };
-    assert_eq!(with(4, 5), Err(SessionStateError::Flags(5)));
+    assert_eq!(with(4, 9), Err(SessionStateError::Flags(9)));
     assert_eq!(with(8, b'\n'), Err(SessionStateError::Name));
     let long = "n".repeat(70_000);
     for (len, kept) in [(65_535, 65_535), (65_536, 0), (70_000, 0)] {

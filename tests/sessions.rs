@@ -2,7 +2,7 @@
 //! Skipped, saying so, where redis-server is not installed.
 //!
 //! A line is `A> COMMAND`: session A sends it and gets one reply; `A2> …` gets two, `A0> …` none;
-//! `A1<` reads one message that was sent to A.
+//! `A1<` reads one message that was sent to A. A word `@B` is the number of B's client.
 
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
@@ -16,6 +16,8 @@ struct Both {
     /// What ours has received and the script has not read.
     received: Vec<u8>,
     theirs: Client,
+    /// What CLIENT ID answers, there and here.
+    id: String,
 }
 
 fn run(script: &str) {
@@ -34,21 +36,29 @@ fn run_with(script: &str, resp3: bool) {
         let at = line.find(['>', '<']).unwrap_or_else(|| panic!("{line}"));
         let name = line.chars().next().unwrap();
         let frames: usize = if at == 1 { 1 } else { line[1..at].parse().unwrap() };
-        let session = sessions.entry(name).or_insert_with(|| {
+        sessions.entry(name).or_insert_with(|| {
             let (ours, mut theirs) = (engine.connect(), redis.connect());
             if resp3 {
                 engine.call(ours, &[b"HELLO", b"3"], &mut Vec::new());
                 theirs.send(&[b"HELLO", b"3"]);
                 theirs.read();
             }
-            Both { ours, received: Vec::new(), theirs }
+            theirs.send(&[b"CLIENT", b"ID"]);
+            let id = String::from_utf8(theirs.read()).unwrap()[1..].trim_end().to_owned();
+            engine.sessions.get_mut(ours).unwrap().client_id = id.parse().unwrap();
+            Both { ours, received: Vec::new(), theirs, id }
         });
         if line.as_bytes()[at] == b'>' {
-            let words = lodis::resp::split_words(&line.as_bytes()[at + 1..]).unwrap();
+            let mut words = lodis::resp::split_words(&line.as_bytes()[at + 1..]).unwrap();
+            for word in words.iter_mut().filter(|word| word.starts_with(b"@")) {
+                *word = sessions[&char::from(word[1])].id.clone().into();
+            }
+            let session = sessions.get_mut(&name).unwrap();
             let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
             engine.call(session.ours, &argv, &mut session.received);
             session.theirs.send(&argv);
         }
+        let session = sessions.get_mut(&name).unwrap();
         session.received.extend(engine.sessions.take_messages_of(session.ours));
         for _ in 0..frames {
             let theirs = session.theirs.read();
@@ -63,6 +73,9 @@ fn run_with(script: &str, resp3: bool) {
         }
     }
     for (name, session) in &mut sessions {
+        if engine.sessions.get(session.ours).is_none_or(|session| session.closing) {
+            continue;
+        }
         session.theirs.send(&[b"ECHO", b"the end"]);
         let rest = session.theirs.read();
         session.received.extend(engine.sessions.take_messages_of(session.ours));
@@ -373,4 +386,220 @@ fn pubsub_in_resp3() {
         A> COMMAND GETKEYSANDFLAGS get a
     "#,
     );
+}
+
+#[test]
+fn tracking_tells_of_keys_that_were_read() {
+    run_in_resp3(
+        r#"
+        A> CLIENT TRACKING ON
+        A> CLIENT TRACKINGINFO
+        B> SET k 1
+        A> GET k
+        B> SET k 2
+        A1<
+        B> SET k 3
+        A> MGET k l m
+        B> MSET l 1 k 1 n 1
+        A2<
+        B> DEL m
+        A> EXISTS m
+        B> SET m 1
+        A1<
+        B> RPUSH list a
+        A> LRANGE list 0 -1
+        A> GET list
+        B> LPOP list
+        A1<
+        A> GET k
+        A2> SET k own
+        A> GET k
+        A2> GETEX k EX 100
+        A> OBJECT ENCODING k
+        B> PERSIST k
+        A1<
+        A> GET k
+        B> SELECT 5
+        B> SET k elsewhere
+        A1<
+        A> GET k
+        A> GET k
+        B> FLUSHALL
+        A1<
+        B> SET k 1
+        A> GET k
+        A2> FLUSHDB
+        A> MULTI
+        A> GET k
+        A> SET k 1
+        A> GET k
+        A2> EXEC
+        B> SET k 2
+        A1<
+        A> CLIENT TRACKING OFF
+        A> GET k
+        B> SET k 3
+        A> CLIENT GETREDIR
+    "#,
+    );
+}
+
+#[test]
+fn tracking_can_be_asked_for_or_declined_command_by_command() {
+    run_in_resp3(
+        r#"
+        A> CLIENT TRACKING ON OPTIN
+        A> GET k
+        B> SET k 1
+        A> CLIENT CACHING YES
+        A> CLIENT TRACKINGINFO
+        A> GET k
+        A> CLIENT TRACKINGINFO
+        A> GET l
+        B> MSET k 2 l 2
+        A1<
+        A> CLIENT CACHING YES
+        A> CLIENT CACHING NO
+        A> CLIENT CACHING x
+        A> GET k
+        B> SET k 3
+        A1<
+        A> CLIENT CACHING YES
+        A> MULTI
+        A> GET k
+        A> GET l
+        A> EXEC
+        A> GET m
+        B> MSET k 1 l 1 m 1
+        A2<
+        A> MULTI
+        A> CLIENT CACHING YES
+        A> GET k
+        A> EXEC
+        B> SET k 3
+        A1<
+        A> CLIENT TRACKING ON OPTOUT
+        A> CLIENT TRACKING OFF
+        A> CLIENT TRACKING ON OPTOUT NOLOOP
+        A> GET k
+        A> SET k own
+        A> GET k
+        A> CLIENT CACHING NO
+        A> CLIENT TRACKINGINFO
+        A> GET l
+        A> CLIENT CACHING YES
+        B> MSET k 1 l 1
+        A1<
+        A> CLIENT CACHING NO
+        A> nosuch
+        A> GET k
+        B> SET k 2
+        A1<
+        A> RESET
+        A> CLIENT TRACKINGINFO
+    "#,
+    );
+}
+
+#[test]
+fn tracking_by_prefixes_tells_of_every_key() {
+    run_in_resp3(
+        r#"
+        A> CLIENT TRACKING ON BCAST PREFIX user: PREFIX item:
+        A> CLIENT TRACKINGINFO
+        B> SET other 1
+        B> SET user:1 1
+        A1<
+        B> MSET user:9 1 item:1 1 user:3 1 user:9 2 x 1
+        A2<
+        A2> SET item:2 1
+        B> MULTI
+        B> SET user:4 1
+        B> GET user:4
+        B> DEL user:1
+        B> EXEC
+        A1<
+        A> CLIENT TRACKING ON BCAST PREFIX it
+        A> CLIENT TRACKING ON BCAST PREFIX item:5
+        A> CLIENT TRACKING ON BCAST NOLOOP PREFIX more:
+        A> CLIENT TRACKINGINFO
+        A> SET item:2 2
+        A> MULTI
+        A> SET item:3 1
+        A> EXEC
+        B> SET more:1 1
+        A1<
+        A> CLIENT TRACKING ON
+        A> CLIENT TRACKING ON OPTIN
+        A> CLIENT TRACKING OFF
+        A> CLIENT TRACKING ON BCAST
+        A> CLIENT TRACKINGINFO
+        B> SET "" 1
+        A1<
+        B> FLUSHALL
+        A1<
+        A> CLIENT TRACKING ON BCAST PREFIX a PREFIX ab
+        A> CLIENT TRACKING ON BCAST OPTIN
+        A> CLIENT TRACKING OFF BCAST PREFIX a PREFIX ab
+        A> CLIENT TRACKINGINFO
+    "#,
+    );
+}
+
+#[test]
+fn tracking_can_be_redirected() {
+    let script = |resp3_target: &str| {
+        format!(
+            r#"
+            B> PING
+            {resp3_target}
+            A> CLIENT TRACKING ON REDIRECT @B
+            A> GET k
+            C> SET k 1
+            B1<
+            A> GET k
+            C> FLUSHALL
+            B1<
+            A> GET k
+            C> SET k 1
+            B1<
+            A> GET k
+            A> GET l
+            C> CLIENT KILL ID @B
+            C> SET k 2
+            A> PING
+            "#
+        )
+    };
+    run(&script("B> SUBSCRIBE __redis__:invalidate"));
+    run_in_resp3(
+        &script("").replace("A> PING", "A1<\nC> SET l 1\nA1<").replace("GET l", "MGET l m"),
+    );
+    run(r#"
+        A> CLIENT TRACKING
+        A> CLIENT TRACKING on foo
+        A> CLIENT TRACKING maybe
+        A> CLIENT TRACKING on PREFIX a
+        A> CLIENT TRACKING on PREFIX
+        A> CLIENT TRACKING ON REDIRECT
+        A> CLIENT TRACKING ON REDIRECT 0
+        A> CLIENT TRACKING ON REDIRECT -1
+        A> CLIENT TRACKING ON REDIRECT x
+        A> CLIENT TRACKING ON REDIRECT @A REDIRECT @A
+        A> CLIENT TRACKING OFF REDIRECT 999999
+        A> CLIENT TRACKING ON OPTIN OPTOUT
+        A> CLIENT CACHING YES
+        A> CLIENT CACHING
+        A> CLIENT TRACKING ON
+        A> CLIENT CACHING YES
+        A> CLIENT CACHING NO
+        A> CLIENT GETREDIR
+        A> GET k
+        A> SET k 1
+        A> CONFIG GET tracking*
+        A> CONFIG SET tracking-table-max-keys -1
+        A> CONFIG SET tracking-table-max-keys x
+        A> CONFIG SET tracking-table-max-keys 0
+        A> CONFIG GET tracking*
+    "#);
 }

@@ -313,12 +313,10 @@ export class Host {
 
   /** Stores everything there is. */
   private async stored(): Promise<void> {
-    const { durability } = this;
     try {
-      await durability?.flushed();
+      await this.durability?.flushed();
     } catch (error) {
-      if (this.isClosed()) throw this.closedError();
-      throw this.durability === durability ? error : robbed();
+      throw this.isClosed() ? this.closedError() : error;
     }
   }
 
@@ -431,7 +429,7 @@ export class Host {
     this.durability = undefined;
     this.state = "guest";
     this.followers = 0;
-    durability?.reject(robbed());
+    durability?.reject(new StoreError("FENCED", "another tab leads now"));
     // It may be what has just told that.
     queueMicrotask(() => durability?.log.free());
     // Its subscriptions are those of another one, at the leader.
@@ -597,10 +595,6 @@ function guarded(call: () => void): void {
   } catch (error) {
     report(error);
   }
-}
-
-function robbed(): StoreError {
-  return new StoreError("FENCED", "another tab leads now");
 }
 
 function orThrow(reply: Reply): Reply {

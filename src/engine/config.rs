@@ -115,6 +115,8 @@ pub struct Config {
     pub lazyfree: LazyFreeSettings,
     /// How much memory may be used, and what goes when that is not enough.
     pub maxmemory: MaxMemory,
+    /// `tracking-table-max-keys`: of how many keys it is remembered who has read them; 0 for any number.
+    pub tracking_table_max_keys: usize,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
     /// What CONFIG SET has changed, in the order of the names.
@@ -134,6 +136,7 @@ impl Default for Config {
             limits: Limits::default(),
             lazyfree: LazyFreeSettings::default(),
             maxmemory: MaxMemory::default(),
+            tracking_table_max_keys: 1_000_000,
             generation: 0,
             changed: Vec::new(),
         }
@@ -226,6 +229,14 @@ pub static PARAMETERS: &[Parameter] = &[
         set: Some(|config, value| {
             config.rewrite_min_size =
                 parse_memory(value).ok_or("argument must be a memory value")?;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "tracking-table-max-keys",
+        get: |config| config.tracking_table_max_keys.to_string(),
+        set: Some(|config, value| {
+            config.tracking_table_max_keys = parse_count(value)?;
             Ok(())
         }),
     },

@@ -10,8 +10,6 @@ use super::session::{Queue, ReplyMode, Session, SessionId};
 use super::table::{Command, flag};
 use crate::resp::{Protocol, Writer};
 
-const READ_ONLY: Error = Error::fixed("READONLY You can't write against a read only replica.");
-
 impl Engine {
     /// Runs one command of a session and appends its reply to `out`.
     ///
@@ -53,6 +51,10 @@ impl Engine {
             self.suppress_reply(id);
         }
         self.serve_blocked();
+        if self.tracking.is_some() {
+            self.end_caching(id, command.map(|command| command.name));
+            self.settle_tracking();
+        }
     }
 
     fn process(
@@ -115,7 +117,7 @@ impl Engine {
             return Err(Error::fixed("ERR Command not allowed inside a transaction"));
         }
         if self.follower && self.is_write(session, command) && !self.loading {
-            return Err(READ_ONLY);
+            return Err(Error::READ_ONLY);
         }
         if !has_room && self.needs_room(command, session.queue.as_ref()) {
             return Err(Error::OUT_OF_MEMORY);
@@ -221,6 +223,9 @@ impl Engine {
             "{}: an error after a change",
             resolved.full_name()
         );
+        if self.tracking.is_some() {
+            self.note_command(id, resolved, argv);
+        }
         self.stats.commands += 1;
         if let Err(error) = result {
             self.stats.count_error(error.code());

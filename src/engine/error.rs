@@ -31,6 +31,9 @@ impl Error {
     /// The string would grow beyond `proto-max-bulk-len`.
     pub const STRING_TOO_LONG: Self =
         Self::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    /// Another engine decides what happens.
+    pub const READ_ONLY: Self =
+        Self::fixed("READONLY You can't write against a read only replica.");
     /// The allocator refused.
     pub const OUT_OF_MEMORY: Self =
         Self::fixed("OOM command not allowed when used memory > 'maxmemory'.");

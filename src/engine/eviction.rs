@@ -271,6 +271,7 @@ impl Engine {
         self.effects.append(db, &[if lazy { b"UNLINK" } else { b"DEL" }, key]);
         self.effects.end_unit();
         self.notify(class::EVICTED, "evicted", db, key);
+        self.changed_by_itself();
     }
 
     fn pick(&mut self) -> Pick {

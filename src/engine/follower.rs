@@ -28,6 +28,7 @@ impl Engine {
             self.show_all_fields();
             return;
         }
+        self.untrack_all();
         self.effects.set_enabled(false);
         self.requests.forget_unrecorded();
         self.end_snapshot();

@@ -70,7 +70,7 @@ fn clients(engine: &Engine, text: &mut String) {
     let sessions = || engine.sessions.iter().map(|(_, s)| s).filter(|s| !s.closing);
     field(text, "connected_clients", sessions().count());
     field(text, "blocked_clients", engine.blocked_len());
-    field(text, "tracking_clients", 0);
+    field(text, "tracking_clients", engine.tracking_counts()[0]);
     field(text, "pubsub_clients", sessions().filter(|s| s.is_subscriber()).count());
     field(text, "watching_clients", sessions().filter(|s| !s.watched.is_empty()).count());
     let watched: usize = sessions().map(|s| s.watched.len()).sum();
@@ -173,6 +173,10 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "pubsub_channels", engine.pubsub.subscribers(Space::Channel).len());
     field(text, "pubsub_patterns", engine.pubsub.pattern_count());
     field(text, "pubsubshard_channels", engine.pubsub.subscribers(Space::Shard).len());
+    let [_, keys, items] = engine.tracking_counts();
+    field(text, "tracking_total_keys", keys);
+    field(text, "tracking_total_items", items);
+    field(text, "tracking_total_prefixes", engine.tracking_prefixes());
     field(text, "total_error_replies", stats.errors);
 }
 

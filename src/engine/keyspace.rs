@@ -8,6 +8,7 @@ use super::last_use::{LastUse, Moment};
 use super::rng::Rng;
 use super::session::SessionId;
 use super::snapshot::Walk;
+use super::tracking::Changed;
 use super::types::Value;
 
 /// So many entries are not worth a walk over all keys.
@@ -88,6 +89,8 @@ pub struct Db {
     generations: Generations,
     /// What a snapshot that is being written has still to save.
     walk: Option<Box<Walk>>,
+    /// The keys that have changed, if anybody wants to know.
+    changed: Option<Box<Changed>>,
 }
 
 struct Watch {
@@ -110,6 +113,7 @@ impl Db {
             ready: Vec::new(),
             generations: Generations::default(),
             walk: None,
+            changed: None,
         }
     }
 
@@ -352,7 +356,7 @@ impl Db {
     /// Removes every key; answers them, or nothing if a snapshot has still to save them.
     pub fn clear(&mut self) -> Dict<Object> {
         self.touch_all();
-        self.generations.advance_all();
+        self.all_changed();
         self.deadlines = Deadlines::default();
         (self.volatile, self.expiring_hashes) = (0, 0);
         let empty = Dict::new(self.dict.seed());
@@ -371,8 +375,9 @@ impl Db {
         std::mem::swap(&mut self.watched, &mut other.watched);
         std::mem::swap(&mut self.ready, &mut other.ready);
         std::mem::swap(&mut self.generations, &mut other.generations);
-        self.generations.advance_all();
-        other.generations.advance_all();
+        std::mem::swap(&mut self.changed, &mut other.changed);
+        self.all_changed();
+        other.all_changed();
     }
 
     /// As [`Db::exchange`], but what a snapshot has still to save is kept here for it.
@@ -439,15 +444,36 @@ impl Db {
         self.dict.rehash(buckets)
     }
 
+    fn all_changed(&mut self) {
+        self.generations.advance_all();
+        if let Some(changed) = &mut self.changed {
+            changed.add_all();
+        }
+    }
+
+    /// Begins or ends to collect the keys that change.
+    pub(super) fn collect_changed(&mut self, collects: bool) {
+        self.changed = collects.then(Box::default);
+    }
+
+    /// What has changed since this was called last, if anything has.
+    pub(super) fn take_changed(&mut self) -> Option<Changed> {
+        let changed = self.changed.as_mut().filter(|changed| !changed.is_empty())?;
+        Some(std::mem::take(&mut **changed))
+    }
+
     /// Tells whoever watches `key`, or keeps a copy of its value, that it has changed.
     pub fn touch(&mut self, key: &[u8]) {
-        if self.generations.are_kept() || !self.watched.is_empty() {
+        if self.generations.are_kept() || !self.watched.is_empty() || self.changed.is_some() {
             self.touch_hashed(key, self.dict.hash(key));
         }
     }
 
     fn touch_hashed(&mut self, key: &[u8], hash: u32) {
         self.generations.advance(hash);
+        if let Some(changed) = &mut self.changed {
+            changed.add(key);
+        }
         if !self.watched.is_empty()
             && let Some(watch) = self.watched.get_mut(key)
         {

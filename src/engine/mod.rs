@@ -49,6 +49,7 @@ pub mod stats;
 pub mod status;
 pub mod syntax;
 pub mod table;
+pub mod tracking;
 pub mod types;
 mod undo;
 
@@ -70,6 +71,7 @@ use session::{SessionId, Sessions};
 use snapshot::Snapshot;
 use stats::Stats;
 use status::PersistenceStatus;
+use tracking::Tracking;
 use types::Value;
 
 /// The Redis version whose behaviour is implemented; clients read it from HELLO and INFO.
@@ -135,6 +137,7 @@ pub struct Engine {
     eviction: Eviction,
     registry: Registry,
     waiting: Waiting,
+    tracking: Option<Box<Tracking>>,
     now: Now,
     loading: bool,
     follower: bool,
@@ -188,6 +191,7 @@ impl Engine {
             eviction: Eviction::default(),
             registry: Registry::new(),
             waiting: Waiting::default(),
+            tracking: None,
             now: Now::new(options.now_us),
             loading: false,
             follower: false,
@@ -244,17 +248,20 @@ impl Engine {
         let id = self.connect();
         let Some(session) = self.sessions.get(like) else { return id };
         let (db, protocol, name) = (session.db, session.protocol, session.name.clone());
+        let acts_for = Some(session.acts_for.unwrap_or(like));
         if let Some(session) = self.sessions.get_mut(id) {
             (session.db, session.protocol, session.name) = (db, protocol, name);
+            session.acts_for = acts_for;
         }
         id
     }
 
-    /// Ends a session: its watches and subscriptions go with it.
+    /// Ends a session: its watches, subscriptions and what it tracks go with it.
     pub fn disconnect(&mut self, id: SessionId) {
         self.unpark(id);
         self.discard(id);
         self.drop_subscriptions(id);
+        self.untrack(id);
         self.sessions.close(id);
     }
 
@@ -264,6 +271,7 @@ impl Engine {
         self.unpark(id);
         self.discard(id);
         self.drop_subscriptions(id);
+        self.untrack(id);
         self.sessions.kill(id);
     }
 
@@ -311,6 +319,9 @@ impl Engine {
         }
         self.serve_blocked();
         self.time_out_blocked();
+        if self.tracking.is_some() {
+            self.settle_tracking();
+        }
         next = [next, self.next_timeout()].into_iter().flatten().min();
         next.map(|at| at.max(now))
     }
@@ -341,6 +352,7 @@ impl Engine {
         if due && !self.follower {
             self.remove_key(db, key, self.config.lazyfree.expire);
             self.expired(db, key);
+            self.changed_by_itself();
         }
         due
     }
@@ -375,7 +387,16 @@ impl Engine {
         if spent {
             self.notify(notify::class::GENERIC, "del", db, key);
         }
+        self.changed_by_itself();
         gone.len()
+    }
+
+    /// Something has expired or was evicted, which is no part of a command that is being run: also who
+    /// asked not to be told of its own changes is told.
+    pub(crate) fn changed_by_itself(&mut self) {
+        if self.tracking.is_some() {
+            self.invalidate(None);
+        }
     }
 
     /// Removes `key`, and frees what it held as [`Engine::free`] does; whether it was there.

@@ -465,6 +465,9 @@ impl Engine {
             self.put_back(state.records.iter().map(|(_, record)| record.undo.as_slice()));
         }
         self.effects.release();
+        if self.tracking.is_some() {
+            self.settle_tracking();
+        }
     }
 
     /// A part of a request begins, in a unit that has begun.

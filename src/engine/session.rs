@@ -3,6 +3,7 @@
 use super::blocking::Blocked;
 use super::key::Key;
 use super::registry::Resolved;
+use super::tracking::{Tracked, mode};
 use crate::resp::Protocol;
 
 /// A session of an [`crate::engine::Engine`]. Numbers are used again after a session has ended.
@@ -95,6 +96,10 @@ pub struct Session {
     pub no_touch: bool,
     /// The host should end the session after sending what is there (QUIT, CLIENT KILL).
     pub closing: bool,
+    /// CLIENT TRACKING.
+    pub(super) tracked: Option<Box<Tracked>>,
+    /// Who has called the blocking command that the session was made for.
+    pub(super) acts_for: Option<SessionId>,
     /// Messages for the session that are not replies, encoded in its protocol.
     pub(super) outbox: Vec<u8>,
 }
@@ -126,8 +131,28 @@ impl Session {
             no_evict: false,
             no_touch: false,
             closing: false,
+            tracked: None,
+            acts_for: None,
             outbox: Vec::new(),
         }
+    }
+
+    /// How the session tracks, if it does.
+    pub fn tracked(&self) -> Option<&Tracked> {
+        self.tracked.as_deref()
+    }
+
+    /// Adds a prefix of which the session wants to know, if it tracks.
+    pub(super) fn add_prefix(&mut self, prefix: &[u8]) {
+        let Some(tracked) = &mut self.tracked else { return };
+        if let Err(at) = tracked.prefixes.binary_search_by(|(known, _)| (**known).cmp(prefix)) {
+            tracked.prefixes.insert(at, (prefix.into(), Vec::new()));
+        }
+    }
+
+    /// Whether the engine has to see everything that the session reads.
+    pub fn tracks_reads(&self) -> bool {
+        self.tracked().is_some_and(|tracked| !tracked.is(mode::BCAST))
     }
 
     /// How many channels and patterns the session is subscribed to, shard channels apart.
@@ -198,6 +223,12 @@ impl Sessions {
         numbered.filter_map(|(slot, s)| s.as_deref().map(|s| (SessionId(slot as u32), s)))
     }
 
+    /// The session with the number that CLIENT ID answers, unless it is about to end.
+    pub fn client(&self, client_id: u64) -> Option<SessionId> {
+        let mut all = self.iter();
+        all.find(|(_, s)| s.client_id == client_id && !s.closing).map(|(id, _)| id)
+    }
+
     /// How many sessions there are.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -208,17 +239,17 @@ impl Sessions {
         self.len() == 0
     }
 
-    /// Gives a session a message that is not a reply; `write` encodes it.
+    /// Gives a session a message that is not a reply; `write` encodes it. Whether the session gets it.
     pub(super) fn deliver(
         &mut self,
         id: SessionId,
         write: impl FnOnce(&mut crate::resp::Writer<'_>),
-    ) {
+    ) -> bool {
         let Some(session) = self.slots.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
-            return;
+            return false;
         };
         if session.closing {
-            return;
+            return false;
         }
         if session.outbox.is_empty() {
             self.with_messages.push(id);
@@ -228,9 +259,11 @@ impl Sessions {
         let mut writer = crate::resp::Writer::new(&mut session.outbox, protocol);
         write(&mut writer);
         // A message for which there is no memory is lost, as one is that its reader is too slow for.
-        if writer.take_torn() {
+        let is_torn = writer.take_torn();
+        if is_torn {
             writer.truncate(len);
         }
+        !is_torn
     }
 
     /// Sets `closing`, and makes the session one that has messages, so that its host looks at it.

@@ -38,7 +38,7 @@ const FLAG_CLOSE: u32 = 4;
 /// depends on.
 const FLAG_COPIED: u32 = 16;
 /// What the session read before may no longer be what it would read now: it has selected another
-/// database, or begun or ended a transaction.
+/// database, begun or ended a transaction, or its reads are tracked, or are no longer.
 const FLAG_FORGET: u32 = 32;
 /// A setting was changed.
 const FLAG_SETTINGS: u32 = 64;
@@ -352,9 +352,9 @@ impl Core {
     }
 
     /// On what, besides the keyspace, it depends what a session reads.
-    fn view(&self, session: u32) -> Option<(usize, bool)> {
+    fn view(&self, session: u32) -> Option<(usize, bool, bool)> {
         let session = self.engine.sessions.get(SessionId(session))?;
-        Some((session.db, session.queue.is_some()))
+        Some((session.db, session.queue.is_some(), session.tracks_reads()))
     }
 
     /// Puts into the head what the last reply is a copy of, if it is one.

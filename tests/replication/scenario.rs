@@ -64,8 +64,6 @@ pub struct Scenario {
     /// This tab is never troubled.
     pub steady: Option<usize>,
     pub slow_store: bool,
-    /// The store does nothing before this time.
-    pub store_stands_until: i64,
     traces: bool,
     numbers: u64,
     pub done: Vec<Done>,
@@ -103,7 +101,6 @@ pub fn run(seed: u64) -> Summary {
         always,
         steady,
         slow_store: rng.one_in(4),
-        store_stands_until: 0,
         traces: std::env::var_os("LODIS_TRACE").is_some(),
         numbers: 0,
         done: Vec::new(),
@@ -409,15 +406,15 @@ impl Scenario {
                 Action::Claim(known) => {
                     assert!(known <= self.store.end(), "nobody has stored what it relies on");
                     self.tabs[tab].busy = true;
-                    let at = self.store_goes_on() + 1 + self.rng.below(10) as i64;
-                    self.agenda.add(at, Event::Claimed(tab));
+                    let wait = 1 + self.rng.below(10) as i64;
+                    self.agenda.add(self.now + wait, Event::Claimed(tab));
                 }
                 Action::Load => {
                     self.summary.loads += 1;
                     (self.tabs[tab].busy, self.tabs[tab].is_loading) = (true, true);
-                    let at = self.store_goes_on() + 1 + self.rng.below(60) as i64;
+                    let wait = 1 + self.rng.below(60) as i64;
                     let load = self.tabs[tab].load;
-                    self.agenda.add(at, Event::Loaded(tab, load));
+                    self.agenda.add(self.now + wait, Event::Loaded(tab, load));
                 }
                 Action::LoadPiece { .. } => self.load_piece(tab, action),
                 Action::Snapshot => self.plan_snapshot(tab),

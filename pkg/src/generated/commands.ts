@@ -218,6 +218,18 @@ export interface Commands<W> {
    */
   client(subcommand: string, ...rest: Repeated[]): Result<W, "OK">;
   /**
+   * `CLIENT CACHING`: Instructs the server whether to track the keys in the next request.
+   *
+   * `CLIENT CACHING <YES | NO>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  clientCaching(mode: "YES" | "yes" | "NO" | "no"): Result<W, "OK">;
+  /** `CLIENT CACHING`: Instructs the server whether to track the keys in the next request. */
+  clientcaching: Commands<W>["clientCaching"];
+  /**
    * `CLIENT GETNAME`: Returns the name of the connection.
    *
    * `CLIENT GETNAME`
@@ -350,6 +362,31 @@ export interface Commands<W> {
   clientSetName(connectionName: Argument): Result<W, "OK">;
   /** `CLIENT SETNAME`: Sets the connection name. */
   clientsetname: Commands<W>["clientSetName"];
+  /**
+   * `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection.
+   *
+   * `CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
+   *
+   * Cost: O(1). Some options may introduce additional complexity.
+   *
+   * Since Redis 6.0.0.
+   */
+  clientTracking(status: "ON" | "on" | "OFF" | "off", options?: { REDIRECT?: Argument | null; PREFIX?: Repeated | null; BCAST?: boolean | null; OPTIN?: boolean | null; OPTOUT?: boolean | null; NOLOOP?: boolean | null }): Result<W, "OK">;
+  clientTracking(status: "ON" | "on" | "OFF" | "off", ...rest: Repeated[]): Result<W, "OK">;
+  /** `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection. */
+  clienttracking: Commands<W>["clientTracking"];
+  /**
+   * `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection.
+   *
+   * `CLIENT TRACKINGINFO`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  clientTrackingInfo(): Result<W, { flags: string[]; redirect: number; prefixes: string[] }>;
+  /** `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection. */
+  clienttrackinginfo: Commands<W>["clientTrackingInfo"];
   /**
    * `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection.
    *
@@ -3230,6 +3267,7 @@ export const TABLE: readonly Row[] = [
   ["bzpopmax", "bzPopMax", "wb"],
   ["bzpopmin", "bzPopMin", "wb"],
   ["client", "client", ""],
+  ["client caching", "clientCaching", ""],
   ["client getname", "clientGetName", ""],
   ["client getredir", "clientGetRedir", ""],
   ["client help", "clientHelp", ""],
@@ -3241,6 +3279,8 @@ export const TABLE: readonly Row[] = [
   ["client no-touch", "clientNoTouch", ""],
   ["client setinfo", "clientSetInfo", ""],
   ["client setname", "clientSetName", ""],
+  ["client tracking", "clientTracking", ""],
+  ["client trackinginfo", "clientTrackingInfo", ""],
   ["client unblock", "clientUnblock", ""],
   ["command", "command", ""],
   ["command count", "commandCount", ""],

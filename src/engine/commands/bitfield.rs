@@ -227,6 +227,8 @@ fn run(
     }
     if changed {
         c.modified(class::STRING, "setbit", key);
+    } else if grown {
+        c.db().touch(key);
     }
     if changed || grown {
         c.changed();

@@ -1,6 +1,6 @@
 //! CLIENT: the sessions.
 
-use super::help;
+use super::{help, tracking};
 use crate::engine::args::Args;
 use crate::engine::blocking::Unblock;
 use crate::engine::context::Ctx;
@@ -8,9 +8,10 @@ use crate::engine::error::Error;
 use crate::engine::registry::Resolved;
 use crate::engine::session::{ReplyMode, Session, SessionId};
 use crate::engine::table::{Command, Group, acl, flag, ts};
+use crate::engine::tracking::mode;
 use crate::resp::{Protocol, Writer};
 
-const CLIENT: Command = Command {
+pub(super) const CLIENT: Command = Command {
     flags: flag::NOSCRIPT | flag::LOADING | flag::STALE,
     acl: acl::CONNECTION,
     group: Group::Connection,
@@ -35,6 +36,7 @@ pub static COMMANDS: &[Command] = &[Command {
 }];
 
 const SUBCOMMANDS: &[Command] = &[
+    tracking::CACHING,
     Command {
         name: "getname",
         handler: Some(getname),
@@ -44,16 +46,7 @@ const SUBCOMMANDS: &[Command] = &[
         reply: ts("string | null"),
         ..CLIENT
     },
-    Command {
-        name: "getredir",
-        handler: Some(getredir),
-        arity: 2,
-        since: "6.0.0",
-        summary: "Returns the client ID to which the connection's tracking notifications are \
-            redirected.",
-        reply: ts("number"),
-        ..CLIENT
-    },
+    tracking::GETREDIR,
     Command {
         name: "help",
         handler: Some(client_help),
@@ -157,6 +150,8 @@ const SUBCOMMANDS: &[Command] = &[
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         ..CLIENT
     },
+    tracking::TRACKING,
+    tracking::TRACKINGINFO,
     Command {
         name: "unblock",
         handler: Some(unblock),
@@ -224,12 +219,6 @@ fn client_id(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
     Ok(())
 }
 
-/// No session tracks keys.
-fn getredir(_: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    out.integer(-1);
-    Ok(())
-}
-
 fn info(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let id = c.session_id;
     let text = c.engine.sessions.get(id).map(|session| describe(c, id, session));
@@ -276,7 +265,7 @@ fn describe(c: &Ctx<'_>, id: SessionId, session: &Session) -> Vec<u8> {
     line.extend_from_slice(&session.name);
     let fields = format!(
         " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} cmd={} \
-         user=default redir=-1 resp={} lib-name=",
+         user=default redir={} resp={} lib-name=",
         seconds_since(session.created_ms),
         seconds_since(session.active_ms),
         flags_of(session, c.engine.is_touched(id)),
@@ -287,6 +276,7 @@ fn describe(c: &Ctx<'_>, id: SessionId, session: &Session) -> Vec<u8> {
         queued,
         session.watched.len(),
         session.last_command.map_or("NULL".to_owned(), Resolved::full_name),
+        tracking::redirect_of(session),
         if session.protocol == Protocol::Resp3 { 3 } else { 2 },
     );
     line.extend_from_slice(fields.as_bytes());
@@ -298,10 +288,14 @@ fn describe(c: &Ctx<'_>, id: SessionId, session: &Session) -> Vec<u8> {
 }
 
 fn flags_of(session: &Session, is_touched: bool) -> String {
+    let is_tracking = |mode| session.tracked().is_some_and(|tracked| tracked.is(mode));
     let flags = [
         (session.is_subscriber(), 'P'),
         (session.queue.is_some() || session.executing, 'x'),
         (session.blocked.is_some(), 'b'),
+        (session.tracked().is_some(), 't'),
+        (is_tracking(mode::BROKEN), 'R'),
+        (is_tracking(mode::BCAST), 'B'),
         (is_touched, 'd'),
         (session.closing, 'c'),
         (session.no_evict, 'e'),
@@ -487,6 +481,8 @@ fn unblock(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
 }
 
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETREDIR",
     "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
@@ -527,6 +523,11 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",

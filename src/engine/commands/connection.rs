@@ -213,6 +213,7 @@ fn quit(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
 fn reset(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     c.engine.discard(c.session_id);
     c.engine.drop_subscriptions(c.session_id);
+    c.engine.untrack(c.session_id);
     let session = c.session();
     session.db = 0;
     session.protocol = Protocol::Resp2;

@@ -43,6 +43,7 @@ mod string;
 mod string_compare;
 mod string_numeric;
 mod string_set;
+mod tracking;
 mod transactions;
 mod wait;
 

@@ -328,9 +328,6 @@ impl Driver {
         if let Some(log) = log {
             log.hidden();
         }
-        if let Some(store) = self.open_store() {
-            store.leave(self.may_write());
-        }
         self.lane.borrow_mut().pause();
         self.update(|peer| peer.leave(true));
         self.part();

@@ -165,6 +165,7 @@ impl Loader {
             return Err(error);
         }
         engine.keyspace.exchange(&mut self.keyspace);
+        engine.changed_by_itself();
         self.loaded.rest = self.buffer.split_off(self.used);
         let loaded = std::mem::take(&mut self.loaded);
         self.discard(engine);

@@ -1,0 +1,379 @@
+//! Client-side caching: who has read which keys, and is told when they change (`CLIENT TRACKING`).
+//!
+//! While anybody tracks, databases collect the keys that change ([`super::keyspace::Db::take_changed`]).
+//! After every command those who have read them are told, and once the outermost one is done, those who
+//! asked for prefixes. As in Redis, the table knows keys by their names, whatever the database.
+//!
+//! Who cannot be told of keys one by one is told `null`: everything that it remembers may be out of date.
+//! Here that is so, beyond what Redis does, when databases are exchanged or replaced, when there is no
+//! memory for more, and when a session goes on at another leader.
+
+use super::Engine;
+use super::dict::Dict;
+use super::key::Key;
+use super::registry::Resolved;
+use super::session::{Session, SessionId, Sessions};
+use super::table::flag;
+use crate::resp::Protocol;
+
+/// Whether and how a session tracks, as bits.
+pub mod mode {
+    /// `BCAST`.
+    pub const BCAST: u8 = 1;
+    /// `OPTIN`.
+    pub const OPTIN: u8 = 2;
+    /// `OPTOUT`.
+    pub const OPTOUT: u8 = 4;
+    /// `NOLOOP`.
+    pub const NOLOOP: u8 = 8;
+    /// CLIENT CACHING was called for the next command.
+    pub const CACHING: u8 = 16;
+    /// The client that messages go to is gone.
+    pub const BROKEN: u8 = 32;
+    /// All that a session takes with it to another leader.
+    pub const ALL: u8 = 63;
+    /// A message was lost: `null` is to follow it.
+    pub(in crate::engine) const OWED: u8 = 64;
+}
+
+/// After so many keys of a prefix a message is sent before the command is done.
+const BATCH: usize = 1024;
+/// So many changes of one command are not told one by one.
+const CHANGES: usize = 16 * 1024;
+/// Where RESP2 sessions hear of keys.
+const CHANNEL: &[u8] = b"__redis__:invalidate";
+
+/// How a session tracks.
+#[derive(Debug, Default)]
+pub struct Tracked {
+    /// Bits of [`mode`].
+    pub mode: u8,
+    /// The number of the client that messages go to, if not to the session itself; or 0.
+    pub redirect: u64,
+    /// For BCAST, in order; and the keys that have changed and the session is yet to be told of, in order.
+    pub prefixes: Vec<(Key, Vec<Key>)>,
+}
+
+impl Tracked {
+    /// Whether any of these bits is set.
+    pub fn is(&self, mode: u8) -> bool {
+        self.mode & mode != 0
+    }
+
+    /// Whether what the session reads now is to be remembered, without BCAST.
+    fn remembers(&self) -> bool {
+        self.is(mode::OPTIN) == self.is(mode::CACHING)
+    }
+}
+
+/// The keys of a database that have changed.
+#[derive(Debug, Default)]
+pub struct Changed {
+    keys: Vec<Key>,
+    /// Any key may have.
+    is_all: bool,
+}
+
+impl Changed {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn add(&mut self, key: &[u8]) {
+        if self.keys.len() >= CHANGES {
+            self.add_all();
+        } else if !self.is_all {
+            self.keys.push(key.into());
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && !self.is_all
+    }
+
+    pub(super) fn add_all(&mut self) {
+        (self.keys, self.is_all) = (Vec::new(), true);
+    }
+}
+
+/// What there is while any session tracks.
+pub(super) struct Tracking {
+    /// Those that do.
+    sessions: Vec<SessionId>,
+    /// Who has read a key.
+    readers: Dict<Vec<SessionId>>,
+    /// Pairs of a key and a reader.
+    items: usize,
+}
+
+impl Tracking {
+    /// A key has changed: tells who has read it, and takes note of it for those who asked for prefixes.
+    fn invalidate(&mut self, sessions: &mut Sessions, key: &Key, by: Option<SessionId>) {
+        for id in &self.sessions {
+            let Some(tracked) = sessions.get_mut(*id).and_then(|session| session.tracked.as_mut())
+            else {
+                continue;
+            };
+            if tracked.is(mode::NOLOOP) && by == Some(*id) {
+                continue;
+            }
+            let mut batches = tracked.prefixes.iter_mut();
+            if let Some((_, keys)) = batches.find(|(prefix, _)| key.starts_with(prefix))
+                && let Err(at) = keys.binary_search_by(|known| (**known).cmp(key))
+            {
+                keys.insert(at, key.clone());
+                if keys.len() >= BATCH {
+                    send(sessions, *id);
+                }
+            }
+        }
+        self.forget(sessions, key, by);
+    }
+
+    /// Tells who has read a key.
+    #[inline(never)]
+    fn forget(&mut self, sessions: &mut Sessions, key: &[u8], by: Option<SessionId>) {
+        let readers = self.readers.remove(key).unwrap_or_default();
+        self.items -= readers.len();
+        for id in readers {
+            let tracked = sessions.get(id).and_then(Session::tracked);
+            if !tracked.is_some_and(|tracked| tracked.is(mode::NOLOOP) && by == Some(id)) {
+                tell(sessions, id, Some(&[key]));
+            }
+        }
+    }
+}
+
+/// Tells a session what has changed of its prefixes, a message for each.
+fn send(sessions: &mut Sessions, id: SessionId) {
+    for at in 0.. {
+        let tracked = sessions.get_mut(id).and_then(|session| session.tracked.as_mut());
+        let Some((_, keys)) = tracked.and_then(|tracked| tracked.prefixes.get_mut(at)) else {
+            return;
+        };
+        if !keys.is_empty() {
+            let keys = std::mem::take(keys);
+            let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
+            tell(sessions, id, Some(&keys));
+        }
+    }
+}
+
+/// Tells a session that keys have changed, or all (`None`).
+fn tell(sessions: &mut Sessions, id: SessionId, keys: Option<&[&[u8]]>) {
+    let Some(tracked) = sessions.get(id).and_then(Session::tracked) else { return };
+    let redirect = tracked.redirect;
+    let mut to = id;
+    if redirect > 0 {
+        let found = sessions.client(redirect).filter(|_| !tracked.is(mode::BROKEN));
+        let Some(found) = found else { return tell_broken(sessions, id, redirect) };
+        to = found;
+    }
+    let Some(session) = sessions.get(to) else { return };
+    let is_push = session.protocol == Protocol::Resp3;
+    let is_heard = is_push || (redirect > 0 && session.is_subscriber());
+    if !is_heard {
+        return;
+    }
+    let is_told = sessions.deliver(to, |out| {
+        if is_push {
+            out.push(2);
+            out.bulk(b"invalidate");
+        } else {
+            out.push(3);
+            out.bulk(b"message");
+            out.bulk(CHANNEL);
+        }
+        let Some(keys) = keys else { return out.null() };
+        out.array(keys.len());
+        keys.iter().for_each(|key| out.bulk(key));
+    });
+    if let Some(tracked) = sessions.get_mut(id).and_then(|session| session.tracked.as_mut()) {
+        tracked.mode &= !mode::OWED;
+        if !is_told {
+            tracked.mode |= mode::OWED;
+        }
+    }
+}
+
+/// The one that messages go to is gone.
+fn tell_broken(sessions: &mut Sessions, id: SessionId, redirect: u64) {
+    let Some(session) = sessions.get_mut(id) else { return };
+    if let Some(tracked) = &mut session.tracked {
+        tracked.mode |= mode::BROKEN;
+    }
+    if session.protocol == Protocol::Resp3 {
+        sessions.deliver(id, |out| {
+            out.push(2);
+            out.bulk(b"tracking-redir-broken");
+            out.integer(redirect.cast_signed());
+        });
+    }
+}
+
+impl Engine {
+    /// Makes a session track, or track in another way; what it has read, and its prefixes, are
+    /// remembered on.
+    pub(crate) fn track(&mut self, id: SessionId, mode: u8, redirect: u64) {
+        if self.tracking.is_none() {
+            self.collect_changed(true);
+            let readers = Dict::new(self.rng.next_u64());
+            self.tracking = Some(Box::new(Tracking { sessions: Vec::new(), readers, items: 0 }));
+        }
+        let (Some(tracking), Some(session)) = (&mut self.tracking, self.sessions.get_mut(id))
+        else {
+            return;
+        };
+        if session.tracked.is_none() {
+            tracking.sessions.push(id);
+        }
+        let tracked = session.tracked.get_or_insert_default();
+        (tracked.mode, tracked.redirect) = (mode, redirect);
+    }
+
+    /// Makes a session track no longer.
+    #[inline(never)]
+    pub(crate) fn untrack(&mut self, id: SessionId) {
+        let Some(tracking) = &mut self.tracking else { return };
+        let Some(at) = tracking.sessions.iter().position(|other| *other == id) else { return };
+        tracking.sessions.swap_remove(at);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.tracked = None;
+        }
+        if tracking.sessions.is_empty() {
+            self.tracking = None;
+            return self.collect_changed(false);
+        }
+        // Its number may soon be another one's.
+        for readers in tracking.readers.values_mut() {
+            if let Some(at) = readers.iter().position(|reader| *reader == id) {
+                readers.swap_remove(at);
+                tracking.items -= 1;
+            }
+        }
+    }
+
+    fn collect_changed(&mut self, collects: bool) {
+        for index in 0..self.keyspace.databases() {
+            self.keyspace.db_mut(index).collect_changed(collects);
+        }
+    }
+
+    /// Makes no session track any longer.
+    pub(super) fn untrack_all(&mut self) {
+        while let Some(id) = self.tracking.as_ref().and_then(|t| t.sessions.last().copied()) {
+            self.untrack(id);
+        }
+    }
+
+    /// Tells a session that everything it remembers may be out of date.
+    pub(super) fn invalidate_all_of(&mut self, id: SessionId) {
+        tell(&mut self.sessions, id, None);
+    }
+
+    /// A session has run a command: tells who has read what that has changed, and remembers what it has
+    /// read.
+    #[cold]
+    pub(super) fn note_command(&mut self, id: SessionId, resolved: Resolved, argv: &[&[u8]]) {
+        let session = self.sessions.get(id);
+        let id = session.and_then(|session| session.acts_for).unwrap_or(id);
+        self.invalidate(Some(id));
+        let Some(tracked) = self.sessions.get(id).and_then(Session::tracked) else { return };
+        if tracked.is(mode::BCAST) {
+            return;
+        }
+        // The host may not answer a copy of what is to be asked for.
+        self.copied = None;
+        if !resolved.command.has(flag::READONLY) || !tracked.remembers() {
+            return;
+        }
+        let has_room = (self.meter.has_reserve)() && self.ask_for_words(argv).is_ok();
+        let Some(tracking) = self.tracking.as_mut().filter(|_| has_room) else {
+            return self.invalidate_all_of(id);
+        };
+        for (at, _) in resolved.command.key_positions(argv).unwrap_or_default() {
+            let Some(key) = argv.get(at) else { continue };
+            let readers = tracking.readers.get_or_insert_with(key, Vec::new);
+            if !readers.contains(&id) {
+                readers.push(id);
+                tracking.items += 1;
+            }
+        }
+    }
+
+    /// Tells who has read what has changed since this was called last. `by` has changed it: nobody, if
+    /// it has expired or was evicted.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn invalidate(&mut self, by: Option<SessionId>) {
+        let Some(tracking) = &mut self.tracking else { return };
+        let mut is_all = false;
+        for index in 0..self.keyspace.databases() {
+            let Some(changed) = self.keyspace.db_mut(index).take_changed() else { continue };
+            is_all |= changed.is_all;
+            for key in &changed.keys {
+                tracking.invalidate(&mut self.sessions, key, by);
+            }
+        }
+        if is_all {
+            tracking.readers.clear();
+            tracking.items = 0;
+            for id in &tracking.sessions {
+                tell(&mut self.sessions, *id, None);
+            }
+        }
+    }
+
+    /// A command of the outermost level is done, or a tick: tells everything there is to tell, and
+    /// forgets who has read what if that is too much.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn settle_tracking(&mut self) {
+        self.invalidate(None);
+        let Some(tracking) = &mut self.tracking else { return };
+        let most = self.config.tracking_table_max_keys;
+        while most > 0 && tracking.readers.len() > most {
+            let Some((key, _)) = tracking.readers.random(&mut self.rng) else { break };
+            let key = Key::from(key);
+            tracking.forget(&mut self.sessions, &key, None);
+        }
+        for id in &tracking.sessions {
+            send(&mut self.sessions, *id);
+            let tracked = self.sessions.get(*id).and_then(Session::tracked);
+            if tracked.is_some_and(|tracked| tracked.is(mode::OWED)) {
+                tell(&mut self.sessions, *id, None);
+            }
+        }
+    }
+
+    /// CLIENT CACHING was for one command, or a transaction.
+    #[cold]
+    pub(super) fn end_caching(&mut self, id: SessionId, command: Option<&str>) {
+        if let Some(session) = self.sessions.get_mut(id)
+            && session.queue.is_none()
+            && command != Some("client")
+            && let Some(tracked) = &mut session.tracked
+        {
+            tracked.mode &= !mode::CACHING;
+        }
+    }
+
+    /// For INFO: sessions that track; keys, and pairs of a key and a reader, that are tracked.
+    pub(super) fn tracking_counts(&self) -> [usize; 3] {
+        self.tracking.as_ref().map_or([0; 3], |tracking| {
+            [tracking.sessions.len(), tracking.readers.len(), tracking.items]
+        })
+    }
+
+    /// How many different prefixes are tracked.
+    pub(super) fn tracking_prefixes(&self) -> usize {
+        let mut known: Vec<&[u8]> = Vec::new();
+        let tracked = |id: &SessionId| self.sessions.get(*id)?.tracked();
+        for tracked in self.tracking.iter().flat_map(|all| &all.sessions).filter_map(tracked) {
+            for (prefix, _) in &tracked.prefixes {
+                if !known.contains(&&**prefix) {
+                    known.push(prefix);
+                }
+            }
+        }
+        known.len()
+    }
+}
