@@ -184,6 +184,50 @@ fn whoever_has_the_stream_forgets_what_was_acknowledged() {
 }
 
 #[test]
+fn whoever_has_the_stream_knows_who_is_away_and_who_was_forgotten() {
+    let mut engine = leader();
+    let session = engine.connect();
+    for tab in 1..=5 {
+        run(&mut engine, session, id(tab, 1), 0, &["INCR a"]);
+    }
+    effects(&mut engine);
+    // One that has asked for nothing that is known may come back as well.
+    for (tab, is_away, told) in
+        [(1, true, 1), (1, true, 0), (2, true, 1), (2, false, 1), (3, false, 0), (9, true, 1)]
+    {
+        engine.set_away(tab, is_away);
+        assert_eq!(effects(&mut engine).len(), told, "{tab} {is_away}");
+    }
+    assert!(engine.forget_tab(3) && engine.forget_tab(9));
+    assert!(!engine.forget_tab(3), "once");
+    engine.leave_tab(4, true);
+    engine.leave_tab(8, true);
+    assert_eq!(effects(&mut engine), ["LODIS.GONE 3", "LODIS.GONE 9", "LODIS.LEFT 4"]);
+    let of = |engine: &Engine| {
+        let (gone, were_more) = engine.requests.gone();
+        assert!(!were_more);
+        (engine.requests.tabs().collect::<Vec<_>>(), gone.collect::<Vec<_>>())
+    };
+    assert_eq!(of(&engine), (vec![(1, true), (2, false), (5, false)], vec![3, 9]));
+    let base = snapshot(&mut engine, Purpose::Keep);
+    let start = engine.effects.offset();
+    assert_eq!(of(&loaded(&base, start, &[]).unwrap()), of(&engine));
+    // Who asks for something again is told of nothing any more.
+    run(&mut engine, session, id(9, 7), 0, &["INCR a"]);
+    engine.set_away(9, true);
+    let log: Vec<u8> = engine.effects.drain().flatten().collect();
+    assert_eq!(of(&engine).1, [3]);
+    assert_eq!(of(&loaded(&base, start, &log).unwrap()), of(&engine));
+    // Too many to know all.
+    for tab in 1000..1256 {
+        run(&mut engine, session, id(tab, 1), 0, &["INCR a"]);
+        assert!(engine.forget_tab(tab));
+    }
+    let (gone, were_more) = engine.requests.gone();
+    assert_eq!((gone.count(), were_more), (256, true));
+}
+
+#[test]
 fn records_are_there_wherever_the_effects_are() {
     let mut engine = leader();
     let session = engine.connect();
@@ -236,6 +280,11 @@ fn records_are_refused_that_are_none() {
         "LODIS.ACKED 1",
         "LODIS.ACKED 1 x",
         "LODIS.ACKED x 1",
+        "LODIS.AWAY 1",
+        "LODIS.AWAY 1 2",
+        "LODIS.AWAY x 1",
+        "LODIS.LEFT",
+        "LODIS.LEFT 1 2",
         "LODIS.GONE",
         "LODIS.GONE x",
         "LODIS.GONE 1 2",

@@ -101,6 +101,19 @@ fn what_has_reached_the_tab_is_not_undone_and_the_rest_is() {
 }
 
 #[test]
+fn who_takes_its_leave_says_whether_it_has_got_what_it_took() {
+    for (settled, left) in [(true, ":0\r\n"), (false, ":1\r\n")] {
+        let mut engine = leader();
+        setup(&mut engine, &["RPUSH list a"]);
+        let session = engine.connect();
+        run(&mut engine, session, blocking(1, 1), 0, &["BLPOP list 0"]);
+        engine.leave_tab(1, settled);
+        assert_eq!(ask(&mut engine, "LLEN list"), left);
+        assert_eq!(known(&engine), []);
+    }
+}
+
+#[test]
 fn the_time_to_live_comes_back_with_the_key() {
     let all = [
         (LISTS, "BLMPOP 0 1 list LEFT COUNT 9", "LPUSH list c b a"),
@@ -630,7 +643,7 @@ fn no_job_is_lost_when_consumers_and_leaders_die() {
             queue.engine.requests.acknowledge(tab.number, tab.acked);
             queue.engine.forget_tab(tab.number);
         }
-        queue.dead.iter().for_each(|tab| queue.engine.forget_tab(*tab));
+        queue.dead.iter().for_each(|tab| _ = queue.engine.forget_tab(*tab));
         let left = queue.left();
         came_back += left.len() - before;
         for job in (1..=jobs).map(|job| format!("job:{job}")) {

@@ -6,6 +6,8 @@
 mod member;
 
 use js_sys::{Array, Error, Function, Promise, Uint8Array};
+use lodis::engine::session_state::SessionState;
+use lodis::replication::message::{Greeting, Kind, Message};
 use member::{Member, Options, USUAL, field, frame, fresh_name, kind, pause, text, until, wait};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,6 +21,7 @@ extern "C" {
     fn locks_of(name: &str) -> Promise;
     fn send_raw(name: &str, message: &JsValue) -> Promise;
     fn count_posts(name: &str) -> Function;
+    fn greet_raw(name: &str, hello: &Uint8Array) -> Promise;
     fn hold(name: &str, steal: bool) -> Promise;
     fn replace_locks(kind: &str) -> Function;
     fn after_asking_for(wanted: &str, hook: &Function) -> Function;
@@ -42,6 +45,12 @@ async fn lock_count(name: &str) -> u32 {
 /// Takes the lock of a name from whoever leads; answers what lets go of it.
 async fn steal(name: &str) -> Function {
     wait(hold(&format!("lodis:{name}"), true)).await.unchecked_into()
+}
+
+fn post(message: &Message) -> Uint8Array {
+    let mut post = Vec::new();
+    message.post(&mut post);
+    Uint8Array::from(post.as_slice())
 }
 
 fn undo(function: &Function) {
@@ -380,6 +389,59 @@ async fn what_a_task_asks_for_is_one_post_and_so_is_what_comes_of_it() {
     second.request("SET last 1");
     second.tabs.close();
     third.replies("GET last", "$1\r\n1\r\n").await;
+}
+
+#[wasm_bindgen_test]
+async fn what_a_tab_has_taken_that_ends_with_the_leader_goes_back() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::replica(&name).await;
+    // A tab that says nothing of what it gets.
+    let tab = 0x0102_0304_0506_0708_u64;
+    let release = wait(hold(&format!("lodis:{name}:tab:{tab:016x}"), false)).await.unchecked_into();
+    let greeting = Greeting { replica: false, position: None, loads: false, returns: false };
+    let hello = Message { payload: greeting.encode(), ..Message::new(Kind::Hello, tab, 0) };
+    let welcome = wait(greet_raw(&name, &post(&hello))).await;
+    let welcome = Message::read_all(&Uint8Array::from(welcome).to_vec()).unwrap();
+    let epoch = welcome.iter().map(|message| message.epoch).max().unwrap();
+    assert_eq!(first.run("RPUSH jobs a b"), ":2\r\n");
+    let session = SessionState::default().encode();
+    let call = [&(session.len() as u16).to_le_bytes()[..], &session, &frame("BLPOP jobs 0")];
+    let block = Message { seq: 1, payload: call.concat(), ..Message::new(Kind::Block, tab, epoch) };
+    wait(send_raw(&name, &post(&block))).await;
+    second.replies("LLEN jobs", ":1\r\n").await;
+    first.tabs.close();
+    undo(&release);
+    second.next("lead").await;
+    until("the job", || second.run("LRANGE jobs 0 0") == "*1\r\n$1\r\na\r\n").await;
+    assert_eq!(second.run("LLEN jobs"), ":2\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn a_tab_that_is_away_is_waited_for_by_the_next_leader() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let third = Member::replica(&name).await;
+    let [popped, own] = [second.block("BLPOP jobs 0"), first.block("BLPOP jobs 0")];
+    until("two that wait", || first.run("INFO clients").contains("blocked_clients:2\r\n")).await;
+    second.tabs.leave();
+    first.counts(1).await;
+    first.tabs.leave();
+    third.next("lead").await;
+    // For longer than it takes to see that they hold no lock.
+    pause(300.0).await;
+    for member in [&second, &first] {
+        member.tabs.come().unwrap();
+        member.next("welcome").await;
+    }
+    until("two that wait", || third.run("INFO clients").contains("blocked_clients:2\r\n")).await;
+    assert_eq!(third.run("RPUSH jobs a b"), ":2\r\n");
+    for (member, seq) in [(&second, popped), (&first, own)] {
+        assert!(member.reply(seq).await.starts_with("*2\r\n$4\r\njobs\r\n"));
+        assert_eq!(member.told("lost"), 0);
+    }
 }
 
 #[wasm_bindgen_test]

@@ -9,8 +9,11 @@
 //!
 //! which only those know who apply the stream. So whoever has the effects has the record, and after
 //! a failover the new leader answers with it. All requests up to `acked` were answered, and their
-//! records are forgotten; `LODIS.GONE tab` forgets all of a tab. What of them is to be undone then
-//! ([`super::undo`]) is in the same unit.
+//! records are forgotten; `LODIS.LEFT tab` forgets all of a tab that has taken its leave. What of them is
+//! to be undone then ([`super::undo`]) is in the same unit. A tab may be away for a while, as one in the
+//! back/forward cache is, which looks as if it had ended: `LODIS.AWAY tab 1` says that its records are to
+//! be kept, and `LODIS.AWAY tab 0` that it is back. `LODIS.GONE tab` forgets one that seems to have
+//! ended, and is remembered, in case that it was only away.
 //!
 //! A frame without effects (a message that somebody received is one) has no record: it may be executed
 //! again. But not after what the tab asked for later: as long as it is not acknowledged, its record
@@ -31,7 +34,12 @@ use std::collections::VecDeque;
 
 const DONE: &[u8] = b"LODIS.DONE";
 const ACKED: &[u8] = b"LODIS.ACKED";
+const AWAY: &[u8] = b"LODIS.AWAY";
 const GONE: &[u8] = b"LODIS.GONE";
+const LEFT: &[u8] = b"LODIS.LEFT";
+
+/// So many tabs are remembered to be gone.
+const GONE_MAX: usize = 256;
 
 /// What the numbers of requests have that may block: all of them come after the others.
 const BLOCKS: u64 = 1 << 63;
@@ -132,6 +140,8 @@ struct Tab {
     records: VecDeque<(u64, Record)>,
     /// There was a record in the stream.
     is_streamed: bool,
+    /// It has left, and comes back for replies.
+    is_away: bool,
 }
 
 impl Tab {
@@ -145,6 +155,8 @@ impl Tab {
 pub struct Requests {
     /// In the order of their numbers.
     tabs: Vec<Tab>,
+    /// The latest tabs that seemed to have ended, and have asked for nothing since.
+    gone: VecDeque<u64>,
     /// The request of which commands are being run, and the session.
     open: Option<(RequestId, SessionId, Before)>,
     /// The request that the command which is being run is a part of: that one, or of a session that
@@ -202,6 +214,17 @@ impl Requests {
         told
     }
 
+    /// The tabs of which something is remembered, and whether each is known to be away.
+    pub fn tabs(&self) -> impl Iterator<Item = (u64, bool)> {
+        self.tabs.iter().map(|tab| (tab.number, tab.is_away))
+    }
+
+    /// The latest tabs whose records were forgotten though they may come back, and whether there were
+    /// more of them.
+    pub fn gone(&self) -> (impl Iterator<Item = u64>, bool) {
+        (self.gone.iter().copied(), self.gone.len() >= GONE_MAX)
+    }
+
     /// What the stream has told: every request with a record in it, with that.
     pub fn iter(&self) -> impl Iterator<Item = (RequestId, u32, &[u8])> {
         self.tabs.iter().flat_map(|tab| {
@@ -234,14 +257,20 @@ impl Requests {
         records.for_each(|(_, record)| record.cut());
     }
 
-    fn record(&mut self, id: RequestId) -> Option<&mut Record> {
-        let at = self.tab_at(id.tab).unwrap_or_else(|at| {
+    fn tab_or_new(&mut self, number: u64) -> Option<&mut Tab> {
+        let at = self.tab_at(number).unwrap_or_else(|at| {
             let records = VecDeque::new();
-            let new = Tab { number: id.tab, acked: 0, records, is_streamed: false };
+            let new = Tab { number, acked: 0, records, is_streamed: false, is_away: false };
             self.tabs.insert(at, new);
             at
         });
-        let tab = self.tabs.get_mut(at)?;
+        self.tabs.get_mut(at)
+    }
+
+    fn record(&mut self, id: RequestId) -> Option<&mut Record> {
+        // What it asks for from now on is known.
+        self.gone.retain(|gone| *gone != id.tab);
+        let tab = self.tab_or_new(id.tab)?;
         let at = tab.find(id.seq).unwrap_or_else(|at| {
             tab.records.insert(at, (id.seq, Record::default()));
             at
@@ -251,6 +280,23 @@ impl Requests {
 
     fn remove(&mut self, tab: u64) -> Option<Tab> {
         self.tab_at(tab).ok().map(|at| self.tabs.remove(at))
+    }
+
+    fn add_gone(&mut self, tab: u64) {
+        self.gone.retain(|gone| *gone != tab);
+        if self.gone.len() >= GONE_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(tab);
+    }
+
+    /// Notes that a tab is away, or back; whether that is new.
+    fn set_away(&mut self, tab: u64, is_away: bool) -> bool {
+        let known = if is_away { self.tab_or_new(tab) } else { self.tab(tab) };
+        known.is_some_and(|tab| {
+            tab.is_streamed |= is_away;
+            std::mem::replace(&mut tab.is_away, is_away) != is_away
+        })
     }
 
     /// Where it is said how to put back what the command takes out that is being run.
@@ -306,15 +352,30 @@ impl Requests {
     /// Does what a command of the stream says, if it is one of those here; whether it was well formed.
     pub fn apply(&mut self, argv: &[&[u8]]) -> Option<bool> {
         let is = |name: &[u8]| argv.first().is_some_and(|word| word.eq_ignore_ascii_case(name));
-        if is(GONE) {
+        if is(GONE) || is(LEFT) {
             let tab = argv.get(1).filter(|_| argv.len() == 2).and_then(|word| number(word));
-            tab.map(|tab| self.remove(tab));
+            if let Some(tab) = tab {
+                self.remove(tab);
+                if is(GONE) {
+                    self.add_gone(tab);
+                }
+            }
             return Some(tab.is_some());
+        }
+        if is(AWAY) {
+            return Some(self.apply_away(argv).is_some());
         }
         if is(ACKED) {
             return Some(self.apply_acked(argv).is_some());
         }
         is(DONE).then(|| self.apply_done(argv).is_some())
+    }
+
+    fn apply_away(&mut self, argv: &[&[u8]]) -> Option<()> {
+        let [_, tab, is_away] = argv else { return None };
+        let (tab, is_away) = (number(tab)?, number(is_away).filter(|is_away| *is_away < 2)?);
+        self.set_away(tab, is_away == 1);
+        Some(())
     }
 
     fn apply_acked(&mut self, argv: &[&[u8]]) -> Option<()> {
@@ -339,15 +400,23 @@ impl Requests {
         Some(())
     }
 
-    /// The names of the words about a file that are records, and of those that say how to put back
-    /// what was taken out: they follow the record.
+    /// The names of the words about a file that are records, of those that say how to put back what was
+    /// taken out, which follow the record, and of those that say which tabs are away, or gone.
     const AUX: &str = "lodis-request";
     const AUX_UNDO: &str = "lodis-undo";
+    const AUX_AWAY: &str = "lodis-away";
+    const AUX_GONE: &str = "lodis-gone";
 
     /// Calls `write` with every record in the stream as words about a file, name and bytes, as long
     /// as it answers true; whether it always has.
     pub(super) fn save(&self, mut write: impl FnMut(&str, &[u8]) -> bool) -> bool {
+        if !self.gone.iter().all(|tab| write(Self::AUX_GONE, &tab.to_le_bytes())) {
+            return false;
+        }
         for tab in &self.tabs {
+            if tab.is_away && !write(Self::AUX_AWAY, &tab.number.to_le_bytes()) {
+                return false;
+            }
             for (seq, record) in &tab.records {
                 let [reply, undo] = record.streamed();
                 let [tab, seq] = [tab.number, *seq].map(u64::to_le_bytes);
@@ -370,6 +439,12 @@ impl Requests {
         let mut loaded = aux.iter().map(|(name, saved)| match name.as_slice() {
             name if name == Self::AUX.as_bytes() => self.load_record(saved),
             name if name == Self::AUX_UNDO.as_bytes() => self.load_undo(saved),
+            name if name == Self::AUX_AWAY.as_bytes() => {
+                saved_number(saved).map(|tab| _ = self.set_away(tab, true))
+            }
+            name if name == Self::AUX_GONE.as_bytes() => {
+                saved_number(saved).map(|tab| self.add_gone(tab))
+            }
             _ => Some(()),
         });
         loaded.all(|loaded| loaded.is_some())
@@ -393,6 +468,10 @@ fn split_id(saved: &[u8]) -> Option<(RequestId, &[u8])> {
     let (seq, rest) = rest.split_first_chunk()?;
     let [tab, seq] = [*tab, *seq].map(u64::from_le_bytes);
     Some((RequestId { tab, seq }, rest))
+}
+
+fn saved_number(saved: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(saved.try_into().ok()?))
 }
 
 fn number(word: &[u8]) -> Option<u64> {
@@ -439,15 +518,48 @@ impl Engine {
         let words: Vec<Vec<u8>> =
             [tab].iter().chain(&told).map(|number| number.to_string().into_bytes()).collect();
         let argv: Vec<&[u8]> = [ACKED].into_iter().chain(words.iter().map(Vec::as_slice)).collect();
+        self.tell(&argv);
+    }
+
+    /// A tab is away, or back: its records are kept, whatever it looks like meanwhile. Not to be called
+    /// while a request is open.
+    pub fn set_away(&mut self, tab: u64, is_away: bool) {
+        if self.requests.set_away(tab, is_away) {
+            let is_away: &[u8] = if is_away { b"1" } else { b"0" };
+            self.tell(&[AWAY, itoa::Buffer::new().format(tab).as_bytes(), is_away]);
+        }
+    }
+
+    /// A unit with nothing else in it.
+    fn tell(&mut self, argv: &[&[u8]]) {
         self.effects.hold();
-        self.effects.append_record(&argv);
+        self.effects.append_record(argv);
         self.effects.release();
+    }
+
+    /// As [`Engine::forget_tab`], of a tab that has taken its leave. `settled`: it has got all its replies,
+    /// so that nothing is undone.
+    pub fn leave_tab(&mut self, tab: u64, settled: bool) {
+        if let Some(tab) = self.requests.tab(tab).filter(|_| settled) {
+            tab.records.clear();
+        }
+        self.drop_tab(tab, LEFT);
     }
 
     /// Forgets the records of a tab, which is gone, and what it still waits for; what its blocking
     /// pops took out, and it has not acknowledged, is put back ([`super::undo`]), the latest first. All
-    /// of that is one unit. Not to be called while a request is open.
-    pub fn forget_tab(&mut self, tab: u64) {
+    /// of that is one unit. Not to be called while a request is open. Whether something was forgotten that
+    /// the tab would ask for if it came back.
+    pub fn forget_tab(&mut self, tab: u64) -> bool {
+        let is_forgotten = self.drop_tab(tab, GONE);
+        if is_forgotten {
+            self.requests.add_gone(tab);
+        }
+        is_forgotten
+    }
+
+    /// Whether the stream tells of it.
+    fn drop_tab(&mut self, tab: u64, why: &[u8]) -> bool {
         let blocked: Vec<SessionId> = self.blocked().collect();
         for id in blocked {
             let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
@@ -456,10 +568,10 @@ impl Engine {
                 self.unpark(id);
             }
         }
-        let Some(state) = self.requests.remove(tab) else { return };
+        let Some(state) = self.requests.remove(tab) else { return false };
         self.effects.hold();
         if state.is_streamed {
-            self.effects.append_record(&[GONE, itoa::Buffer::new().format(tab).as_bytes()]);
+            self.effects.append_record(&[why, itoa::Buffer::new().format(tab).as_bytes()]);
         }
         if !self.follower {
             self.put_back(state.records.iter().map(|(_, record)| record.undo.as_slice()));
@@ -468,6 +580,7 @@ impl Engine {
         if self.tracking.is_some() {
             self.settle_tracking();
         }
+        state.is_streamed
     }
 
     /// A part of a request begins, in a unit that has begun.

@@ -107,7 +107,8 @@ impl Peer {
         let Role::Follower(follower) = &mut self.role else { return };
         follower.hello_at = Some(now_ms.saturating_add(HELLO_MS));
         let (replica, loads) = (self.settings.replica, !self.cannot_load);
-        let greeting = Greeting { replica, position: self.position(), loads }.encode();
+        let (position, returns) = (self.position(), self.returns);
+        let greeting = Greeting { replica, position, loads, returns }.encode();
         let mut hello = self.message(Kind::Hello);
         // A leader of an epoch that was not heard of yet is to hear it, too.
         hello.epoch = 0;
@@ -219,6 +220,7 @@ impl Peer {
         if welcome.forgotten {
             self.lose_sent();
         }
+        self.returns = false;
         self.actions.push_back(Action::Welcomed);
         if self.last_blocking > 0 {
             // What a leader before this one was told may not have come to it.
@@ -273,7 +275,7 @@ impl Peer {
     }
 
     /// What was run of what this tab has sent, nobody knows any more.
-    fn lose_sent(&mut self) {
+    pub(super) fn lose_sent(&mut self) {
         let sent: Vec<u64> =
             self.pending.iter().filter(|(_, pending)| pending.sent).map(|(seq, _)| *seq).collect();
         for seq in sent {

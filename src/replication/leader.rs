@@ -1,12 +1,30 @@
 //! The tab that leads: it runs what the others ask for, and tells them every effect.
 
 use super::message::{Greeting, Kind, Message, Welcome, all_numbers};
-use super::peer::{Action, Peer, Recording, Role, Run};
+use super::peer::{Action, Parting, Peer, Recording, Role, Run};
 use crate::collections::Sorted;
 use crate::persist::lineage::{Lineage, Position};
 
-/// The latest tabs that are remembered to have gone for good.
-const GONE_MAX: usize = 256;
+/// What the copy of a tab that begins to lead tells of other tabs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inheritance {
+    /// Those of which there are records, or are to be: they may have ended, unless they are away.
+    pub tabs: Vec<u64>,
+    /// Those that are away.
+    pub away: Vec<u64>,
+    /// The latest whose records were forgotten though they may come back.
+    pub gone: Vec<u64>,
+    /// There were more of these.
+    pub were_more: bool,
+}
+
+/// A tab that has a session here.
+struct Guest {
+    /// It holds a copy, or is going to.
+    is_replica: bool,
+    /// What it had executed is known here, though it was away.
+    is_known: bool,
+}
 
 #[derive(Default)]
 pub(super) struct Leader {
@@ -15,12 +33,13 @@ pub(super) struct Leader {
     pub(super) serves: bool,
     /// The lineage without this reign.
     pub(super) before: Option<Lineage>,
-    /// The tabs that have a session here, and whether each holds a copy, or is going to.
-    followers: Sorted<u64, bool>,
+    followers: Sorted<u64, Guest>,
     /// Requests that have not been answered, by tab and number, and the greeting that they followed.
     running: Sorted<(u64, u64), u64>,
-    /// Tabs whose records were forgotten.
+    /// Tabs whose records were forgotten, and which have asked for nothing since; and whether there were
+    /// more: then those are known only that are away.
     gone: Vec<u64>,
+    were_more: bool,
     /// When the lock was last known to be this tab's.
     turned_ms: i64,
     /// Requests that came since, when that was too long ago.
@@ -50,8 +69,8 @@ impl Peer {
         self.actions.push_back(Action::Lead { lineage, offset, stored, tail, anew });
     }
 
-    /// The store has what [`Action::Lead`] said.
-    pub fn led(&mut self, now_ms: i64) {
+    /// The store has what [`Action::Lead`] said, and the copy of this tab tells that.
+    pub fn led(&mut self, inheritance: &Inheritance, now_ms: i64) {
         let Role::Leader(leader) = &mut self.role else { return };
         if std::mem::replace(&mut leader.serves, true) {
             return;
@@ -60,6 +79,7 @@ impl Peer {
         let mut serving = self.message(Kind::Serving);
         serving.offset = self.backlog.end();
         self.actions.push_back(Action::Send(serving));
+        self.inherit(inheritance, now_ms);
         if self.last_blocking > 0 {
             self.own_acked(0, self.last_blocking);
         }
@@ -67,6 +87,54 @@ impl Peer {
         for seq in seqs {
             self.run_own(seq);
         }
+    }
+
+    /// Looks after the tabs of the leaders before this one: those that have ended meanwhile have told
+    /// nobody.
+    fn inherit(&mut self, inheritance: &Inheritance, now_ms: i64) {
+        let own = self.settings.tab;
+        let is_known = |peer: &Self, tab: u64| {
+            let is_away = inheritance.away.contains(&tab) || peer.is_away(tab);
+            !inheritance.gone.contains(&tab) && (is_away || !inheritance.were_more)
+        };
+        if let Role::Leader(leader) = &mut self.role {
+            leader.gone.clone_from(&inheritance.gone);
+            leader.were_more = inheritance.were_more;
+        }
+        for tab in inheritance.away.iter().filter(|tab| **tab != own) {
+            if !self.is_away(*tab) {
+                self.add_away(*tab, now_ms);
+            }
+        }
+        if std::mem::take(&mut self.returns) && !is_known(self, own) {
+            self.lose_sent();
+            self.actions.push_back(Action::Disconnect(own, Parting::Ended));
+        }
+        let is_away = |tab: &u64| self.away.iter().any(|away| away.tab == *tab && !away.is_back);
+        let absent = self.away.iter().filter(|away| !away.is_back);
+        let told = absent.map(|away| Action::Disconnect(away.tab, Parting::Away));
+        let back = self.away.iter().filter(|away| away.is_back).map(|away| away.tab);
+        let others = inheritance.tabs.iter().copied().filter(|tab| *tab != own && !is_away(tab));
+        let watched = back.chain(others).map(Action::Watch);
+        self.actions.extend(told.chain(watched).collect::<Vec<_>>());
+    }
+
+    fn is_away(&self, tab: u64) -> bool {
+        self.away.iter().any(|away| away.tab == tab)
+    }
+
+    /// The records of a tab were forgotten, though it may come back.
+    pub fn forgot(&mut self, tab: u64) {
+        if let Role::Leader(leader) = &mut self.role {
+            leader.gone.push(tab);
+        }
+    }
+
+    /// Forgets tabs that have been away for too long.
+    pub(super) fn wake_leader(&mut self, now_ms: i64) {
+        let late = self.away.extract_if(.., |away| away.until <= now_ms);
+        let ended = late.map(|away| Action::Disconnect(away.tab, Parting::Ended));
+        self.actions.extend(ended.collect::<Vec<_>>());
     }
 
     /// Runs a request of this tab's own once it is certain that it leads.
@@ -129,7 +197,7 @@ impl Peer {
     /// Sends what follows to all who follow.
     fn send_effects(&mut self, payload: Vec<u8>) {
         let Role::Leader(leader) = &self.role else { return };
-        if leader.followers.values().any(|replica| *replica) {
+        if leader.followers.values().any(|guest| guest.is_replica) {
             let effects = self.effects(self.backlog.end(), payload);
             self.actions.push_back(Action::Send(effects));
         }
@@ -183,13 +251,16 @@ impl Peer {
 
     /// The session of a tab was ended (`CLIENT KILL`): it gets another one.
     pub fn killed(&mut self, tab: u64) {
-        self.part(tab, false);
+        self.part(tab, Parting::Killed);
         self.send_to(tab, Kind::Bye, 1, 0, Vec::new());
     }
 
     /// A tab has ended.
     pub fn gone(&mut self, tab: u64) {
-        self.part(tab, true);
+        // Who is about to lead will look again.
+        if self.is_leader() {
+            self.part(tab, Parting::Ended);
+        }
     }
 
     /// The lock was found to be this tab's.
@@ -252,6 +323,7 @@ impl Peer {
             Kind::Request | Kind::Block if is_for_me && !is_sure => self.hold(message),
             Kind::Request | Kind::Block if is_for_me => {
                 let Message { seq, offset: acked, payload: call, .. } = message;
+                leader.gone.retain(|gone| *gone != from);
                 if leader.running.insert((from, seq), message.greeting).is_none() {
                     let blocks = message.kind == Kind::Block;
                     self.actions.push_back(Action::Run(Run {
@@ -270,7 +342,19 @@ impl Peer {
             }
             Kind::Cancel if is_for_me => self.actions.push_back(Action::Cancel(from, message.seq)),
             Kind::Sync if is_for_me => self.sync_came(&message, now_ms),
-            Kind::Bye => self.part(from, message.seq == 0),
+            Kind::Bye => {
+                let parting = match message.seq {
+                    0 => Parting::Left,
+                    1 => Parting::Settled,
+                    _ => Parting::Away,
+                };
+                self.part(from, parting);
+                if parting == Parting::Away
+                    && let Some(oldest) = self.add_away(from, now_ms)
+                {
+                    self.actions.push_back(Action::Disconnect(oldest, Parting::Ended));
+                }
+            }
             _ => {}
         }
     }
@@ -291,14 +375,22 @@ impl Peer {
         // Who loads the store comes to what it has now, at least.
         let from_store = is_shared && self.backlog.stored() >= self.backlog.start();
         let Role::Leader(leader) = &mut self.role else { return };
-        let forgotten = leader.gone.contains(&tab);
         // What follows is for who goes on, and it may, as an earlier welcome has told it: this may answer a
         // greeting that was repeated.
-        let is_new = leader.followers.insert(tab, greeting.replica).is_none();
-        if forgotten {
-            leader.gone.retain(|gone| *gone != tab);
-        }
+        let guest = leader.followers.get(&tab);
+        let is_new = guest.is_none();
+        let was_away = self.away.iter().any(|away| away.tab == tab);
+        let is_kept = !leader.gone.contains(&tab) && (was_away || !leader.were_more);
+        let is_known = guest.map_or(is_kept, |guest| guest.is_known);
+        let guest = Guest { is_replica: greeting.replica, is_known };
+        leader.followers.insert(tab, guest);
+        let forgotten = greeting.returns && !is_known;
         if is_new {
+            self.away.retain(|away| away.tab != tab);
+            if forgotten {
+                // What it is told has become of its requests is to be so.
+                self.actions.push_back(Action::Disconnect(tab, Parting::Ended));
+            }
             self.actions.push_back(Action::Connect(tab));
             self.actions.push_back(Action::Watch(tab));
         }
@@ -323,12 +415,16 @@ impl Peer {
         self.actions.extend(effects.into_iter().map(Action::Send));
     }
 
-    /// A tab has left, for good or not.
-    fn part(&mut self, tab: u64, for_good: bool) {
+    /// A tab has left.
+    fn part(&mut self, tab: u64, parting: Parting) {
         self.forget_receiver(tab);
+        if !matches!(self.role, Role::Leader(_)) {
+            return;
+        }
+        self.away.retain(|away| away.tab != tab);
         let Role::Leader(leader) = &mut self.role else { return };
         leader.held.retain(|message| message.from != tab);
-        let was_here = leader.followers.remove(&tab).is_some();
+        leader.followers.remove(&tab);
         let running: Vec<_> = leader
             .running
             .from(&(tab, 0))
@@ -338,14 +434,6 @@ impl Peer {
         for key in running {
             leader.running.remove(&key);
         }
-        if for_good {
-            if leader.gone.len() == GONE_MAX {
-                leader.gone.remove(0);
-            }
-            leader.gone.push(tab);
-        }
-        if was_here || for_good {
-            self.actions.push_back(Action::Disconnect(tab, for_good));
-        }
+        self.actions.push_back(Action::Disconnect(tab, parting));
     }
 }

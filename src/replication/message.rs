@@ -51,7 +51,7 @@ pub enum Kind {
     Ping,
     /// I am there.
     Pong,
-    /// I leave. `seq` 1: I shall come back.
+    /// I leave. `seq` 1: I shall come back; 2: and for replies.
     Bye,
     /// I shall lead in this epoch: what has everybody got?
     Gather,
@@ -192,6 +192,8 @@ pub struct Greeting {
     pub position: Option<Position>,
     /// Whether it can load what is in the store.
     pub loads: bool,
+    /// It comes back for replies.
+    pub returns: bool,
 }
 
 /// What a leader answers to a greeting.
@@ -203,13 +205,14 @@ pub struct Welcome {
     pub goes_on: bool,
     /// Whether that is to be done from the store; if not, the leader is to be asked for everything.
     pub from_store: bool,
-    /// What the tab had executed was forgotten, since it was thought to be gone.
+    /// What the tab had executed was forgotten, or may have been, since it was away.
     pub forgotten: bool,
 }
 
 const REPLICA: u64 = 1;
 const HAS_POSITION: u64 = 2;
 const LOADS: u64 = 4;
+const RETURNS: u64 = 8;
 const GOES_ON: u64 = 1;
 const FORGOTTEN: u64 = 2;
 const FROM_STORE: u64 = 4;
@@ -217,7 +220,8 @@ const FROM_STORE: u64 = 4;
 impl Greeting {
     /// As a payload.
     pub fn encode(&self) -> Vec<u8> {
-        let flags = flag(self.replica, REPLICA) | flag(self.loads, LOADS);
+        let flags =
+            flag(self.replica, REPLICA) | flag(self.loads, LOADS) | flag(self.returns, RETURNS);
         match self.position {
             None => joined(&[flags]),
             Some(position) => [joined(&[flags | HAS_POSITION]), position.encode()].concat(),
@@ -229,8 +233,8 @@ impl Greeting {
         let ([flags], rest) = numbers::<1>(bytes)?;
         let has_position = flags & HAS_POSITION != 0;
         let position = if has_position { Some(Position::decode(rest)?) } else { None };
-        let (replica, loads) = (flags & REPLICA != 0, flags & LOADS != 0);
-        Some(Self { replica, position, loads })
+        let is = |flag: u64| flags & flag != 0;
+        Some(Self { replica: is(REPLICA), position, loads: is(LOADS), returns: is(RETURNS) })
     }
 }
 
@@ -333,8 +337,9 @@ mod tests {
         let lineage = Lineage::default().succeeded(9, 8).succeeded(10, 11);
         let position = Position { lineage, offset: 6 };
         for greeting in [
-            Greeting { replica: true, position: Some(position), loads: false },
-            Greeting { replica: false, position: None, loads: true },
+            Greeting { replica: true, position: Some(position), loads: false, returns: false },
+            Greeting { replica: false, position: None, loads: true, returns: false },
+            Greeting { replica: false, position: None, loads: false, returns: true },
         ] {
             assert_eq!(Greeting::decode(&greeting.encode()), Some(greeting));
         }

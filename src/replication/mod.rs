@@ -21,7 +21,7 @@
 pub mod backlog;
 mod candidate;
 pub mod follower;
-mod leader;
+pub mod leader;
 mod loading;
 pub mod message;
 pub mod peer;

@@ -36,11 +36,13 @@ pub struct Limits {
     pub pinned_len: u64,
     /// Pieces of a snapshot that a tab may be sent before it has taken the first of them.
     pub window: u64,
+    /// How long a tab may be away, and still come back for replies, in milliseconds.
+    pub away_ms: i64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { keep_len: KEEP_LEN, pinned_len: PINNED_LEN, window: 4 }
+        Self { keep_len: KEEP_LEN, pinned_len: PINNED_LEN, window: 4, away_ms: AWAY_MS }
     }
 }
 
@@ -139,8 +141,8 @@ pub enum Action {
     },
     /// A leader: end the blocking of a request of this tab.
     Cancel(u64, u64),
-    /// A leader: this tab is gone, and what it has asked for is not to be answered. If it will not come back (`true`), its records are of no use.
-    Disconnect(u64, bool),
+    /// A leader: this tab is not here any more, and what it has asked for is not to be answered.
+    Disconnect(u64, Parting),
     /// The reply to a request of this tab.
     Reply(u64, Vec<u8>),
     /// Whether this request of this tab was run is not known.
@@ -150,6 +152,36 @@ pub enum Action {
     /// What was changed of the leader's settings.
     Config(Vec<u8>),
 }
+
+/// What becomes of the records of a tab that is not here any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// It seems to have ended: what its blocking pops took out is put back, and all is forgotten; then
+    /// [`Peer::forgot`], if there was something.
+    Ended,
+    /// It has taken its leave: the same.
+    Left,
+    /// It has got all its replies: all is forgotten.
+    Settled,
+    /// It comes back for replies: they are kept, and whoever leads next is to keep them, too.
+    Away,
+    /// It is here, and gets another session.
+    Killed,
+}
+
+/// A tab that has left, and comes back for replies.
+pub(super) struct Away {
+    pub(super) tab: u64,
+    /// It was heard of since.
+    pub(super) is_back: bool,
+    /// Until when a leader keeps its records, while it does not come.
+    pub(super) until: i64,
+}
+
+/// The latest tabs that are remembered to be away, and for how long, in milliseconds: as long as browsers
+/// keep pages that may come back.
+const AWAY_MAX: usize = 64;
+const AWAY_MS: i64 = 10 * 60 * 1000;
 
 /// A request to be run by the leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,6 +254,10 @@ pub struct Peer {
     pub(super) last_blocking: u64,
     /// The number of the newest greeting.
     pub(super) greeting: u64,
+    /// The latest tabs that have left.
+    pub(super) away: Vec<Away>,
+    /// This tab has left while a leader may have run what it waits for.
+    pub(super) returns: bool,
 }
 
 impl Peer {
@@ -252,6 +288,8 @@ impl Peer {
             last_seq: 0,
             last_blocking: 0,
             greeting: 0,
+            away: Vec::new(),
+            returns: false,
         }
     }
 
@@ -276,12 +314,44 @@ impl Peer {
         if matches!(self.role, Role::Out) {
             return;
         }
+        let waits = self.waits();
         let mut bye = self.message(Kind::Bye);
-        bye.seq = u64::from(returns);
+        bye.seq = u64::from(returns) + u64::from(returns && waits);
         self.actions.push_back(Action::Send(bye));
+        self.returns |= waits;
+        self.away.clear();
         self.resign();
         self.end_sync();
         self.role = Role::Out;
+    }
+
+    /// Whether a leader may have run something whose reply has not come.
+    pub fn waits(&self) -> bool {
+        self.pending.values().any(|pending| pending.sent)
+    }
+
+    /// A message tells that a tab leaves, or is here. A leader knows more of it.
+    fn note_away(&mut self, message: &Message, now_ms: i64) {
+        let tab = message.from;
+        match message.kind {
+            Kind::Bye if message.seq == 2 => _ = self.add_away(tab, now_ms),
+            Kind::Bye => self.away.retain(|away| away.tab != tab),
+            Kind::Hello => {
+                let away = self.away.iter_mut().filter(|away| away.tab == tab);
+                away.for_each(|away| away.is_back = true);
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers a tab that is away; answers the one that had to be forgotten for it.
+    pub(super) fn add_away(&mut self, tab: u64, now_ms: i64) -> Option<u64> {
+        self.away.retain(|away| away.tab != tab);
+        let is_full = self.away.len() >= AWAY_MAX;
+        let oldest = is_full.then(|| self.away.remove(0).tab);
+        let until = now_ms.saturating_add(self.limits.away_ms);
+        self.away.push(Away { tab, is_back: false, until });
+        oldest
     }
 
     /// What becomes of the effects of this tab when it leads.
@@ -314,6 +384,7 @@ impl Peer {
         let role = match &self.role {
             Role::Follower(follower) => follower.wake_at(silence),
             Role::Candidate(candidate) => candidate.wake_at(),
+            Role::Leader(leader) if leader.serves => self.away.iter().map(|away| away.until).min(),
             _ => None,
         };
         let others = [self.snapshots.wake_at(silence), self.loading.wake_at()];
@@ -327,6 +398,7 @@ impl Peer {
         match self.role {
             Role::Follower(_) => self.wake_follower(now_ms),
             Role::Candidate(_) => self.wake_candidate(now_ms),
+            Role::Leader(_) if self.is_leader() => self.wake_leader(now_ms),
             _ => {}
         }
     }
@@ -345,6 +417,9 @@ impl Peer {
             } else {
                 self.step_down(now_ms);
             }
+        }
+        if !self.is_leader() && !matches!(self.role, Role::Out) {
+            self.note_away(&message, now_ms);
         }
         match self.role {
             Role::Follower(_) => self.receive_as_follower(message, now_ms),

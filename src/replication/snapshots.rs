@@ -231,6 +231,7 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::leader::Inheritance;
     use super::super::message::{Greeting, Welcome};
     use super::super::peer::{Claimed, Limits, Recording, Settings};
     use super::*;
@@ -252,7 +253,7 @@ mod tests {
 
     fn peer(tab: u64) -> Peer {
         let settings = Settings { tab, replica: true, leads: tab == 1, silence_ms: SILENCE };
-        let limits = Limits { keep_len: 0, pinned_len: 20, window: 2 };
+        let limits = Limits { keep_len: 0, pinned_len: 20, window: 2, ..Limits::default() };
         let mut peer = Peer::with_limits(settings, limits);
         peer.start(0);
         peer
@@ -266,7 +267,7 @@ mod tests {
         peer.claimed(Claimed { epoch: 1, lineage: Lineage::default(), start: 0, end: 0 });
         peer.loaded(Lineage::default(), 0, 0);
         peer.tabs_alive(&[1], 0);
-        peer.led(0);
+        peer.led(&Inheritance::default(), 0);
         assert!(peer.is_leader());
         peer.written(vec![0; 10], 10);
         actions(&mut peer);
@@ -276,7 +277,7 @@ mod tests {
     /// A tab greets, and asks for everything.
     fn ask(leader: &mut Peer, tab: u64, greeting: u64) {
         let position = None;
-        let payload = Greeting { replica: true, position, loads: true }.encode();
+        let payload = Greeting { replica: true, position, loads: true, returns: false }.encode();
         let hello = Message { greeting, payload, ..Message::new(Kind::Hello, tab, 0) };
         leader.receive(hello, 0);
         take(leader, tab, greeting, 0, 0);
@@ -377,7 +378,8 @@ mod tests {
         leader.set_recording(Recording::Shared);
         let greet = |leader: &mut Peer, tab, offset| {
             let position = leader.position().map(|position| Position { offset, ..position });
-            let payload = Greeting { replica: true, position, loads: true }.encode();
+            let payload =
+                Greeting { replica: true, position, loads: true, returns: false }.encode();
             let hello = Message { greeting: 1, payload, ..Message::new(Kind::Hello, tab, 0) };
             leader.receive(hello, 0);
             let answers = sent(leader);

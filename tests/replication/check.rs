@@ -12,7 +12,7 @@
 //! And whoever begins to lead has, in each case, the longest copy of all tabs that were there since it
 //! asked ([`Scenario::check_leader`]): what survives is lost only if nobody who has it answers.
 
-use super::copy::Op;
+use super::copy::{Copy, Op};
 use super::scenario::{Done, Scenario};
 use super::tab::State;
 use lodis::persist::lineage::{Lineage, Reign};
@@ -53,24 +53,96 @@ impl Scenario {
         if could_lead {
             for tab in &alive {
                 let asked = &self.tabs[*tab].asked;
-                assert!(asked.is_empty(), "tab {tab} still waits for {asked:?}");
+                let unanswered = asked.values().filter(|asked| !asked.op.blocks()).count();
+                assert_eq!(unanswered, 0, "tab {tab} still waits for {asked:?}");
             }
         }
-        let list = match leaders.first() {
-            Some(leader) => self.tabs[*leader].copy.list.clone(),
-            None => self.store.load().list,
+        let copy = match leaders.first() {
+            Some(leader) => self.tabs[*leader].copy.clone(),
+            None => self.store.load(),
         };
         if could_lead {
             if self.recording != Recording::Off {
-                assert_eq!(self.store.load().list, list, "the store is not what the leader has");
+                self.check_copy(&self.store.load(), &copy, "what is stored");
             }
             for tab in alive.iter().filter(|tab| self.tabs[**tab].holds_copy()) {
-                assert_eq!(self.tabs[*tab].copy.list, list, "the copy of tab {tab}");
+                self.check_copy(&self.tabs[*tab].copy, &copy, &format!("the copy of tab {tab}"));
             }
+            self.check_records(&copy, leaders[0]);
         }
+        self.check_jobs(&copy);
+        let list = copy.list;
         let once: BTreeSet<&u64> = list.iter().collect();
         assert_eq!(once.len(), list.len(), "something was done twice");
         self.check_replies(&list);
+    }
+
+    fn check_copy(&self, copy: &Copy, leaders: &Copy, whose: &str) {
+        assert_eq!(copy, leaders, "{whose}");
+    }
+
+    /// A leader keeps nothing of tabs that have ended, and nothing of what may block that was received:
+    /// what still waits has no record, and waits in vain.
+    fn check_records(&self, copy: &Copy, leader: usize) {
+        let is_there = |id: &u64| self.tabs[*id as usize - 1].state == State::Alive;
+        let known: Vec<u64> = copy.tabs().union(&copy.away).copied().collect();
+        let ended: Vec<&u64> = known.iter().filter(|tab| !is_there(tab)).collect();
+        assert!(ended.is_empty(), "{ended:?} are not forgotten: {copy:?}");
+        assert_eq!(copy.away, BTreeSet::new(), "they are all back");
+        let kept: Vec<_> = copy.blocking_records().collect();
+        assert!(kept.is_empty(), "{kept:?} were acknowledged");
+        let parked = &self.tabs[leader].parked;
+        assert!(parked.is_empty() || copy.jobs.is_empty(), "{:?} is for somebody", copy.jobs);
+        for tab in self.tabs.iter().filter(|tab| tab.state == State::Alive) {
+            let waits: Vec<u64> = tab.asked.keys().copied().collect();
+            let known = parked.iter().filter(|parked| parked.tab == tab.id);
+            let mut known: Vec<u64> = known.map(|parked| parked.seq).collect();
+            known.sort();
+            assert_eq!(waits, known, "what tab {} waits for", tab.id);
+        }
+    }
+
+    /// Each job is in one place, and was handed to one tab, or to another one after that had left.
+    fn check_jobs(&self, copy: &Copy) {
+        let mut places: BTreeSet<u64> = BTreeSet::new();
+        for job in copy.jobs.iter().chain(&copy.moved) {
+            assert!(places.insert(*job), "job {job} is in two places");
+        }
+        if !self.always && self.steady.is_none() {
+            // There may have been no copy left.
+            return;
+        }
+        // Nobody leads who could have heard what became of these.
+        let taken = copy.taken();
+        let mut popped: BTreeMap<u64, Vec<&Done>> = BTreeMap::new();
+        for done in self.done.iter().filter(|done| done.op == Op::Pop) {
+            popped.entry(done.reply).or_default().push(done);
+        }
+        for (job, handlers) in &mut popped {
+            handlers.sort_by_key(|done| done.acked);
+            // Who was handed it last has kept it, unless it is somewhere by now.
+            let keeps = usize::from(!places.contains(job));
+            let others = &handlers[..handlers.len() - keeps];
+            assert!(
+                others.iter().all(|done| self.tabs[done.tab].has_left),
+                "job {job} was handed to {:?} as well",
+                others.iter().map(|done| done.tab).collect::<Vec<_>>()
+            );
+        }
+        for done in &self.done {
+            // Within a second only those who were there all the time have the last word.
+            let may_be_lost = !self.always && self.tabs[done.tab].troubled;
+            match done.op {
+                Op::Push(job) if !may_be_lost => assert!(
+                    places.contains(&job) || popped.contains_key(&job) || taken.contains(&job),
+                    "job {job} was lost"
+                ),
+                Op::Move if !may_be_lost => {
+                    assert!(copy.moved.contains(&done.reply), "job {} was not moved", done.reply);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// What the pages were told is what the list says, in the order of time.
@@ -114,7 +186,8 @@ impl Scenario {
             newest.insert(done.acked, most);
         }
         let mut seen: BTreeMap<usize, Vec<(i64, u64)>> = BTreeMap::new();
-        let mut all: Vec<&Done> = self.done.iter().collect();
+        let is_length = |done: &&Done| !done.op.blocks() && !matches!(done.op, Op::Push(_));
+        let mut all: Vec<&Done> = self.done.iter().filter(is_length).collect();
         all.sort_by_key(|done| done.acked);
         for done in all {
             // Who was not there may have seen what nobody else has kept, and had not been stored.

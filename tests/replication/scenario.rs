@@ -1,15 +1,19 @@
 //! One scenario: tabs, their pages, and what happens to them.
 
-use super::copy::Op;
+use super::copy::{Copy, Op};
 use super::storing::Transaction;
-use super::tab::{Answer, Asked, State, Tab};
+use super::tab::{Answer, Asked, Parked, State, Tab};
 use super::world::{Agenda, Channel, Event, Lock, Rng, Store};
 use lodis::replication::message::Message;
-use lodis::replication::peer::{Action, Claimed, Limits, Recording, Run};
+use lodis::replication::peer::{Action, Claimed, Limits, Parting, Recording, Run};
 
 /// Pages call nothing after this, a little later than the adversary.
 const PAGES_MS: i64 = 5500;
 const END_MS: i64 = 40_000;
+/// So long may a tab be away.
+const AWAY_MS: i64 = 10_000;
+/// What a tab has sent comes before the news that it has ended.
+pub const GRACE_MS: i64 = 100;
 
 /// What many scenarios came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +23,8 @@ pub struct Summary {
     pub robbed: u64,
     pub resent: u64,
     pub lost: u64,
+    pub handled: u64,
+    pub put_back: u64,
     pub loads: u64,
     pub syncs: u64,
     pub replaced: u64,
@@ -32,6 +38,8 @@ impl Summary {
         self.robbed += other.robbed;
         self.resent += other.resent;
         self.lost += other.lost;
+        self.handled += other.handled;
+        self.put_back += other.put_back;
         self.loads += other.loads;
         self.syncs += other.syncs;
         self.replaced += other.replaced;
@@ -66,6 +74,7 @@ pub struct Scenario {
     pub slow_store: bool,
     traces: bool,
     numbers: u64,
+    watches: u64,
     pub done: Vec<Done>,
     pub summary: Summary,
 }
@@ -81,8 +90,9 @@ pub fn run(seed: u64) -> Summary {
     let steady = !always && (recording != Recording::Off || rng.one_in(2));
     let steady = steady.then_some(0);
     let limits = match rng.below(3) {
-        0 => Limits::default(),
+        0 => Limits { away_ms: AWAY_MS, ..Limits::default() },
         _ => Limits {
+            away_ms: AWAY_MS,
             keep_len: 40 * rng.below(10),
             pinned_len: 40 * rng.below(60),
             window: 1 + rng.below(4),
@@ -103,6 +113,7 @@ pub fn run(seed: u64) -> Summary {
         slow_store: rng.one_in(4),
         traces: std::env::var_os("LODIS_TRACE").is_some(),
         numbers: 0,
+        watches: 0,
         done: Vec::new(),
         summary: Summary::default(),
         rng,
@@ -205,9 +216,12 @@ impl Scenario {
             }
             Event::Granted(tab, grant) => self.granted(tab, grant),
             Event::Robbed(tab) => self.robbed(tab),
-            Event::Gone { told, tab } => {
-                self.tabs[told].peer.gone(tab);
-                self.pump(told);
+            Event::Gone { told, tab, watch } => {
+                if self.tabs[told].watches.get(&tab) == Some(&watch) {
+                    self.tabs[told].watches.remove(&tab);
+                    self.tabs[told].peer.gone(tab);
+                    self.pump(told);
+                }
             }
             Event::Stored(tab, transaction) => self.store_ends(tab, transaction),
             Event::Told(tab, transaction, is_stored) => self.stored(tab, transaction, is_stored),
@@ -226,15 +240,7 @@ impl Scenario {
             Event::Client(tab) => self.call_some(tab),
             Event::Adversary => self.trouble(),
             Event::Resume(tab) => self.resume(tab),
-            Event::Return(tab) => {
-                if self.tabs[tab].state == State::Away {
-                    let clock = self.clock(tab);
-                    self.tabs[tab].state = State::Alive;
-                    self.tabs[tab].present_since = self.now;
-                    self.tabs[tab].peer.start(clock);
-                    self.pump(tab);
-                }
-            }
+            Event::Return(tab) => self.comes_back(tab),
         }
     }
 
@@ -286,10 +292,13 @@ impl Scenario {
 
     /// Does what the peer asks for; what it sends waits for the end of the task.
     fn join(&mut self, tab: usize) {
-        while let Some(action) = self.tabs[tab].peer.next_action() {
-            self.perform(tab, action);
+        loop {
+            match self.tabs[tab].peer.next_action() {
+                Some(action) => self.perform(tab, action),
+                None if self.tabs[tab].busy || self.tabs[tab].work.is_empty() => break,
+                None => self.work(tab),
+            }
         }
-        self.work(tab);
         self.plan_snapshot_step(tab);
         let clock = self.tabs[tab].clock;
         let wake_at = self.tabs[tab].peer.wake_at().map(|at| at - clock);
@@ -331,6 +340,7 @@ impl Scenario {
             | Action::Claim(_)
             | Action::Apply(..)
             | Action::Lead { .. }
+            | Action::Acked { .. }
             | Action::Run(_) => {
                 self.tabs[tab].work.push_back(action);
             }
@@ -341,19 +351,24 @@ impl Scenario {
             }
             Action::Lost(seq) => {
                 self.summary.lost += 1;
-                assert!(self.tabs[tab].troubled, "tab {tab} lost its request {seq}");
+                assert!(self.tabs[tab].was_forgotten, "tab {tab} lost its request {seq}");
                 self.tabs[tab].asked.remove(&seq);
             }
-            Action::Disconnect(gone, _) => {
-                self.tabs[tab].answers.retain(|answer| answer.tab != gone);
+            Action::Disconnect(gone, parting) => self.disconnect(tab, gone, parting),
+            Action::Connect(other) => {
+                let effect = self.tabs[tab].copy.set_away(other, false);
+                self.wrote(tab, effect);
             }
-            Action::Watch(_)
-            | Action::Welcomed
-            | Action::Connect(_)
-            | Action::Cancel(..)
-            | Action::Acked { .. }
-            | Action::Push(_)
-            | Action::Config(_) => {}
+            Action::Watch(other) => {
+                self.watches += 1;
+                self.tabs[tab].watches.insert(other, self.watches);
+                let state = self.tabs[other as usize - 1].state;
+                if matches!(state, State::Dead | State::Away) {
+                    let gone = Event::Gone { told: tab, tab: other, watch: self.watches };
+                    self.agenda.add(self.now + GRACE_MS, gone);
+                }
+            }
+            Action::Welcomed | Action::Cancel(..) | Action::Push(_) | Action::Config(_) => {}
         }
     }
 
@@ -435,6 +450,13 @@ impl Scenario {
                     }
                 }
                 Action::Run(run) => self.run(tab, run),
+                Action::Acked { tab: of, first, last, pending } => {
+                    if self.tabs[tab].log.is_some() {
+                        let copy = &mut self.tabs[tab].copy;
+                        let effect = copy.acknowledge(of, first, last, &pending);
+                        self.wrote(tab, effect);
+                    }
+                }
                 other => unreachable!("{other:?}"),
             }
         }
@@ -473,21 +495,66 @@ impl Scenario {
 
     /// Runs what a tab asked this leader for.
     fn run(&mut self, tab: usize, run: Run) {
-        let Run { tab: from, seq, acked, call, .. } = run;
+        let Run { tab: from, seq, acked, blocks, call } = run;
         if !self.tabs[tab].peer.is_leader() || self.tabs[tab].log.is_none() {
             return;
         }
         let this = &mut self.tabs[tab];
-        let (reply, effect) = match this.copy.record((from, seq)) {
+        let (origin, op) = (Copy::origin(from, seq, blocks), Op::of(&call));
+        let (reply, effect) = match this.copy.record(origin) {
             Some(reply) => {
                 self.summary.resent += 1;
                 (reply, Vec::new())
             }
-            None => this.copy.run(Op::of(&call), (from, seq), acked),
+            None => match this.copy.run(op, origin, acked) {
+                Some(done) => done,
+                None => return this.parked.push_back(Parked { tab: from, seq, acked, op }),
+            },
         };
         self.wrote(tab, effect);
         let offset = self.tabs[tab].peer.position().unwrap().offset;
         self.answer(tab, Answer { offset, tab: from, seq, reply });
+        self.serve_parked(tab);
+    }
+
+    /// Lets those get on that wait for a job.
+    fn serve_parked(&mut self, tab: usize) {
+        while let Tab { copy, parked, log: Some(_), .. } = &mut self.tabs[tab]
+            && !copy.jobs.is_empty()
+            && let Some(Parked { tab: from, seq, acked, op }) = parked.pop_front()
+        {
+            let done = copy.run(op, Copy::origin(from, seq, true), acked);
+            let (reply, effect) = done.expect("there is a job");
+            self.wrote(tab, effect);
+            let offset = self.tabs[tab].peer.position().unwrap().offset;
+            self.answer(tab, Answer { offset, tab: from, seq, reply });
+        }
+    }
+
+    /// Another tab is not here any more.
+    fn disconnect(&mut self, tab: usize, gone: u64, parting: Parting) {
+        let this = &mut self.tabs[tab];
+        this.watches.remove(&gone);
+        this.answers.retain(|answer| answer.tab != gone);
+        this.parked.retain(|parked| parked.tab != gone);
+        this.work.retain(|work| !matches!(work, Action::Run(run) if run.tab == gone));
+        if this.log.is_none() {
+            return;
+        }
+        let effect = match parting {
+            Parting::Ended => this.copy.forget(gone, false, false),
+            Parting::Left => this.copy.forget(gone, true, false),
+            Parting::Settled => this.copy.forget(gone, true, true),
+            Parting::Away => this.copy.set_away(gone, true),
+            Parting::Killed => Vec::new(),
+        };
+        self.summary.put_back += u64::from(effect.len() > 48);
+        if parting == Parting::Ended && !effect.is_empty() {
+            this.peer.forgot(gone);
+            self.tabs[gone as usize - 1].was_forgotten = true;
+        }
+        self.wrote(tab, effect);
+        self.serve_parked(tab);
     }
 
     fn answer(&mut self, tab: usize, answer: Answer) {
@@ -526,6 +593,7 @@ impl Scenario {
     fn follow(&mut self, tab: usize) {
         let this = &mut self.tabs[tab];
         this.answers.clear();
+        this.parked.clear();
         this.log = None;
         // What becomes of a replacement that is not stored is not known.
         for seq in std::mem::take(&mut this.own).into_keys() {
@@ -545,34 +613,40 @@ impl Scenario {
     }
 
     fn call(&mut self, tab: usize) {
-        if self.tabs[tab].asked.len() > 3 {
+        let op = match self.rng.below(24) {
+            0..=7 => Op::Append(self.numbers + 1),
+            8..=9 => Op::AppendIfEven(self.numbers + 1),
+            10..=13 => Op::Push(self.numbers + 1),
+            14..=16 => Op::Pop,
+            17 => Op::Move,
+            18 if self.rng.one_in(3) => Op::Replace(self.numbers + 1),
+            _ => Op::Read,
+        };
+        let asked = self.tabs[tab].asked.values();
+        let (waiting, ordered): (Vec<&Asked>, Vec<&Asked>) = asked.partition(|a| a.op.blocks());
+        let is_alone = ordered.is_empty();
+        if ordered.len() > 3 || (op.blocks() && waiting.len() > 2) {
             return;
         }
         self.numbers += 1;
-        let op = match self.rng.below(20) {
-            0..=11 => Op::Append(self.numbers),
-            12..=13 => Op::AppendIfEven(self.numbers),
-            14 if self.rng.one_in(3) => Op::Replace(self.numbers),
-            _ => Op::Read,
-        };
         let (now, clock) = (self.now, self.clock(tab));
         let this = &mut self.tabs[tab];
         let seq = this.next_seq;
         this.next_seq += 1;
-        let is_alone = this.asked.is_empty();
         this.asked.insert(seq, Asked { op, at: now });
         let leads = this.peer.is_leader() && this.log.is_some() && this.peer.may_write(clock);
         if leads && matches!(op, Op::Replace(_)) {
             self.replace_own(tab, seq);
-        } else if leads && is_alone && !self.always {
-            let (reply, effect) = this.copy.run(op, (0, 0), 0);
+        } else if leads && is_alone && !self.always && !op.blocks() {
+            let (reply, effect) = this.copy.run(op, (0, 0), 0).expect("it need not wait");
             self.wrote(tab, effect);
             self.acknowledge(tab, seq, reply);
+            self.serve_parked(tab);
         } else if op.is_read() && is_alone && this.peer.has_copy() {
             let length = this.copy.list.len() as u64;
             self.acknowledge(tab, seq, length);
         } else {
-            this.peer.request(seq, op.call(), false, clock);
+            this.peer.request(seq, op.call(), op.blocks(), clock);
         }
         if self.tabs[tab].log.is_none() { self.join(tab) } else { self.pump(tab) }
     }
@@ -580,7 +654,8 @@ impl Scenario {
     /// The page of a leader has everything replaced.
     fn replace_own(&mut self, tab: usize, seq: u64) {
         let this = &mut self.tabs[tab];
-        let (reply, effect) = this.copy.run(this.asked[&seq].op, (0, 0), 0);
+        let done = this.copy.run(this.asked[&seq].op, (0, 0), 0);
+        let (reply, effect) = done.expect("it need not wait");
         self.replaced(tab, &effect);
         if self.always {
             let offset = self.tabs[tab].peer.position().unwrap().offset;
@@ -604,6 +679,7 @@ impl Scenario {
     fn acknowledge(&mut self, tab: usize, seq: u64, reply: u64) {
         let Some(Asked { op, at }) = self.tabs[tab].asked.remove(&seq) else { return };
         self.summary.acknowledged += 1;
+        self.summary.handled += u64::from(op.blocks());
         self.done.push(Done { op, tab, invoked: at, acked: self.now, reply });
     }
 }

@@ -5,6 +5,7 @@ use super::scenario::Scenario;
 use super::tab::{Log, State, Tab};
 use super::world::Event;
 use lodis::persist::lineage::Lineage;
+use lodis::replication::leader::Inheritance;
 use lodis::replication::peer::Recording;
 
 /// What a log has asked the store for.
@@ -144,7 +145,16 @@ impl Scenario {
         }
         (log.under_way, log.is_storing) = (0, false);
         let clock = self.clock(tab);
-        self.tabs[tab].peer.led(clock);
+        let Tab { id, peer, copy, .. } = &mut self.tabs[tab];
+        if !peer.is_leader() {
+            let tabs = copy.tabs().into_iter().filter(|tab| !copy.away.contains(tab)).collect();
+            let away = copy.away.iter().copied().collect();
+            let gone = copy.gone.iter().copied().collect();
+            peer.led(&Inheritance { tabs, away, gone, were_more: false }, clock);
+            let effect = copy.set_away(*id, false);
+            self.pump(tab);
+            self.wrote(tab, effect);
+        }
         self.plan_flush(tab);
         self.settle(tab);
         self.pump(tab);

@@ -50,6 +50,14 @@ pub struct Answer {
     pub reply: u64,
 }
 
+/// A request that waits at the leader.
+pub struct Parked {
+    pub tab: u64,
+    pub seq: u64,
+    pub acked: u64,
+    pub op: Op,
+}
+
 pub struct Tab {
     pub id: u64,
     leads: bool,
@@ -75,6 +83,10 @@ pub struct Tab {
     pub log: Option<Log>,
     /// Replies that wait for the store.
     pub answers: Vec<Answer>,
+    /// Requests that wait for a job.
+    pub parked: VecDeque<Parked>,
+    /// The tabs of which it wants to know when they have ended, and the numbers of these wishes.
+    pub watches: BTreeMap<u64, u64>,
     /// Calls of the page, by number.
     pub asked: BTreeMap<u64, Asked>,
     /// Replacements by the leader that this tab is, which wait for the store, with their replies and
@@ -86,6 +98,10 @@ pub struct Tab {
     pub clock: i64,
     /// It has been frozen, away or ended.
     pub troubled: bool,
+    /// It has been away, or has ended.
+    pub has_left: bool,
+    /// It was away, and a leader has forgotten it.
+    pub was_forgotten: bool,
     /// Since when it has answered whatever it was asked, by the clock that it had.
     pub present_since: i64,
     /// What it had when it claimed the store.
@@ -116,12 +132,16 @@ impl Tab {
             snapshots: 0,
             log: None,
             answers: Vec::new(),
+            parked: VecDeque::new(),
+            watches: BTreeMap::new(),
             asked: BTreeMap::new(),
             own: BTreeMap::new(),
             next_seq: 1,
             wake_at: None,
             clock: 0,
             troubled: false,
+            has_left: false,
+            was_forgotten: false,
             present_since: 0,
             claims_with: None,
             gathers_since: 0,

@@ -1,6 +1,6 @@
 //! The adversary.
 
-use super::scenario::Scenario;
+use super::scenario::{GRACE_MS, Scenario};
 use super::tab::State;
 use super::world::Event;
 
@@ -60,23 +60,52 @@ impl Scenario {
 
     fn leave(&mut self, tab: usize) {
         self.trace(format_args!("tab {tab} goes away"));
-        self.tabs[tab].troubled = true;
+        let this = &mut self.tabs[tab];
+        (this.troubled, this.has_left) = (true, true);
+        if this.log.is_some() && this.peer.is_leader() && this.peer.waits() {
+            let effect = this.copy.set_away(this.id, true);
+            self.wrote(tab, effect);
+        }
         self.tabs[tab].peer.leave(true);
         self.pump(tab);
         self.tabs[tab].state = State::Away;
+        self.let_go(tab);
         let wait = 20 + self.rng.below(3000) as i64;
         self.agenda.add(self.now + wait, Event::Return(tab));
+    }
+
+    pub fn comes_back(&mut self, tab: usize) {
+        let id = self.tabs[tab].id;
+        if self.tabs.iter().any(|other| other.watches.contains_key(&id)) {
+            // Who watches has its lock now, until it has made of that what it will.
+            self.agenda.add(self.now + 5, Event::Return(tab));
+        } else if self.tabs[tab].state == State::Away {
+            let clock = self.clock(tab);
+            self.tabs[tab].state = State::Alive;
+            self.tabs[tab].present_since = self.now;
+            self.tabs[tab].peer.start(clock);
+            self.pump(tab);
+        }
+    }
+
+    /// A tab has let go of its locks.
+    fn let_go(&mut self, tab: usize) {
+        self.tabs[tab].watches.clear();
+        let id = self.tabs[tab].id;
+        for told in 0..self.tabs.len() {
+            if let Some(watch) = self.tabs[told].watches.get(&id) {
+                let gone = Event::Gone { told, tab: id, watch: *watch };
+                self.agenda.add(self.now + GRACE_MS, gone);
+            }
+        }
     }
 
     /// The process of a tab ends, as it is.
     fn end(&mut self, tab: usize) {
         self.trace(format_args!("tab {tab} ends"));
         self.tabs[tab].state = State::Dead;
-        self.tabs[tab].troubled = true;
-        let id = self.tabs[tab].id;
-        for told in 0..self.tabs.len() {
-            self.agenda.add(self.now + 50, Event::Gone { told, tab: id });
-        }
+        (self.tabs[tab].troubled, self.tabs[tab].has_left) = (true, true);
+        self.let_go(tab);
         self.lock.queue.retain(|waiting| *waiting != tab);
         if self.lock.holder == Some(tab) {
             self.lock.holder = None;

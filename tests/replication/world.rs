@@ -35,6 +35,7 @@ pub enum Event {
     Gone {
         told: usize,
         tab: u64,
+        watch: u64,
     },
     /// A transaction of a tab's log ends.
     Stored(usize, usize),

@@ -26,6 +26,27 @@ export function count_posts(name) {
     };
 }
 
+/** Sends a greeting; answers the welcome to it. */
+export function greet_raw(name, hello) {
+    const channel = new BroadcastChannel(`lodis:${name}`);
+    const isMine = (post) => {
+        const view = new DataView(post.buffer, post.byteOffset, post.length);
+        for (let at = 1; at < post.length; at += 4 + view.getUint32(at, true)) {
+            const to = post.subarray(at + 13, at + 21);
+            if (post[at + 4] === 2 && to.every((byte, index) => byte === hello[6 + index])) return true;
+        }
+        return false;
+    };
+    return new Promise((welcomed) => {
+        channel.onmessage = ({ data }) => {
+            if (!isMine(data)) return;
+            channel.close();
+            welcomed(data);
+        };
+        channel.postMessage(hello);
+    });
+}
+
 /** Holds a lock as another context does; answers what lets go of it. */
 export function hold(name, steal) {
     return new Promise((held) => {

@@ -8,11 +8,13 @@ use super::super::store::{Claim, Claimant, Done, Part, Store, StoreError};
 use super::super::timer::{LOAD_MS, after_ms, after_this_task, elapsed_ms, now_ms};
 use super::driver::{Driver, store_error, then, with};
 use super::sync::Place;
+use crate::engine::Engine;
 use crate::persist::follow::Follower;
 use crate::persist::lineage::Lineage;
 use crate::persist::manifest::Manifest;
 use crate::persist::measure::{Measure, Measured};
 use crate::persist::replay::{Finished, Repair};
+use crate::replication::leader::Inheritance;
 use crate::replication::peer::{Action, Claimed};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -408,16 +410,19 @@ impl Driver {
     /// The store knows that this tab leads: it runs what is asked for.
     pub(super) fn serve(self: &Rc<Self>) {
         let Some(log) = self.log.borrow().clone() else { return };
-        {
+        let inheritance = {
             let engine = &mut self.core.borrow_mut().engine;
             if !engine.is_follower() {
                 return;
             }
             engine.set_follower(false);
             engine.restore_session(self.session.get(), &self.state.borrow());
-        }
+            inheritance(engine)
+        };
         self.emit_log(log);
-        self.update(|peer| peer.led(now_ms()));
+        self.update(|peer| peer.led(&inheritance, now_ms()));
+        self.core.borrow_mut().engine.set_away(self.tab, false);
+        self.collect();
     }
 
     /// Leads no longer, and follows from where this engine is.
@@ -440,6 +445,17 @@ impl Driver {
         }
         self.emit("follow", &[]);
     }
+}
+
+/// What an engine that begins to lead tells of other tabs.
+fn inheritance(engine: &Engine) -> Inheritance {
+    let requests = &engine.requests;
+    let of = |wanted: bool| {
+        let tabs = requests.tabs().filter(|(_, is_away)| *is_away == wanted);
+        tabs.map(|(tab, _)| tab).collect()
+    };
+    let (gone, were_more) = requests.gone();
+    Inheritance { tabs: of(false), away: of(true), gone: gone.collect(), were_more }
 }
 
 /// Measures all records there are.

@@ -259,7 +259,7 @@ impl Driver {
             Action::Follow => self.follow(),
             Action::Welcomed => self.emit("welcome", &[]),
             Action::Connect(tab) => self.connect(tab),
-            Action::Disconnect(tab, for_good) => self.disconnect(tab, for_good),
+            Action::Disconnect(tab, parting) => self.disconnect(tab, parting),
             Action::Cancel(tab, seq) => self.cancel_call(tab, seq),
             Action::Reply(seq, reply) => self.replied(seq, &reply),
             Action::Lost(seq) => self.emit("lost", &[("seq", number(seq))]),
@@ -326,6 +326,10 @@ impl Driver {
         }
         let log = self.log.borrow().clone();
         if let Some(log) = log {
+            if self.peer.borrow().waits() {
+                self.core.borrow_mut().engine.set_away(self.tab, true);
+                log.collect(now_ms());
+            }
             log.hidden();
         }
         self.lane.borrow_mut().pause();

@@ -13,7 +13,7 @@ use crate::engine::blocking::Unblock;
 use crate::engine::requests::RequestId;
 use crate::engine::session::SessionId;
 use crate::engine::session_state::SessionState;
-use crate::replication::peer::Run;
+use crate::replication::peer::{Parting, Run};
 use crate::resp::Protocol;
 use std::rc::Rc;
 
@@ -100,16 +100,27 @@ impl Driver {
                 session.address = format!("tab:{tab:016x}");
             }
             self.guests.borrow_mut().tabs.insert(tab, Guest { session, is_new: true });
+            core.engine.set_away(tab, false);
         }
+        self.collect();
         self.tell_count();
     }
 
-    /// A tab is gone, and comes back or not.
-    pub(super) fn disconnect(self: &Rc<Self>, tab: u64, for_good: bool) {
+    /// A tab is not here any more.
+    pub(super) fn disconnect(self: &Rc<Self>, tab: u64, parting: Parting) {
         self.unwatch(tab);
         self.end_session(tab);
-        if for_good && self.log.borrow().is_some() {
-            self.core.borrow_mut().engine.forget_tab(tab);
+        if self.log.borrow().is_some() {
+            {
+                let engine = &mut self.core.borrow_mut().engine;
+                match parting {
+                    Parting::Ended if engine.forget_tab(tab) => self.peer.borrow_mut().forgot(tab),
+                    Parting::Ended | Parting::Killed => {}
+                    Parting::Left => engine.leave_tab(tab, false),
+                    Parting::Settled => engine.leave_tab(tab, true),
+                    Parting::Away => engine.set_away(tab, true),
+                }
+            }
             self.collect();
             self.take_messages();
         }
