@@ -60,7 +60,9 @@ export class Host {
   private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
   private readonly requests = new Requests();
-  /** Whether this tab's copy can be read. */
+  /** Whether this tab holds a copy while another one leads; not without memory for it. */
+  private holdsCopy: boolean;
+  /** Whether that can be read. */
   private hasCopy = false;
   /** Whether the session at the leader is between MULTI and EXEC. */
   private inTransaction = false;
@@ -82,6 +84,7 @@ export class Host {
     private readonly hosted?: Hosted,
   ) {
     this.engine = new Engine(loaded, settings);
+    this.holdsCopy = settings.replica;
     this.engine.onWrite = () => this.wrote();
     this.engine.onSettings = () => this.obeySettings();
     this.blocking = new Blocking(this.engine);
@@ -389,6 +392,9 @@ export class Host {
         this.hasCopy = event.readable;
         engine.cache.forget();
         return this.becomeGuest();
+      case "thin":
+        this.holdsCopy = false;
+        return this.becomeGuest();
       case "reply":
         engine.reader.begin(event.reply, 0, event.reply.length);
         this.inTransaction = event.transaction;
@@ -442,8 +448,8 @@ export class Host {
 
   private becomeGuest(): void {
     if (this.state !== "guest") return;
-    this.setRole(this.settings.replica ? "replica" : "thin");
-    if (this.hasCopy || !this.settings.replica) this.opened?.resolve();
+    this.setRole(this.holdsCopy ? "replica" : "thin");
+    if (this.hasCopy || !this.holdsCopy) this.opened?.resolve();
   }
 
   /** Loads the store, which is this context's alone. */

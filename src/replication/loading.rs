@@ -100,6 +100,13 @@ impl Peer {
         }
     }
 
+    /// There is no memory for a copy: this tab holds none from now on.
+    pub fn hold_no_copy(&mut self, now_ms: i64) {
+        self.settings.replica = false;
+        self.loading = Loading::No;
+        self.copy_lost(now_ms);
+    }
+
     /// The driver has taken what a [`Action::LoadPiece`] gave it, and has room for more. After the last
     /// one comes [`Peer::loaded`].
     pub fn piece_taken(&mut self, now_ms: i64) {

@@ -263,6 +263,6 @@ pub(super) fn replay_error(error: ReplayError) -> StoreError {
             "a record has format version {version}, which this Lodis cannot read"
         )),
         ReplayError::Corrupt(what) => StoreError::corrupt(what),
-        ReplayError::OutOfMemory => StoreError::unavailable("out of memory"),
+        ReplayError::OutOfMemory => StoreError::no_memory(),
     }
 }

@@ -80,6 +80,16 @@ impl StoreError {
         Self { code: "STORE_UNAVAILABLE", message: message.into() }
     }
 
+    /// There is no memory for what is stored.
+    pub(super) fn no_memory() -> Self {
+        Self::unavailable(NO_MEMORY)
+    }
+
+    /// Whether that is what it is.
+    pub(super) fn is_no_memory(&self) -> bool {
+        self.message == NO_MEMORY
+    }
+
     /// What is stored cannot be understood.
     pub(super) fn corrupt(message: impl Into<String>) -> Self {
         Self { code: CORRUPT, message: message.into() }
@@ -96,6 +106,7 @@ impl StoreError {
     }
 }
 
+const NO_MEMORY: &str = "out of memory";
 /// The code of [`StoreError::corrupt`].
 pub(super) const CORRUPT: &str = "STORE_CORRUPT";
 /// The code of [`StoreError::fenced`].

@@ -509,6 +509,26 @@ describe("a replica", () => {
     expect(await read).toBe(null);
   });
 
+  test("a replica that has no memory for its copy is a thin tab, also one that is being opened", async () => {
+    const { redis, tabs } = await replica();
+    const roles = listen(redis, "role");
+    tabs.emit({ type: "thin" });
+    tabs.emit({ type: "copy", readable: false });
+    expect([redis.role, roles]).toEqual(["thin", ["thin"]]);
+    const read = redis.get("a");
+    expect(() => redis.sync.get("a")).toThrow(expect.objectContaining({ code: "READONLY" }));
+    tabs.reply(0, "$1\r\n1\r\n");
+    expect(await read).toBe("1");
+    tabs.emit({ type: "welcome" });
+    expect(redis.role).toBe("thin");
+
+    const other = opening();
+    other.tabs.emit({ type: "welcome" });
+    other.tabs.emit({ type: "thin" });
+    await other.opened;
+    expect(other.redis.role).toBe("thin");
+  });
+
   test("files are written and read by the leader", async () => {
     const { redis } = await replica();
     await expect(redis.exportRdb()).rejects.toMatchObject({ code: "READONLY" });

@@ -35,6 +35,9 @@ impl Scenario {
         }
         (self.tabs[tab].busy, self.tabs[tab].is_loading) = (false, false);
         let clock = self.clock(tab);
+        if self.lock.holder != Some(tab) && self.has_no_memory(tab) {
+            return;
+        }
         if self.recording == Recording::Shared || self.lock.holder == Some(tab) {
             let (lineage, end) = (self.store.lineage, self.store.end());
             self.tabs[tab].copy = self.store.load();
@@ -44,6 +47,22 @@ impl Scenario {
             self.tabs[tab].peer.load_failed(clock);
         }
         self.pump(tab);
+    }
+
+    /// There is no memory for what is being loaded, now and then.
+    fn has_no_memory(&mut self, tab: usize) -> bool {
+        if self.steady == Some(tab) || !self.tabs[tab].replica || !self.rng.one_in(200) {
+            return false;
+        }
+        self.end_load(tab);
+        self.tabs[tab].work.retain(|work| !matches!(work, Action::Apply(..)));
+        self.tabs[tab].copy = Copy::default();
+        self.tabs[tab].replica = false;
+        self.tabs[tab].present_since = self.now;
+        let clock = self.clock(tab);
+        self.tabs[tab].peer.hold_no_copy(clock);
+        self.pump(tab);
+        true
     }
 
     pub fn load_piece(&mut self, tab: usize, action: Action) {
@@ -56,10 +75,10 @@ impl Scenario {
 
     pub fn piece_loaded(&mut self, tab: usize, load: u64) {
         let clock = self.clock(tab);
-        let this = &mut self.tabs[tab];
-        if this.load != load {
+        if self.tabs[tab].load != load || self.has_no_memory(tab) {
             return;
         }
+        let this = &mut self.tabs[tab];
         (this.busy, this.is_loading) = (false, false);
         let Some(Action::LoadPiece { lineage, offset, is_first, is_last, bytes }) =
             this.work.pop_front()

@@ -61,7 +61,7 @@ pub struct Parked {
 pub struct Tab {
     pub id: u64,
     leads: bool,
-    replica: bool,
+    pub replica: bool,
     pub peer: Peer,
     pub copy: Copy,
     pub state: State,

@@ -98,6 +98,7 @@ export type TabsEvent =
   | { type: "follow" }
   | { type: "welcome" }
   | { type: "copy"; readable: boolean }
+  | { type: "thin" }
   | { type: "reply"; seq: number; reply: Uint8Array; transaction: boolean }
   | { type: "lost"; seq: number }
   | { type: "push"; messages: Uint8Array }

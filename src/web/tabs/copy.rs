@@ -9,11 +9,11 @@ use super::super::timer::{LOAD_MS, after_ms, after_this_task, elapsed_ms, now_ms
 use super::driver::{Driver, store_error, then, with};
 use super::sync::Place;
 use crate::engine::Engine;
-use crate::persist::follow::Follower;
+use crate::persist::follow::{Follower, PushError};
 use crate::persist::lineage::Lineage;
 use crate::persist::manifest::Manifest;
 use crate::persist::measure::{Measure, Measured};
-use crate::persist::replay::{Finished, Repair};
+use crate::persist::replay::{Finished, Repair, ReplayError};
 use crate::replication::leader::Inheritance;
 use crate::replication::peer::{Action, Claimed};
 use std::cell::Cell;
@@ -280,6 +280,10 @@ impl Driver {
                 }
             }
             (Err(error), Some(_)) => self.fail(store_error(&error)),
+            (Err(error), None) if error.is_no_memory() => {
+                self.hold_no_copy();
+                self.pump();
+            }
             (Err(_), None) => self.load_again(),
         }
     }
@@ -328,11 +332,13 @@ impl Driver {
 
     /// Applies a stretch that begins at `offset`.
     fn apply(self: &Rc<Self>, offset: u64, stretch: &[u8]) {
-        let pushed = match &mut *self.follower.borrow_mut() {
-            Some(follower) => follower.push(offset, stretch).is_ok(),
-            None => false,
-        };
-        if pushed { self.apply_some() } else { self.spoiled() }
+        let pushed =
+            self.follower.borrow_mut().as_mut().map(|follower| follower.push(offset, stretch));
+        match pushed {
+            Some(Ok(())) => self.apply_some(),
+            Some(Err(PushError::Failed(error))) => self.spoiled(&error),
+            Some(Err(PushError::Gap(_))) | None => self.lose_copy(),
+        }
     }
 
     fn apply_some(self: &Rc<Self>) {
@@ -343,7 +349,7 @@ impl Driver {
             let Some(follower) = &mut *follower else { return self.end() };
             let more = match follower.step(&mut core.engine, SLICE_STEPS) {
                 Ok(more) => more && elapsed_ms() - started < LOAD_MS,
-                Err(error) => break Err(replay_error(error)),
+                Err(error) => break Err(error),
             };
             if !more {
                 break Ok((follower.applied(), follower.applied() < follower.end()));
@@ -363,12 +369,34 @@ impl Driver {
                     }));
                 }
             }
-            Err(_) => self.spoiled(),
+            Err(error) => self.spoiled(&error),
         }
     }
 
-    /// The copy cannot be brought further.
-    pub(super) fn spoiled(self: &Rc<Self>) {
+    /// The copy cannot be brought further, or loaded.
+    pub(super) fn spoiled(self: &Rc<Self>, error: &ReplayError) {
+        match error {
+            ReplayError::OutOfMemory => self.hold_no_copy(),
+            _ => self.lose_copy(),
+        }
+    }
+
+    /// There is no memory for a copy: this tab forwards everything from now on.
+    fn hold_no_copy(self: &Rc<Self>) {
+        self.end();
+        self.end_load();
+        self.lane.borrow_mut().actions.retain(|action| !matches!(action, Action::Apply(..)));
+        self.end_following();
+        {
+            let engine = &mut self.core.borrow_mut().engine;
+            engine.clear();
+            engine.requests.clear();
+        }
+        self.emit("thin", &[]);
+        self.peer.borrow_mut().hold_no_copy(now_ms());
+    }
+
+    fn lose_copy(self: &Rc<Self>) {
         self.end();
         self.discard_incoming();
         self.end_following();

@@ -146,7 +146,7 @@ impl Driver {
                 }));
             }
             Ok(false) => self.piece_loaded(place),
-            Err(_) => self.spoiled(),
+            Err(error) => self.spoiled(&error),
         }
     }
 
@@ -159,7 +159,10 @@ impl Driver {
         let Some(incoming) = self.incoming.take() else { return };
         self.end_following();
         let follower = incoming.finish(&mut self.core.borrow_mut().engine, offset);
-        let Ok(follower) = follower else { return self.spoiled() };
+        let follower = match follower {
+            Ok(follower) => follower,
+            Err(error) => return self.spoiled(&error),
+        };
         *self.follower.borrow_mut() = Some(follower);
         let peer = &mut *self.peer.borrow_mut();
         peer.piece_taken(now_ms());
