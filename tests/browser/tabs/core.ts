@@ -2,7 +2,7 @@
 import * as clients from "./clients.js";
 import { countWhileLeadersEnd, countWhileLeaderStops, stopProcess } from "./counting.js";
 import * as lifecycle from "./lifecycle.js";
-import { jobOfTheDead, workWhileTabsEnd } from "./queueing.js";
+import { jobOfTheDead, jobOfTheDeadAndTheLeader, workWhileTabsEnd } from "./queueing.js";
 import type { TabsTest } from "./suite.js";
 
 /** How much is done. */
@@ -31,6 +31,7 @@ export function coreTests(test: TabsTest, sizes: Sizes): void {
   test("jobs taken with BLMOVE are all handled", (group) => workWhileTabsEnd(group, "move", jobs, ends));
   test("jobs taken with BLPOP are all handled", (group) => workWhileTabsEnd(group, "pop", jobs, ends));
   test("the job of a tab that died while blocked goes to another", jobOfTheDead);
+  test("the job of a tab that died with the leader goes back", jobOfTheDeadAndTheLeader);
 
   for (const who of ["follower", "leader"] as const) {
     test(`a ${who} that is gone back to goes on`, (group) => lifecycle.backAndForth(group, who, keepsPages));

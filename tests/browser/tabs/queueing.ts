@@ -100,6 +100,27 @@ export async function jobOfTheDead(group: Group): Promise<void> {
   expect(await leader.call("run", "LLEN", QUEUE)).toBe(0);
 }
 
+/** A job that was handed to a tab which ends together with the leader goes back to the queue. */
+export async function jobOfTheDeadAndTheLeader(group: Group): Promise<void> {
+  const leader = await group.open();
+  const [first, second] = (await group.openMany(2)) as [Tab, Tab];
+  await first.call("begin", "BLPOP", QUEUE, "0");
+  await until("a blocked client", async () => (await blocked(leader)) === 1 || undefined);
+  first.signal("SIGSTOP");
+  await pause(50);
+  await leader.call("run", "RPUSH", QUEUE, "the job");
+  // It has seen that the job is taken, and leads next.
+  expect(await second.call("run", "LLEN", QUEUE)).toBe(0);
+  await group.lose(leader, "kill");
+  await group.lose(first, "kill");
+  await second.call("begin", "BLPOP", QUEUE, "0");
+  const later = await until("the job", async () => {
+    const { later } = await group.look(second);
+    return later?.reply !== undefined ? later : undefined;
+  });
+  expect(later).toEqual({ reply: [QUEUE, "the job"] });
+}
+
 async function blocked(tab: Tab): Promise<number> {
   const info = await tab.call<string>("run", "INFO", "clients");
   return Number(/blocked_clients:(\d+)/.exec(info)?.[1]);
