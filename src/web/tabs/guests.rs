@@ -285,9 +285,12 @@ impl Driver {
         if waits {
             self.answers.borrow_mut().push(answer);
         } else {
-            let Answer { offset, tab, seq, reply, .. } = answer;
-            self.peer.borrow_mut().answer(tab, seq, offset, reply);
+            self.give(answer);
         }
+    }
+
+    fn give(&self, Answer { offset, tab, seq, reply, .. }: Answer) {
+        self.peer.borrow_mut().answer(tab, seq, offset, reply);
     }
 
     /// Answers what is stored now.
@@ -298,20 +301,20 @@ impl Driver {
         };
         let mut answers = self.answers.borrow_mut();
         for answer in answers.extract_if(.., |answer| answer.offset <= stored) {
-            let Answer { offset, tab, seq, reply, .. } = answer;
-            self.peer.borrow_mut().answer(tab, seq, offset, reply);
+            self.give(answer);
         }
     }
 
     /// What waits for the store cannot be stored.
     pub(super) fn refuse_answers(&self, reason: &str) {
-        for Answer { offset, tab, seq, mut reply, commands, wrote } in self.answers.take() {
-            if wrote {
+        for mut answer in self.answers.take() {
+            if answer.wrote {
                 let error = format!("-MISCONF Errors writing to the AOF file: {reason}\r\n");
-                let state = split_state(&reply).map(|(state, _)| state).unwrap_or_default();
-                reply = with_state(&state, error.repeat(commands as usize).as_bytes());
+                let errors = error.repeat(answer.commands as usize);
+                let state = split_state(&answer.reply).map(|(state, _)| state).unwrap_or_default();
+                answer.reply = with_state(&state, errors.as_bytes());
             }
-            self.peer.borrow_mut().answer(tab, seq, offset, reply);
+            self.give(answer);
         }
     }
 }
