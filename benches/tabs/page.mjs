@@ -150,13 +150,13 @@ globalThis.bench = {
   /** How many were answered. */
   written: () => counting.calls.length,
 
-  /** When the one that took longest was answered, and when the bare lock was this tab's. */
+  /** When the one was answered that was the last to begin before the bare lock was this tab's, and when that was. */
   async stopped() {
     counting.stop.is = true;
     await counting.done;
     const { calls } = counting;
-    const longest = calls.reduce((best, call) => (call[1] - call[0] > best[1] - best[0] ? call : best));
-    return { answered: longest[1], granted: granted.at, calls: calls.length };
+    const [, answered] = calls.findLast(([begun]) => begun <= granted.at);
+    return { answered, granted: granted.at, calls: calls.length };
   },
 
   close: () => redis.close(),
