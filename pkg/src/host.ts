@@ -316,10 +316,12 @@ export class Host {
 
   /** Stores everything there is. */
   private async stored(): Promise<void> {
+    const { durability } = this;
     try {
-      await this.durability?.flushed();
+      await durability?.flushed();
     } catch (error) {
-      throw this.isClosed() ? this.closedError() : error;
+      if (this.isClosed()) throw this.closedError();
+      throw this.durability === durability ? error : robbed();
     }
   }
 
@@ -435,7 +437,7 @@ export class Host {
     this.durability = undefined;
     this.state = "guest";
     this.followers = 0;
-    durability?.reject(new StoreError("FENCED", "another tab leads now"));
+    durability?.reject(robbed());
     // It may be what has just told that.
     queueMicrotask(() => durability?.log.free());
     // Its subscriptions are those of another one, at the leader.
@@ -601,6 +603,10 @@ function guarded(call: () => void): void {
   } catch (error) {
     report(error);
   }
+}
+
+function robbed(): StoreError {
+  return new StoreError("FENCED", "another tab leads now");
 }
 
 function orThrow(reply: Reply): Reply {

@@ -256,6 +256,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
    *
    * @throws FileError if it cannot be loaded, ReplyError `READONLY` in a tab that does not lead,
    * or `MISCONF` if the store fails. Nothing has changed then, unless the store failed last.
+   * @throws StoreError `FENCED` if another tab took the lead before all of it was stored.
    */
   importRdb(file: ImportSource, options?: ImportOptions): Promise<Imported> {
     return this.host.files.import(file, options);

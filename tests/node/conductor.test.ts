@@ -396,6 +396,24 @@ describe("a leader", () => {
     expect(await wait).toEqual(["jobs", "a"]);
   });
 
+  test("an import that is not stored when another tab takes the lead is told so", async () => {
+    const { redis, tabs, log } = await leader();
+    await redis.set("a", 1);
+    const file = await redis.exportRdb();
+    let fail = (_: Error): void => {};
+    const begun = new Promise<void>((resolve) => {
+      log.flush = () => {
+        resolve();
+        return new Promise((_, reject) => (fail = reject));
+      };
+    });
+    const told = expect(redis.importRdb(file)).rejects.toMatchObject({ name: "StoreError", code: "FENCED" });
+    await begun;
+    tabs.emit({ type: "follow" });
+    fail(new Error("STORE_FAILED: the log is closed"));
+    await told;
+  });
+
   test("close stores what is pending before it lets go of the tabs", async () => {
     const { redis, tabs, log } = await leader();
     await redis.set("a", 1);
