@@ -7,6 +7,9 @@
 //!
 //! A transaction that fails for any reason but room is tried once more over a new connection: one that
 //! is broken shows in many ways. A second failure is told.
+//!
+//! A page that is frozen ends no transaction, and whoever asks for one after it waits until the page goes
+//! on. Those that only read are committed at once therefore, and others when the page leaves.
 
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
@@ -18,6 +21,7 @@ use crate::persist::manifest::Manifest;
 use crate::persist::replay::Repair;
 use js_sys::{Array, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -62,6 +66,20 @@ extern "C" {
 #[derive(Clone)]
 pub(super) struct IndexedDb {
     connection: Rc<Connection>,
+    writing: Writing,
+}
+
+/// The latest transactions that write: those that have ended do not mind what is done to them.
+type Writing = Rc<RefCell<VecDeque<Begun>>>;
+
+/// How many can be under way: one of a log, one of a log that has ended, and a claim.
+const WRITING: usize = 3;
+
+/// A transaction that writes.
+struct Begun {
+    transaction: IdbTransaction,
+    /// Nothing is to be added to it.
+    is_whole: Rc<Cell<bool>>,
 }
 
 impl IndexedDb {
@@ -90,13 +108,13 @@ impl IndexedDb {
         done: impl FnOnce(Result<Self, StoreError>) + 'static,
     ) {
         let connection = Connection::new(format!("lodis:{name}"), LAYOUT, makes, on_stall);
-        let store = Self { connection: Rc::clone(&connection) };
+        let store = Self { connection: Rc::clone(&connection), writing: Rc::default() };
         connection.with(move |opened| done(opened.map(|_| store)));
     }
 
     /// Does `work` in a transaction, the first time or once more.
     fn attempt(self, mut work: Appending, is_first: bool, done: Done<Result<(), AppendError>>) {
-        let connection = Rc::clone(&self.connection);
+        let (connection, writing) = (Rc::clone(&self.connection), Rc::clone(&self.writing));
         // Of a database that was closed the check may find that it is another one.
         work.leaving &= connection.is_open() && is_first;
         connection.with(move |database| {
@@ -116,7 +134,7 @@ impl IndexedDb {
                 }
                 result => done(result),
             };
-            work.perform(&database, Box::new(ended));
+            work.perform(&database, &writing, Box::new(ended));
         });
     }
 }
@@ -130,11 +148,17 @@ struct Appending {
 }
 
 impl Appending {
-    fn perform(self, database: &IdbDatabase, done: Done<Result<(), AppendError>>) {
+    fn perform(
+        self,
+        database: &IdbDatabase,
+        writing: &Writing,
+        done: Done<Result<(), AppendError>>,
+    ) {
         let Self { work, durability, leaving } = self;
         let most = if leaving { usize::MAX } else { WRITE_LEN };
         let owner = Owner { epoch: work.epoch, manifest: work.manifest };
-        guarded(database, owner, durability, leaving, done, |log, meta, failure| {
+        let begun = begin(database, durability, writing);
+        guarded(begun, owner, leaving, done, |log, meta, failure| {
             if work.manifest_changed {
                 put(meta, &MANIFEST.into(), &work.manifest.encode())?;
             }
@@ -150,18 +174,17 @@ impl Appending {
 /// that the check comes first and takes the rest back. What goes wrong in tasks to come is told
 /// to the third argument of `work`.
 fn guarded(
-    database: &IdbDatabase,
+    begun: Result<Begun, JsValue>,
     owner: Owner,
-    durability: Durability,
     leaving: bool,
     done: Done<Result<(), AppendError>>,
     work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
 ) {
-    let transaction = match begin(database, durability) {
-        Ok(transaction) => transaction,
+    let Begun { transaction, is_whole } = match begun {
+        Ok(begun) => begun,
         Err(error) => return done(Err(AppendError::Failed(reason(&error)))),
     };
-    let failure = Failure { transaction: transaction.clone(), error: Rc::default() };
+    let failure = Failure { transaction: transaction.clone(), is_whole, error: Rc::default() };
     let (fencing, found) = (failure.clone(), Rc::clone(&failure.error));
     let begun = (|| {
         let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
@@ -175,11 +198,7 @@ fn guarded(
             }),
         );
         work(&log, &meta, failure)?;
-        if leaving {
-            let ending: &CommittedTransaction = transaction.unchecked_ref();
-            ending.commit()?;
-        }
-        Ok(())
+        if leaving { commit(&transaction) } else { Ok(()) }
     })();
     if let Err(error) = begun {
         abort(&transaction);
@@ -197,7 +216,17 @@ fn guarded(
     );
 }
 
-fn begin(database: &IdbDatabase, durability: Durability) -> Result<IdbTransaction, JsValue> {
+/// Ends a transaction without waiting for what its requests answer.
+fn commit(transaction: &IdbTransaction) -> Result<(), JsValue> {
+    let ending: &CommittedTransaction = transaction.unchecked_ref();
+    ending.commit()
+}
+
+fn begin(
+    database: &IdbDatabase,
+    durability: Durability,
+    writing: &Writing,
+) -> Result<Begun, JsValue> {
     let durability = match durability {
         Durability::Strict => "strict",
         Durability::Relaxed => "relaxed",
@@ -206,7 +235,13 @@ fn begin(database: &IdbDatabase, durability: Durability) -> Result<IdbTransactio
     Reflect::set(&options, &"durability".into(), &durability.into())?;
     let stores = Array::of2(&LOG.into(), &META.into());
     let database: &DurableDatabase = database.unchecked_ref();
-    database.transaction(&stores, "readwrite", &options)
+    let transaction = database.transaction(&stores, "readwrite", &options)?;
+    let is_whole = Rc::new(Cell::new(false));
+    let begun = |transaction| Begun { transaction, is_whole: Rc::clone(&is_whole) };
+    let mut writing = writing.borrow_mut();
+    writing.truncate(WRITING - 1);
+    writing.push_front(begun(transaction.clone()));
+    Ok(begun(transaction))
 }
 
 impl Store for IndexedDb {
@@ -214,13 +249,22 @@ impl Store for IndexedDb {
         self.connection.close();
     }
 
+    fn leave(&self, is_owner: bool) {
+        for Begun { transaction, is_whole } in self.writing.take() {
+            if !is_owner || !is_whole.get() || commit(&transaction).is_err() {
+                abort(&transaction);
+            }
+        }
+    }
+
     fn watch(&self, disturbed: Disturbed) {
         self.connection.watch(disturbed);
     }
 
     fn claim(&self, claimant: Claimant, done: Done<Result<Claim, StoreError>>) {
+        let writing = Rc::clone(&self.writing);
         self.connection.with(move |database| match database {
-            Ok(database) => claim(&database, claimant, done),
+            Ok(database) => claim(&database, claimant, &writing, done),
             Err(error) => done(Err(error)),
         });
     }
@@ -258,12 +302,14 @@ impl Store for IndexedDb {
     ) {
         let (owner, from) = (Owner::of(*owner), number(repair.delete_from));
         let record = record.map(<[u8]>::to_vec);
+        let writing = Rc::clone(&self.writing);
         self.connection.with(move |database| {
             let database = match database {
                 Ok(database) => database,
                 Err(error) => return done(Err(AppendError::Failed(error.message))),
             };
-            guarded(&database, owner, Durability::Strict, false, done, |log, _, _| {
+            let begun = begin(&database, Durability::Strict, &writing);
+            guarded(begun, owner, false, done, |log, _, _| {
                 let range = IdbKeyRange::lower_bound(&from)?;
                 log.delete(range.as_ref())?;
                 record.map_or(Ok(()), |record| put(log, &from, &record).map(|_| ()))
@@ -272,9 +318,14 @@ impl Store for IndexedDb {
     }
 }
 
-fn claim(database: &IdbDatabase, claimant: Claimant, done: Done<Result<Claim, StoreError>>) {
-    let transaction = match begin(database, Durability::Strict) {
-        Ok(transaction) => transaction,
+fn claim(
+    database: &IdbDatabase,
+    claimant: Claimant,
+    writing: &Writing,
+    done: Done<Result<Claim, StoreError>>,
+) {
+    let transaction = match begin(database, Durability::Strict, writing) {
+        Ok(begun) => begun.transaction,
         Err(error) => return done(Err(unusable(&error))),
     };
     let found: Rc<RefCell<Option<Result<Claim, StoreError>>>> = Rc::default();
@@ -325,7 +376,9 @@ fn inspect(database: &IdbDatabase, done: Done<Result<Claim, StoreError>>) {
     let request = (|| {
         let mode = IdbTransactionMode::Readonly;
         let transaction = database.transaction_with_str_and_mode(META, mode)?;
-        transaction.object_store(META)?.get(&MANIFEST.into())
+        let request = transaction.object_store(META)?.get(&MANIFEST.into())?;
+        commit(&transaction)?;
+        Ok(request)
     })();
     match request {
         Err(error) => done(Err(unusable(&error))),
@@ -353,7 +406,9 @@ fn read(
             Part::Base(base) => (META, pieces(base, from)?),
         };
         let transaction = database.transaction_with_str_and_mode(store, mode)?;
-        transaction.object_store(store)?.get_all_with_key_and_limit(&range, most)
+        let request = transaction.object_store(store)?.get_all_with_key_and_limit(&range, most)?;
+        commit(&transaction)?;
+        Ok(request)
     })();
     match request {
         Err(error) => done(Err(unusable(&error))),
@@ -373,6 +428,7 @@ fn read(
 #[derive(Clone)]
 struct Failure {
     transaction: IdbTransaction,
+    is_whole: Rc<Cell<bool>>,
     error: Rc<RefCell<Option<AppendError>>>,
 }
 
@@ -411,9 +467,10 @@ fn put_frames(
                     }
                 }),
             );
-            break;
+            return Ok(());
         }
     }
+    failure.is_whole.set(true);
     Ok(())
 }
 

@@ -52,6 +52,10 @@ pub(super) trait Store {
     /// Tells `disturbed` from now on when the store was out of reach, and may have changed.
     fn watch(&self, _disturbed: Disturbed) {}
 
+    /// The page is about to be frozen: nothing stays under way that others would wait for. What is whole
+    /// is committed by its owner, as when it is `leaving`, and the rest is given up.
+    fn leave(&self, _is_owner: bool) {}
+
     /// Closes the connection. What is under way still ends.
     fn close(&self);
 }

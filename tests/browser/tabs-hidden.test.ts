@@ -23,5 +23,10 @@ async function freeze(tab: Tab): Promise<() => Promise<void>> {
 tabs("the sum is right when the leader is frozen, and resumed", (group) =>
   countWhileLeaderStops(group, 2000, SEED, freeze),
 );
+tabs(
+  "the sum is right when an `always` leader is frozen, and resumed",
+  (group) => countWhileLeaderStops(group, 400, SEED, freeze),
+  { appendfsync: "always" },
+);
 tabs("the sum of hidden tabs is right", (group) => countWhileLeadersEnd(group, 4, 2000, ends, SEED));
 tabs("jobs are all handled by hidden tabs", (group) => workWhileTabsEnd(group, "move", 1000, ends));

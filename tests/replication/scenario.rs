@@ -72,6 +72,8 @@ pub struct Scenario {
     /// This tab is never troubled.
     pub steady: Option<usize>,
     pub slow_store: bool,
+    /// The store does nothing before this time.
+    pub store_stands_until: i64,
     traces: bool,
     numbers: u64,
     watches: u64,
@@ -111,6 +113,7 @@ pub fn run(seed: u64) -> Summary {
         always,
         steady,
         slow_store: rng.one_in(4),
+        store_stands_until: 0,
         traces: std::env::var_os("LODIS_TRACE").is_some(),
         numbers: 0,
         watches: 0,
@@ -421,15 +424,15 @@ impl Scenario {
                 Action::Claim(known) => {
                     assert!(known <= self.store.end(), "nobody has stored what it relies on");
                     self.tabs[tab].busy = true;
-                    let wait = 1 + self.rng.below(10) as i64;
-                    self.agenda.add(self.now + wait, Event::Claimed(tab));
+                    let at = self.store_goes_on() + 1 + self.rng.below(10) as i64;
+                    self.agenda.add(at, Event::Claimed(tab));
                 }
                 Action::Load => {
                     self.summary.loads += 1;
                     (self.tabs[tab].busy, self.tabs[tab].is_loading) = (true, true);
-                    let wait = 1 + self.rng.below(60) as i64;
+                    let at = self.store_goes_on() + 1 + self.rng.below(60) as i64;
                     let load = self.tabs[tab].load;
-                    self.agenda.add(self.now + wait, Event::Loaded(tab, load));
+                    self.agenda.add(at, Event::Loaded(tab, load));
                 }
                 Action::LoadPiece { .. } => self.load_piece(tab, action),
                 Action::Snapshot => self.plan_snapshot(tab),

@@ -97,7 +97,13 @@ impl Scenario {
         let Log { epoch, lineage, stored: from, .. } = *log;
         let stretches = log.queue.iter().cloned().collect();
         self.transactions.push(Transaction { epoch, lineage, base, from, stretches });
-        self.agenda.add(self.now + wait as i64, Event::Stored(tab, log.transaction));
+        let transaction = log.transaction;
+        self.agenda.add(self.store_goes_on() + wait as i64, Event::Stored(tab, transaction));
+    }
+
+    /// When the store does something again.
+    pub fn store_goes_on(&self) -> i64 {
+        self.now.max(self.store_stands_until)
     }
 
     /// A transaction ends: the store does not care what has become of the tab.

@@ -16,7 +16,7 @@ impl Scenario {
         // Whoever leads is troubled more often.
         let tab = if self.rng.one_in(2) { self.lock.holder.unwrap_or(tab) } else { tab };
         let is_alive = self.tabs[tab].state == State::Alive && self.steady != Some(tab);
-        match self.rng.below(11) {
+        match self.rng.below(12) {
             0..=2 if is_alive => self.freeze(tab),
             3..=4 if is_alive => self.end(tab),
             5 if is_alive => self.leave(tab),
@@ -27,7 +27,9 @@ impl Scenario {
             }
             7 if self.tabs.len() < 10 => self.open(),
             8 => self.slow_store = !self.slow_store,
-            9 => {
+            // A page that is stopped holds a transaction, and whoever comes after it waits.
+            9 => self.store_stands_until = self.now + self.rng.below(4000) as i64,
+            10 => {
                 self.tabs[tab].clock += self.rng.below(6000) as i64 - 3000;
                 self.tabs[tab].present_since = self.now;
             }

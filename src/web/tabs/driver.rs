@@ -332,6 +332,9 @@ impl Driver {
             }
             log.hidden();
         }
+        if let Some(store) = self.open_store() {
+            store.leave(self.may_write());
+        }
         self.lane.borrow_mut().pause();
         self.update(|peer| peer.leave(true));
         self.part();
