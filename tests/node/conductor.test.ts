@@ -301,7 +301,9 @@ describe("a leader", () => {
     expect(tabs.count("written")).toBe(before + 1);
     tabs.emit({ type: "tabs", count: 0 });
     await redis.incr("a");
-    await expect.poll(() => tabs.count("written")).toBe(before + 2);
+    // Nobody waits for it now; the engine's timer tells, too.
+    expect(tabs.count("written")).toBe(before + 1);
+    await expect.poll(() => tabs.count("written")).toBeGreaterThan(before + 1);
   });
 
   test("that is not certain to lead asks first, if there are others", async () => {
