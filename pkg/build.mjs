@@ -8,10 +8,14 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const source = (entry) => here(`src/${entry}.ts`);
 
-await stat(here("wasm/lodis_bg.wasm")).catch(() => {
-  console.error("pkg/wasm is empty: run `cargo xtask wasm` first");
-  process.exit(1);
-});
+// Where `cargo xtask wasm` puts a module, and what its file is called in the package.
+const modules = { wasm: "lodis_bg.wasm", "wasm-full": "lodis_full_bg.wasm" };
+for (const directory of Object.keys(modules)) {
+  await stat(here(`${directory}/lodis_bg.wasm`)).catch(() => {
+    console.error(`pkg/${directory} is empty: run \`cargo xtask wasm\` first`);
+    process.exit(1);
+  });
+}
 await rm(here("dist"), { recursive: true, force: true });
 
 const common = {
@@ -22,7 +26,7 @@ const common = {
   outbase: here("src"),
   splitting: true,
   chunkNames: "chunk-[hash]",
-  alias: { "lodis-wasm": here("wasm/lodis.js") },
+  alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
   logLevel: "warning",
 };
 await build({
@@ -42,7 +46,9 @@ await build({
   platform: "node",
   entryPoints: ["node", "cli", "stores/directory"].map(source),
 });
-await copyFile(here("wasm/lodis_bg.wasm"), here("dist/lodis_bg.wasm"));
+for (const [directory, file] of Object.entries(modules)) {
+  await copyFile(here(`${directory}/lodis_bg.wasm`), here(`dist/${file}`));
+}
 for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {
   await copyFile(here(`../${license}`), here(`dist/${license}`));
 }

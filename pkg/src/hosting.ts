@@ -29,6 +29,7 @@ const TOLD = [
   "maxmemory",
   "maxmemoryPolicy",
   "downAfterMs",
+  "scripting",
   "wasm",
 ] as const;
 

@@ -4,7 +4,10 @@ import { salvager } from "./salvage.js";
 
 export * from "./exports.js";
 
-const source = () => new URL("./lodis_bg.wasm", import.meta.url);
+// Bundlers look for these very words.
+const core = () => new URL("./lodis_bg.wasm", import.meta.url);
+const full = () => new URL("./lodis_full_bg.wasm", import.meta.url);
+const source = (scripting: boolean) => (scripting ? full() : core());
 
 export const open = opener(source);
 export const salvage = salvager(source);

@@ -6,22 +6,26 @@ export interface Loaded {
   readonly memory: WebAssembly.Memory;
 }
 
-/** Gives the module, or a promise of it. */
-export type SourceOf = () => Source | Promise<Source>;
+/** Gives the module, with scripting or without, or a promise of it. */
+export type SourceOf = (scripting: boolean) => Source | Promise<Source>;
 
-let loading: Promise<Loaded> | undefined;
+const loading = new Map<boolean, Promise<Loaded>>();
 
-/** Instantiates the module the first time; a page, worker or process has one. */
-export function load(source: SourceOf): Promise<Loaded> {
-  loading ??= instantiate(source).catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
+/** Instantiates the module the first time; a page, worker or process has one of each kind. */
+export function load(source: SourceOf, scripting: boolean): Promise<Loaded> {
+  const loaded =
+    loading.get(scripting) ??
+    instantiate(source, scripting).catch((error: unknown) => {
+      loading.delete(scripting);
+      throw error;
+    });
+  loading.set(scripting, loaded);
+  return loaded;
 }
 
-async function instantiate(source: SourceOf): Promise<Loaded> {
-  const module: Module = await import("lodis-wasm");
-  const { memory } = await module.default({ module_or_path: source() });
+async function instantiate(source: SourceOf, scripting: boolean): Promise<Loaded> {
+  // Both are written out, so that bundlers find them.
+  const module: Module = await (scripting ? import("lodis-wasm-full") : import("lodis-wasm"));
+  const { memory } = await module.default({ module_or_path: source(scripting) });
   return { module, memory };
 }

@@ -14,11 +14,12 @@ export function opener(source: SourceOf) {
    */
   return async function open(name: string, options: OpenOptions = {}): Promise<Redis> {
     const settings = settingsOf(name, options);
-    const { wasm, host: place = "page" } = options;
+    const { wasm, scripting = false, host: place = "page" } = options;
     if (options.persist) askToPersist();
     const hosted = place === "page" ? undefined : await hostIn(place, name, options);
     try {
-      const host = new Host(await load(wasm === undefined ? source : () => wasm), settings, hosted);
+      const loaded = await load(wasm === undefined ? source : () => wasm, scripting);
+      const host = new Host(loaded, settings, hosted);
       await host.open();
       return new Redis(host);
     } catch (error) {

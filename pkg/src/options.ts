@@ -64,7 +64,16 @@ export interface OpenOptions {
   downAfterMs?: number;
   /** Called with the reason when opening has to wait for other contexts. */
   onBlocked?: (reason: string) => void;
-  /** The module, where the default (the file beside the package) cannot be loaded from. */
+  /**
+   * Whether there are scripts: EVAL and its like, with the interpreter of Lua, which makes the module that
+   * is loaded almost twice as large. What leads the tabs of a name runs their scripts, so all of them are
+   * to be opened alike. Default: false.
+   */
+  scripting?: boolean;
+  /**
+   * The module, where the default (the file beside the package: `lodis_bg.wasm`, or `lodis_full_bg.wasm`
+   * with `scripting`) cannot be loaded from.
+   */
   wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
 }
 
@@ -110,6 +119,7 @@ const KNOWN = [
   "downAfterMs",
   "host",
   "onBlocked",
+  "scripting",
   "wasm",
 ];
 
@@ -144,7 +154,7 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
   const maxmemory = memorySize("maxmemory", options.maxmemory ?? 0);
   const policy = options.maxmemoryPolicy ?? "noeviction";
   const maxmemoryPolicy = oneOf("maxmemoryPolicy", policy, POLICIES);
-  for (const name of ["persist", "replica", "leads"] as const) {
+  for (const name of ["persist", "replica", "leads", "scripting"] as const) {
     if (options[name] !== undefined && typeof options[name] !== "boolean") {
       throw new TypeError(`open: ${name} is true or false`);
     }

@@ -27,7 +27,7 @@ export function salvager(source: SourceOf) {
     const { store, wasm } = options;
     if (store === "memory") throw new TypeError("salvage: a store that is kept");
     const settings = { ...settingsOf(name, options), store: "memory", appendOnly: false } as const;
-    const host = new Host(await load(wasm === undefined ? source : () => wasm), settings);
+    const host = new Host(await load(wasm === undefined ? source : () => wasm, false), settings);
     const lost = await host.salvage(typeof store === "object" ? store : undefined);
     return { redis: new Redis(host), lost };
   };

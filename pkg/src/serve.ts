@@ -40,7 +40,7 @@ const GRACE_MS = 500;
 
 /** Serves one engine over TCP: a session per connection. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const loaded = await load(wasmFile);
+  const loaded = await load(wasmFile, true);
   const engine = new Engine(loaded, options);
   const sockets = new Set<Socket>();
   let log: ServedLog | undefined;

@@ -109,6 +109,8 @@ pub struct Config {
     pub notify: u32,
     /// `proto-max-bulk-len` in bytes.
     pub proto_max_bulk_len: usize,
+    /// `busy-reply-threshold`: how long a script may run, in milliseconds, or what is taken for one.
+    pub busy_reply_threshold: usize,
     /// Where encodings change.
     pub limits: Limits,
     /// What is freed bit by bit.
@@ -133,6 +135,7 @@ impl Default for Config {
             rewrite_min_size: REWRITE_MIN_SIZE,
             notify: 0,
             proto_max_bulk_len: 512 * 1024 * 1024,
+            busy_reply_threshold: 5000,
             limits: Limits::default(),
             lazyfree: LazyFreeSettings::default(),
             maxmemory: MaxMemory::default(),
@@ -191,6 +194,20 @@ macro_rules! maxmemory {
             get: |config| config.maxmemory.$field.to_string(),
             set: Some(|config, value| {
                 config.maxmemory.$field = parse_within(value, $min, $max)?;
+                Ok(())
+            }),
+        }
+    };
+}
+
+/// A parameter that is a number.
+macro_rules! number {
+    ($name:literal, $field:ident) => {
+        Parameter {
+            name: $name,
+            get: |config| config.$field.to_string(),
+            set: Some(|config, value| {
+                config.$field = parse_count(value)?;
                 Ok(())
             }),
         }
@@ -257,6 +274,8 @@ pub static PARAMETERS: &[Parameter] = &[
             Ok(())
         }),
     },
+    number!("busy-reply-threshold", busy_reply_threshold),
+    number!("lua-time-limit", busy_reply_threshold),
     limit!("list-max-listpack-size", list_max_listpack_size, parse_int),
     limit!("list-max-ziplist-size", list_max_listpack_size, parse_int),
     limit!("hash-max-listpack-entries", hash_max_listpack_entries, parse_count),

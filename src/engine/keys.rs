@@ -1,7 +1,7 @@
 //! Finding the keys of a command by its key specifications.
 
 use super::number::parse_integer;
-use super::table::{Begin, Command, Find, KeySpec};
+use super::table::{Begin, Command, Find, KeySpec, flag};
 
 impl Command {
     /// Where the keys are in `argv`, each with the flags of its specification; `None` when the
@@ -11,6 +11,9 @@ impl Command {
         for spec in self.keys {
             // A keyword that is not there has no keys.
             let Some(begin) = begin_of(spec, argv) else { continue };
+            if self.has(flag::NO_MANDATORY_KEYS) && argv.get(begin) == Some(&b"0".as_slice()) {
+                continue;
+            }
             let (first, last, step) = range_of(spec, begin, argv)?;
             positions.extend((first..=last).step_by(step).map(|at| (at, spec.flags)));
         }

@@ -42,6 +42,7 @@ pub mod registry;
 pub mod requests;
 pub mod rng;
 mod room;
+mod script;
 pub mod session;
 pub mod session_state;
 pub mod snapshot;
@@ -67,6 +68,8 @@ use pubsub::{PubSub, Space};
 use registry::Registry;
 use requests::Requests;
 use rng::Rng;
+#[cfg(feature = "scripting")]
+use script::Scripts;
 use session::{SessionId, Sessions};
 use snapshot::Snapshot;
 use stats::Stats;
@@ -136,6 +139,8 @@ pub struct Engine {
     pub(crate) startup_bytes: usize,
     eviction: Eviction,
     registry: Registry,
+    #[cfg(feature = "scripting")]
+    scripts: Scripts,
     waiting: Waiting,
     tracking: Option<Box<Tracking>>,
     now: Now,
@@ -190,6 +195,8 @@ impl Engine {
             startup_bytes: 0,
             eviction: Eviction::default(),
             registry: Registry::new(),
+            #[cfg(feature = "scripting")]
+            scripts: Scripts::default(),
             waiting: Waiting::default(),
             tracking: None,
             now: Now::new(options.now_us),

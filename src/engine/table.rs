@@ -130,6 +130,9 @@ pub mod flag {
     /// Not from an asynchronous loading.
     pub const NO_ASYNC_LOADING: u32 = 1 << 17;
 
+    /// May be given no key, where it takes some.
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
+
     /// Makes something as large as the values at its keys. Not a flag of Redis, and not shown.
     pub const COPIES: u32 = 1 << 31;
 
@@ -150,6 +153,7 @@ pub mod flag {
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),
         (NO_MULTI, "no_multi"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (MOVABLEKEYS, "movablekeys"),
         (ALLOW_BUSY, "allow_busy"),
         (NO_ASYNC_LOADING, "no_async_loading"),
@@ -199,6 +203,7 @@ pub enum Group {
     Connection,
     Transactions,
     Pubsub,
+    Scripting,
     Server,
 }
 
@@ -219,6 +224,7 @@ impl Group {
             Self::Connection => "connection",
             Self::Transactions => "transactions",
             Self::Pubsub => "pubsub",
+            Self::Scripting => "scripting",
             Self::Server => "server",
         }
     }

@@ -40,7 +40,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         usage: "wasm",
-        about: "build the engine for WebAssembly into pkg/wasm",
+        about: "build the engine for WebAssembly into pkg/wasm and pkg/wasm-full",
         run: |args| none(args).and_then(|()| wasm::build()),
     },
     Task {

@@ -9,6 +9,8 @@ use std::path::Path;
 /// The wasm file in the package, gzip level 9, may be this long: bytes. The goal is 250,000; this is
 /// what was reached, rounded up a little, so that nothing is lost again unnoticed.
 const GZIP_MAX: usize = 378_000;
+/// The same of the one with scripting.
+const FULL_GZIP_MAX: usize = 680_000;
 
 /// Prints the sizes of the built module, by sections.
 ///
@@ -16,9 +18,14 @@ const GZIP_MAX: usize = 378_000;
 /// It cannot be built.
 pub fn show() -> anyhow::Result<()> {
     wasm::build()?;
-    let module = path("pkg/wasm/lodis_bg.wasm");
-    println!("{}", measure(&module).args(["sections"]).answer().context("measure the wasm file")?);
-    println!("budget: gzip {GZIP_MAX} bytes, used {}", gzip(&module)?);
+    for (file, budget) in
+        [("pkg/wasm/lodis_bg.wasm", GZIP_MAX), ("pkg/wasm-full/lodis_bg.wasm", FULL_GZIP_MAX)]
+    {
+        let module = path(file);
+        let sections = measure(&module).args(["sections"]).answer();
+        println!("{file}\n{}", sections.context("measure the wasm file")?);
+        println!("budget: gzip {budget} bytes, used {}", gzip(&module)?);
+    }
     Ok(())
 }
 
@@ -27,14 +34,17 @@ pub fn line(module: &Path) -> Option<String> {
     measure(module).answer()
 }
 
-/// Sees to it that the module in the built package is within its budget.
+/// Sees to it that each module in the built package is within its budget.
 ///
 /// # Errors
-/// It is not.
+/// One is not.
 pub fn check() -> anyhow::Result<()> {
-    let size = gzip(&path("pkg/dist/lodis_bg.wasm"))?;
-    println!("  gzip {size} of {GZIP_MAX} bytes");
-    within(size, GZIP_MAX)
+    for (file, budget) in [("lodis_bg.wasm", GZIP_MAX), ("lodis_full_bg.wasm", FULL_GZIP_MAX)] {
+        let size = gzip(&path("pkg/dist").join(file))?;
+        println!("  {file}: gzip {size} of {budget} bytes");
+        within(size, budget)?;
+    }
+    Ok(())
 }
 
 fn within(size: usize, budget: usize) -> anyhow::Result<()> {

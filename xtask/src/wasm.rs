@@ -1,4 +1,5 @@
-//! `cargo xtask wasm`: the engine as `pkg/wasm/lodis_bg.wasm`, with its JavaScript glue.
+//! `cargo xtask wasm`: the engine as `lodis_bg.wasm`, with its JavaScript glue: in `pkg/wasm`, and with
+//! scripting in `pkg/wasm-full`.
 
 use crate::process::{cargo, program};
 use crate::setup::{self, Npm};
@@ -29,6 +30,26 @@ const CODE: &str = concat!(
     r#""-Cllvm-args=-unroll-runtime=false"]"#
 );
 
+/// A module: where it goes, and how it is compiled.
+struct Module {
+    directory: &'static str,
+    title: &'static str,
+    options: &'static [&'static str],
+}
+
+const MODULES: [Module; 2] = [
+    Module {
+        directory: "pkg/wasm",
+        title: "compiling the engine for WebAssembly",
+        options: &["--no-default-features"],
+    },
+    Module {
+        directory: "pkg/wasm-full",
+        title: "compiling the engine with scripting",
+        options: &["--no-default-features", "--features", "scripting"],
+    },
+];
+
 /// Builds, binds, optimizes; does nothing that is done.
 ///
 /// # Errors
@@ -37,14 +58,19 @@ pub fn build() -> anyhow::Result<()> {
     println!("WebAssembly");
     setup::wasm_target()?;
     setup::npm_packages(Npm::Pkg)?;
+    MODULES.iter().try_for_each(build_one)
+}
+
+fn build_one(module: &Module) -> anyhow::Result<()> {
     let target_option = ["--target", "wasm32-unknown-unknown"];
     cargo()
         .args(["build", "--profile", "wasm", "--package", "lodis", "--lib"])
+        .args(module.options)
         .args(target_option)
         .args(["--config", CODE])
-        .step("compiling the engine for WebAssembly")?;
+        .step(module.title)?;
     let compiled = target().join("wasm32-unknown-unknown/wasm/lodis.wasm");
-    let directory = path("pkg/wasm");
+    let directory = path(module.directory);
     let stamp = Stamp::new(directory.join(".stamp"))
         .file(&compiled)
         .file(&path("xtask/bindgen/src/panics.rs"))
@@ -53,17 +79,17 @@ pub fn build() -> anyhow::Result<()> {
         .file(&path("pkg/package-lock.json"))
         .text(&FEATURES.concat())
         .text(&OPTIMIZATION.concat());
-    let module = directory.join("lodis_bg.wasm");
-    if !stamp.is_current() || !module.exists() {
+    let file = directory.join("lodis_bg.wasm");
+    if !stamp.is_current() || !file.exists() {
         let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).context("create pkg/wasm")?;
+        fs::create_dir_all(&directory).with_context(|| format!("create {}", module.directory))?;
         bind(&compiled, &directory)?;
-        optimize(&module)?;
-        order(&module)?;
+        optimize(&file)?;
+        order(&file)?;
         stamp.set()?;
     }
-    let sizes = size::line(&module).context("measure the wasm file")?;
-    println!("  pkg/wasm/lodis_bg.wasm: {sizes}");
+    let sizes = size::line(&file).context("measure the wasm file")?;
+    println!("  {}/lodis_bg.wasm: {sizes}", module.directory);
     Ok(())
 }
 

@@ -109,7 +109,7 @@ export type TabsEvent =
 /** Where the module can be loaded from. */
 export type Source = string | URL | Request | Response | BufferSource | WebAssembly.Module;
 
-/** The wasm-bindgen module: what `cargo xtask wasm` writes to pkg/wasm. */
+/** The wasm-bindgen module: what `cargo xtask wasm` writes to pkg/wasm, and pkg/wasm-full. */
 export interface Module {
   readonly Lodis: new (options: {
     databases?: number;

@@ -653,6 +653,52 @@ export interface Commands<W> {
    */
   echo(message: Argument): Result<W, string>;
   /**
+   * `EVAL`: Executes a server-side Lua script.
+   *
+   * `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 2.6.0.
+   */
+  eval(script: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `EVAL_RO`: Executes a read-only server-side Lua script.
+   *
+   * `EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  evalRo(script: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `EVAL_RO`: Executes a read-only server-side Lua script. */
+  evalro: Commands<W>["evalRo"];
+  /**
+   * `EVALSHA`: Executes a server-side Lua script by SHA1 digest.
+   *
+   * `EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 2.6.0.
+   */
+  evalSha(sha1: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `EVALSHA`: Executes a server-side Lua script by SHA1 digest. */
+  evalsha: Commands<W>["evalSha"];
+  /**
+   * `EVALSHA_RO`: Executes a read-only server-side Lua script by SHA1 digest.
+   *
+   * `EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  evalShaRo(sha1: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `EVALSHA_RO`: Executes a read-only server-side Lua script by SHA1 digest. */
+  evalsharo: Commands<W>["evalShaRo"];
+  /**
    * `EXISTS`: Determines whether one or more keys exist.
    *
    * `EXISTS key [key ...]`
@@ -699,6 +745,30 @@ export interface Commands<W> {
   /** `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp. */
   expiretime: Commands<W>["expireTime"];
   /**
+   * `FCALL`: Invokes a function.
+   *
+   * `FCALL function numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the function that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  fCall(function_: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `FCALL`: Invokes a function. */
+  fcall: Commands<W>["fCall"];
+  /**
+   * `FCALL_RO`: Invokes a read-only function.
+   *
+   * `FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the function that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  fCallRo(function_: Argument, numkeys: Argument, ...rest: Repeated[]): Result<W, Reply>;
+  /** `FCALL_RO`: Invokes a read-only function. */
+  fcallro: Commands<W>["fCallRo"];
+  /**
    * `FLUSHALL`: Removes all keys from all databases.
    *
    * `FLUSHALL [ASYNC | SYNC]`
@@ -724,6 +794,127 @@ export interface Commands<W> {
   flushDb(...rest: Repeated[]): Result<W, "OK">;
   /** `FLUSHDB`: Removes all keys from the current database. */
   flushdb: Commands<W>["flushDb"];
+  /**
+   * `FUNCTION`: A container for function commands.
+   *
+   * `FUNCTION`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 7.0.0.
+   */
+  function(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `FUNCTION DELETE`: Deletes a library and its functions.
+   *
+   * `FUNCTION DELETE library-name`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionDelete(libraryName: Argument): Result<W, "OK">;
+  /** `FUNCTION DELETE`: Deletes a library and its functions. */
+  functiondelete: Commands<W>["functionDelete"];
+  /**
+   * `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload.
+   *
+   * `FUNCTION DUMP`
+   *
+   * Cost: O(N) where N is the number of functions
+   *
+   * Since Redis 7.0.0.
+   */
+  functionDump(): Result<W, string>;
+  /** `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload. */
+  functiondump: Commands<W>["functionDump"];
+  /**
+   * `FUNCTION FLUSH`: Deletes all libraries and functions.
+   *
+   * `FUNCTION FLUSH [ASYNC | SYNC]`
+   *
+   * Cost: O(N) where N is the number of functions deleted
+   *
+   * Since Redis 7.0.0.
+   */
+  functionFlush(options?: { ASYNC?: boolean | null; SYNC?: boolean | null }): Result<W, "OK">;
+  functionFlush(...rest: Repeated[]): Result<W, "OK">;
+  /** `FUNCTION FLUSH`: Deletes all libraries and functions. */
+  functionflush: Commands<W>["functionFlush"];
+  /**
+   * `FUNCTION HELP`: Returns helpful text about the different subcommands.
+   *
+   * `FUNCTION HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionHelp(): Result<W, string[]>;
+  /** `FUNCTION HELP`: Returns helpful text about the different subcommands. */
+  functionhelp: Commands<W>["functionHelp"];
+  /**
+   * `FUNCTION KILL`: Terminates a function during execution.
+   *
+   * `FUNCTION KILL`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionKill(): Result<W, "OK">;
+  /** `FUNCTION KILL`: Terminates a function during execution. */
+  functionkill: Commands<W>["functionKill"];
+  /**
+   * `FUNCTION LIST`: Returns information about all libraries.
+   *
+   * `FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]`
+   *
+   * Cost: O(N) where N is the number of functions
+   *
+   * Since Redis 7.0.0.
+   */
+  functionList(options?: { LIBRARYNAME?: Argument | null; WITHCODE?: boolean | null }): Result<W, Reply[]>;
+  functionList(...rest: Repeated[]): Result<W, Reply[]>;
+  /** `FUNCTION LIST`: Returns information about all libraries. */
+  functionlist: Commands<W>["functionList"];
+  /**
+   * `FUNCTION LOAD`: Creates a library.
+   *
+   * `FUNCTION LOAD [REPLACE] function-code`
+   *
+   * Cost: O(1) (considering compilation time is redundant)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionLoad(...rest: Repeated[]): Result<W, string>;
+  /** `FUNCTION LOAD`: Creates a library. */
+  functionload: Commands<W>["functionLoad"];
+  /**
+   * `FUNCTION RESTORE`: Restores all libraries from a payload.
+   *
+   * `FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]`
+   *
+   * Cost: O(N) where N is the number of functions on the payload
+   *
+   * Since Redis 7.0.0.
+   */
+  functionRestore(serializedValue: Argument, options?: { FLUSH?: boolean | null; APPEND?: boolean | null; REPLACE?: boolean | null }): Result<W, "OK">;
+  functionRestore(serializedValue: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /** `FUNCTION RESTORE`: Restores all libraries from a payload. */
+  functionrestore: Commands<W>["functionRestore"];
+  /**
+   * `FUNCTION STATS`: Returns information about a function during execution.
+   *
+   * `FUNCTION STATS`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionStats(): Result<W, Reply>;
+  /** `FUNCTION STATS`: Returns information about a function during execution. */
+  functionstats: Commands<W>["functionStats"];
   /**
    * `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist.
    *
@@ -2093,6 +2284,89 @@ export interface Commands<W> {
   /** `SCARD`: Returns the number of members in a set. */
   scard: Commands<W>["sCard"];
   /**
+   * `SCRIPT`: A container for Lua scripts management commands.
+   *
+   * `SCRIPT`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.6.0.
+   */
+  script(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts.
+   *
+   * `SCRIPT DEBUG <YES | SYNC | NO>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.2.0.
+   */
+  scriptDebug(mode: "YES" | "yes" | "SYNC" | "sync" | "NO" | "no"): Result<W, "OK">;
+  /** `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts. */
+  scriptdebug: Commands<W>["scriptDebug"];
+  /**
+   * `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache.
+   *
+   * `SCRIPT EXISTS sha1 [sha1 ...]`
+   *
+   * Cost: O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptExists(sha1: Repeated, ...moreSha1: Repeated[]): Result<W, number[]>;
+  /** `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache. */
+  scriptexists: Commands<W>["scriptExists"];
+  /**
+   * `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache.
+   *
+   * `SCRIPT FLUSH [ASYNC | SYNC]`
+   *
+   * Cost: O(N) with N being the number of scripts in cache
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptFlush(options?: { ASYNC?: boolean | null; SYNC?: boolean | null }): Result<W, "OK">;
+  scriptFlush(...rest: Repeated[]): Result<W, "OK">;
+  /** `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache. */
+  scriptflush: Commands<W>["scriptFlush"];
+  /**
+   * `SCRIPT HELP`: Returns helpful text about the different subcommands.
+   *
+   * `SCRIPT HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  scriptHelp(): Result<W, string[]>;
+  /** `SCRIPT HELP`: Returns helpful text about the different subcommands. */
+  scripthelp: Commands<W>["scriptHelp"];
+  /**
+   * `SCRIPT KILL`: Terminates a server-side Lua script during execution.
+   *
+   * `SCRIPT KILL`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptKill(): Result<W, "OK">;
+  /** `SCRIPT KILL`: Terminates a server-side Lua script during execution. */
+  scriptkill: Commands<W>["scriptKill"];
+  /**
+   * `SCRIPT LOAD`: Loads a server-side Lua script to the script cache.
+   *
+   * `SCRIPT LOAD script`
+   *
+   * Cost: O(N) with N being the length in bytes of the script body.
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptLoad(script: Argument): Result<W, string>;
+  /** `SCRIPT LOAD`: Loads a server-side Lua script to the script cache. */
+  scriptload: Commands<W>["scriptLoad"];
+  /**
    * `SDIFF`: Returns the difference of multiple sets.
    *
    * `SDIFF key [key ...]`
@@ -3304,12 +3578,28 @@ export const TABLE: readonly Row[] = [
   ["digest", "digest", "r"],
   ["dump", "dump", "r"],
   ["echo", "echo", ""],
+  ["eval", "eval", ""],
+  ["eval_ro", "evalRo", ""],
+  ["evalsha", "evalSha", ""],
+  ["evalsha_ro", "evalShaRo", ""],
   ["exists", "exists", "r"],
   ["expire", "expire", "w"],
   ["expireat", "expireAt", "w"],
   ["expiretime", "expireTime", "r"],
+  ["fcall", "fCall", ""],
+  ["fcall_ro", "fCallRo", ""],
   ["flushall", "flushAll", "w"],
   ["flushdb", "flushDb", "w"],
+  ["function", "function", ""],
+  ["function delete", "functionDelete", "w"],
+  ["function dump", "functionDump", ""],
+  ["function flush", "functionFlush", "w"],
+  ["function help", "functionHelp", ""],
+  ["function kill", "functionKill", ""],
+  ["function list", "functionList", ""],
+  ["function load", "functionLoad", "w"],
+  ["function restore", "functionRestore", "w"],
+  ["function stats", "functionStats", ""],
   ["geoadd", "geoAdd", "w"],
   ["geodist", "geoDist", "r"],
   ["geohash", "geoHash", "r"],
@@ -3424,6 +3714,13 @@ export const TABLE: readonly Row[] = [
   ["save", "save", "b"],
   ["scan", "scan", "r"],
   ["scard", "sCard", "r"],
+  ["script", "script", ""],
+  ["script debug", "scriptDebug", ""],
+  ["script exists", "scriptExists", ""],
+  ["script flush", "scriptFlush", ""],
+  ["script help", "scriptHelp", ""],
+  ["script kill", "scriptKill", ""],
+  ["script load", "scriptLoad", ""],
   ["sdiff", "sDiff", "r"],
   ["sdiffstore", "sDiffStore", "w"],
   ["select", "select", ""],

@@ -199,7 +199,7 @@ fn keys_of<'a>(c: &Ctx<'_>, args: &mut Args<'a>) -> Result<Vec<(&'a [u8], u32)>,
     }
     command
         .key_positions(argv)
-        .filter(|positions| !positions.is_empty())
+        .filter(|positions| !positions.is_empty() || command.has(flag::NO_MANDATORY_KEYS))
         .map(|positions| {
             let with_word = |(at, flags)| argv.get(at).map(|word| (*word, flags));
             positions.into_iter().filter_map(with_word).collect()

@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod dump;
 mod expire;
+mod function;
 mod generic;
 mod geo;
 mod geo_search;
@@ -25,6 +26,7 @@ mod object;
 mod persistence;
 mod pubsub;
 mod scan;
+mod scripting;
 mod server;
 mod set;
 mod set_algebra;
@@ -88,6 +90,8 @@ pub static FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     transactions::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
+    function::COMMANDS,
     server::COMMANDS,
     persistence::COMMANDS,
     config::COMMANDS,

@@ -4,7 +4,7 @@
 //! package makes those methods at run time. [`typescript`] is pure; the task writes or compares.
 
 use lodis::engine::syntax::{self, Arg, Kind};
-use lodis::engine::table::{Command, flag};
+use lodis::engine::table::{Command, Group, flag};
 use std::fmt::Write;
 
 /// Commands that the package wraps in methods of its own (`multi()`, `subscribe()`), or that would
@@ -30,21 +30,21 @@ const WRAPPED: &[&str] = &[
 
 /// The words that command names are made of, as they look inside a camel-case name.
 /// A name that they do not cover stays in lower case.
-const WORDS: &str = "Ack Acl Add All And Aof Append At Auth Auto Bg Bit By Card Cat Channels \
+const WORDS: &str = "Ack Acl Add All And Aof Append At Auth Auto Bg Bit By Call Card Cat Channels \
     Claim Client Command Config Consumer Copy Count Create Db Debug Decr Del Destroy Diff Dist \
     Docs Doublet Dump Echo Encoding Eval Evict Ex Exists Expirations Expire Field Flags Float \
     Flush Freq Function Geo Get Group Hash Hello Help Id Idle Ids Idx Incr Index Info Insert \
     Inter Is Key Keys Kill L Lag Last Latency Lcs Len Lex List Lock Max Member Members Memory \
     Merge Min Move Name No Num NX Object Op Pat Pause Pending Persist Pf Ping Pop Pos Pub Publish \
     Push Radius Rand Random Range Rank Read Redir Ref Rem Rename Reset Rev Rewrite Ro Role \
-    Save Scan Score Script Search Select Set Shard Shutdown Size Slow Sort Stat Stats Store Str \
+    Save Scan Score Script Search Select Set Sha Shard Shutdown Size Slow Sort Stat Stats Store Str \
     Sub Subscribe Swap Tag Time Touch Tracking Trim TTL Type Union Unlink Unpause Unwatch Usage \
     Wait Watch Whoami With X XX";
 
 /// Words that stand alone, or lead a name, without a capital inside it.
 const PREFIXES: &[&str] = &[
-    "b", "bl", "blm", "br", "bz", "bzm", "h", "hm", "hp", "l", "lm", "m", "p", "r", "s", "sm", "x",
-    "z", "zm",
+    "b", "bl", "blm", "br", "bz", "bzm", "f", "h", "hm", "hp", "l", "lm", "m", "p", "r", "s", "sm",
+    "x", "z", "zm",
 ];
 
 /// The whole generated file.
@@ -223,7 +223,8 @@ impl<'a> Entry<'a> {
 
     fn write_row(&self, out: &mut String) {
         let mut flags = String::new();
-        if self.command.has(flag::READONLY) {
+        // Scripts, which the leader has, are run there.
+        if self.command.has(flag::READONLY) && self.command.group != Group::Scripting {
             flags.push('r');
         }
         if self.command.has(flag::WRITE) {
@@ -430,6 +431,8 @@ mod tests {
             assert_eq!(camel(&name.to_lowercase()), name);
         }
         assert_eq!(camel("bitfield_ro"), "bitFieldRo");
+        assert_eq!(camel("evalsha_ro"), "evalShaRo");
+        assert_eq!(camel("fcall_ro"), "fCallRo");
         assert_eq!(camel("no_such"), "no_such");
     }
 
