@@ -292,6 +292,59 @@ async fn a_session_is_the_same_at_the_next_leader() {
 }
 
 #[wasm_bindgen_test]
+async fn what_may_block_does_not_tell_the_next_leader_where_a_session_is() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let third = Member::replica(&name).await;
+    let waiting = second.block("BLPOP list 0");
+    assert_eq!(second.ask("SELECT 3").await, OK);
+    assert_eq!(second.ask("SET a 3").await, OK);
+    first.tabs.close();
+    third.next("lead").await;
+    // Nor is it told where it is by what has blocked.
+    second.next("welcome").await;
+    assert_eq!(third.run("RPUSH list x"), ":1\r\n");
+    assert_eq!(second.reply(waiting).await, "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
+    assert_eq!(second.run("GET a"), "$1\r\n3\r\n");
+    assert_eq!(second.ask("GET a").await, "$1\r\n3\r\n");
+}
+
+#[wasm_bindgen_test]
+async fn what_a_tab_has_read_is_told_by_its_leader_and_everything_by_the_next() {
+    let name = fresh_name();
+    let first = Member::leader(&name).await;
+    let second = Member::join_as(&name, Options { leads: false, ..USUAL });
+    second.readable(true).await;
+    let third = Member::replica(&name).await;
+    let invalidated = |keys: &str| format!(">2\r\n$10\r\ninvalidate\r\n{keys}");
+    second.request("CLIENT TRACKING ON NOLOOP");
+    let event = second.next("reply").await;
+    assert_eq!(field(&event, "tracking").as_f64(), Some(2.0));
+    assert_eq!(second.ask("GET a").await, "_\r\n");
+    assert_eq!(third.ask("SET a 1").await, OK);
+    assert_eq!(text(&second.next("push").await, "messages"), invalidated("*1\r\n$1\r\na\r\n"));
+    assert_eq!(second.run("GET a"), "$1\r\n1\r\n", "its copy has it by then");
+    assert_eq!(second.ask("GET a").await, "$1\r\n1\r\n");
+    assert_eq!(second.ask("SET a 2").await, OK);
+    first.run("SET b 1");
+    assert_eq!((second.ask("GET b").await.as_str(), second.told("push")), ("$1\r\n1\r\n", 0));
+    let id = first.run("CLIENT ID");
+    let redirect = format!("CLIENT TRACKING ON REDIRECT {}", id[1..].trim_end());
+    assert_eq!(third.ask(&redirect).await, OK);
+    first.tabs.close();
+    third.next("lead").await;
+    // The session of the one that leads now is to be told, too; the other client was that of the first.
+    assert!(third.run("CLIENT TRACKINGINFO").contains("broken_redirect"));
+    assert_eq!(second.ask("GET a").await, "$1\r\n2\r\n");
+    assert_eq!(text(&second.next("push").await, "messages"), invalidated("_\r\n"));
+    assert!(second.ask("CLIENT TRACKINGINFO").await.contains("noloop"));
+    assert_eq!(third.run("SET a 3"), OK);
+    assert_eq!(text(&second.next("push").await, "messages"), invalidated("*1\r\n$1\r\na\r\n"));
+}
+
+#[wasm_bindgen_test]
 async fn what_config_set_has_changed_is_so_at_the_next_leader() {
     let name = fresh_name();
     let first = Member::leader(&name).await;

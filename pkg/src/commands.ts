@@ -151,7 +151,7 @@ export function flatten(command: Command, inputs: ArrayLike<Input>): Argument[] 
       flat.push(input);
     } else if (isPlain(input)) {
       if (data) addData(flat, input);
-      else addOptions(flat, input);
+      else addOptions(flat, input, REPEATED.get(command.name));
       data = false;
     } else {
       add(flat, input, index + 1, 0);
@@ -190,10 +190,21 @@ function addData(flat: Argument[], data: Record<string, unknown>): void {
   }
 }
 
-function addOptions(flat: Argument[], options: Record<string, unknown>): void {
+/** Options whose token comes before each of their values. */
+const REPEATED: ReadonlyMap<string, string> = new Map([
+  ["client tracking", "PREFIX"],
+  ["sort", "GET"],
+  ["sort_ro", "GET"],
+]);
+
+function addOptions(flat: Argument[], options: Record<string, unknown>, repeated?: string): void {
   for (const token of Object.keys(options)) {
     const value = options[token];
     if (value === undefined || value === null || value === false) continue;
+    if (Array.isArray(value) && token.toUpperCase() === repeated) {
+      for (const each of value) flat.push(token) && add(flat, each, token, 0);
+      continue;
+    }
     flat.push(token);
     if (value !== true) add(flat, value, token, 0);
   }

@@ -109,6 +109,13 @@ export class Engine {
     this.drain();
   }
 
+  /** Begins a session anew that was killed. */
+  renew(session: number): void {
+    this.lodis.renew(session);
+    this.cache.forget();
+    this.schedule(0);
+  }
+
   /** Ends an embedded session, if it and the engine have not ended. */
   disconnect(session: number): void {
     if (this.routes.delete(session)) this.lodis.disconnect(session);

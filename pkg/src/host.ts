@@ -3,11 +3,12 @@ import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm
 import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
-import { CLOSE, Engine, WROTE } from "./engine.js";
+import { Engine, WROTE } from "./engine.js";
 import { ClosedError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
 import type { Hosted } from "./hosting.js";
+import { type Changed, Invalidations } from "./invalidations.js";
 import { listenToPage } from "./lifecycle.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
@@ -34,11 +35,23 @@ export type InstanceEvents = {
   error: StoreError;
   /** What the last `error` told is over, and everything that was accepted is stored or about to be. */
   recovered: Persistence;
+  /**
+   * With `CLIENT TRACKING`: keys that were read have changed, or any may have (null). It is told once the
+   * calls that were under way have been answered, so that what they answered is out of date as well.
+   */
+  invalidate: readonly string[] | null;
+  /** With `CLIENT TRACKING ON REDIRECT`: the client with this number is gone, and nobody is told. */
+  redirectBroken: number;
   /** The end of the log was not whole, as a crash leaves it, and has been cut off, for this reason. */
   cut: string;
 };
 
+/** And what only surfaces of bytes pass on. */
+type HostEvents = InstanceEvents & { invalidateBytes: readonly Uint8Array[] | null };
+
 export const GET = find("get", undefined);
+/** Any command that changes nothing. */
+const ASK = find("client", undefined);
 
 /** `local`: what is called is run here; `guest`: another tab leads. */
 type State = "opening" | "local" | "guest" | "closed";
@@ -49,8 +62,8 @@ const SOON_MS = 100;
 /** Conducts one instance: engine, log, tabs, subscriptions. The surfaces are in redis.ts. */
 export class Host {
   readonly engine: Engine;
-  readonly events = new Events<InstanceEvents>();
-  readonly subscriptions = new Subscriptions();
+  readonly events = new Events<HostEvents>();
+  readonly subscriptions = new Subscriptions((text, binary) => this.heard(text, binary));
   readonly files: Files;
   role: Role = "alone";
   private state: State = "opening";
@@ -66,6 +79,17 @@ export class Host {
   private hasCopy = false;
   /** Whether the session at the leader is between MULTI and EXEC. */
   private inTransaction = false;
+  /** Whether the session at the leader tracks: 1 if it does, 2 if all reads have to be the leader's. */
+  private tracking: 0 | 1 | 2 = 0;
+  private readonly invalidations = new Invalidations(
+    () => Promise.allSettled([this.requests.answered(), this.storing]),
+    ([text, bytes]) => {
+      this.events.emit("invalidate", text);
+      this.events.emit("invalidateBytes", bytes);
+    },
+  );
+  /** What the last write waits for that had to. */
+  private storing: Promise<void> | undefined;
   /** How many other tabs this one leads. */
   private followers = 0;
   /** Whether writes wait for the store. */
@@ -254,7 +278,7 @@ export class Host {
     if (!this.tabs) return true;
     if (this.requests.hasOrdered) return false;
     if (this.state === "local") return !this.waits && this.isSure();
-    return readOnly && this.hasCopy && !this.inTransaction;
+    return readOnly && this.hasCopy && !this.inTransaction && this.tracking < 2;
   }
 
   /** Leader: whether it is certain that no other tab leads by now. */
@@ -288,7 +312,7 @@ export class Host {
     const { engine } = this;
     const reply = engine.runOne(this.session, binary);
     // Later calls are not to be answered with what is older than what was asked for before them.
-    const isAhead = this.requests.hasOrdered || this.inTransaction;
+    const isAhead = this.requests.hasOrdered || this.inTransaction || this.tracking === 2;
     if (engine.copied && command === GET && typeof reply === "string" && !isAhead) {
       const key = inputs[0];
       if (typeof key === "string") engine.cache.note(this.session, key, reply);
@@ -311,7 +335,6 @@ export class Host {
     const { flags } = this.engine;
     this.engine.settle();
     this.engine.flags = flags; // settling runs the engine again
-    if (flags & CLOSE) this.close().catch(report);
   }
 
   /** Stores everything there is. */
@@ -327,7 +350,8 @@ export class Host {
 
   /** A promise to wait for before the last run is acknowledged. */
   private flushed(): Promise<void> | undefined {
-    return this.engine.flags & WROTE ? this.durability?.pending() : undefined;
+    const stored = this.engine.flags & WROTE ? this.durability?.pending() : undefined;
+    return stored && (this.storing = stored);
   }
 
   /** Runs the request in the writer in a session of its own, until all of it has been answered. */
@@ -385,10 +409,13 @@ export class Host {
       case "lead":
         return this.lead(event.log);
       case "follow":
+        [this.inTransaction, this.tracking] = [event.transaction, event.tracking];
         return this.follow();
       case "welcome":
         this.state = "guest";
         this.resubscribe();
+        // A leader hears of it with the next call, and then tells what to forget.
+        if (this.tracking > 0) this.call(ASK, ["getredir"], false).catch(() => {});
         return this.becomeGuest();
       case "copy":
         this.hasCopy = event.readable;
@@ -399,7 +426,7 @@ export class Host {
         return this.becomeGuest();
       case "reply":
         engine.reader.begin(event.reply, 0, event.reply.length);
-        this.inTransaction = event.transaction;
+        [this.inTransaction, this.tracking] = [event.transaction, event.tracking];
         return this.requests.reply(event.seq, engine.reader);
       case "lost":
         return this.requests.lost(event.seq);
@@ -422,7 +449,7 @@ export class Host {
     const { engine } = this;
     this.durability = this.follows(log);
     this.state = "local";
-    this.inTransaction = false;
+    [this.inTransaction, this.tracking] = [false, 0];
     engine.cache.forget();
     this.obeySettings();
     engine.schedule(0);
@@ -481,8 +508,21 @@ export class Host {
   private connect(): void {
     this.session = this.engine.connect((messages, over) => {
       this.subscriptions.receive(messages);
-      if (over) this.close().catch(report);
+      if (over) this.renew();
     });
+  }
+
+  /** CLIENT KILL has ended the session: as a client that connects again, this instance gets another. */
+  private renew(): void {
+    if (this.isClosed()) return;
+    this.engine.renew(this.session);
+    this.resubscribe();
+  }
+
+  /** A push that is no message of a channel; the others confirm subscriptions. */
+  private heard([kind, text]: readonly Reply[], [, bytes]: readonly Reply[]): void {
+    if (kind === "invalidate") this.invalidations.add([text, bytes] as unknown as Changed);
+    if (kind === "tracking-redir-broken") this.events.emit("redirectBroken", Number(text));
   }
 
   private follows(log: LogClass): Durability {

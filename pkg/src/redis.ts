@@ -149,6 +149,12 @@ export class BytesRedis extends AsyncSurface<Uint8Array> {
   constructor(host: Host) {
     super(host, true);
   }
+
+  /** As {@link Redis.on} for `invalidate`, with keys as bytes; answers the removal of `listener`. */
+  on(event: "invalidate", listener: (keys: readonly Uint8Array[] | null) => void): () => void {
+    if (event !== "invalidate") throw new TypeError(`on: there is no event '${String(event)}' of bytes`);
+    return this.host.events.on("invalidateBytes", listener);
+  }
 }
 
 /** An open instance: every command as a method that answers a promise. */

@@ -9,6 +9,7 @@ interface Request {
   readonly read: (reader: ReplyReader) => unknown;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  reply?: Promise<unknown>;
 }
 
 /** What waits for the leader, by number. */
@@ -21,6 +22,12 @@ export class Requests {
   /** Whether what is called now would overtake what was called before. */
   get hasOrdered(): boolean {
     return this.ordered > 0;
+  }
+
+  /** Settles once all that wait now, and whose replies come in order, are answered. */
+  answered(): Promise<unknown> {
+    const requests = [...this.waiting.values()].filter((request) => !request.blocking);
+    return Promise.allSettled(requests.map((request) => request.reply));
   }
 
   /** Adds a request; `read` reads its replies. Answers its number, and what they come to. */
@@ -40,6 +47,7 @@ export class Requests {
         reject,
       });
     });
+    this.waiting.get(seq)!.reply = reply;
     return [seq, reply];
   }
 

@@ -1,5 +1,6 @@
 import { ReplyReader } from "./boundary/reply.js";
 import { report } from "./events.js";
+import type { Reply } from "./types.js";
 
 /** The three spaces of subscriptions. */
 export type Space = "channel" | "pattern" | "shard";
@@ -16,6 +17,9 @@ export type Entry =
 export class Subscriptions {
   private readonly entries = new Map<string, Set<Entry>>();
   private readonly queue: Uint8Array[] = [];
+
+  /** `other` takes pushes that are no messages, as text and as bytes. */
+  constructor(private readonly other: (text: readonly Reply[], binary: readonly Reply[]) => void) {}
 
   /** Adds a listener. */
   add(space: Space, name: string, entry: Entry): void {
@@ -60,8 +64,9 @@ export class Subscriptions {
   }
 
   private dispatch(text: unknown, binary: unknown): void {
-    const space = Array.isArray(text) ? SPACES.get(text[0]) : undefined;
-    if (space === undefined) return; // the confirmation of a subscription
+    if (!Array.isArray(text)) return;
+    const space = SPACES.get(text[0]);
+    if (space === undefined) return this.other(text, binary as Reply[]);
     const frame = text as string[];
     const pattern = space === "pattern" ? frame[1] : undefined;
     const [channel, message] = frame.slice(-2) as [string, string];

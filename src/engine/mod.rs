@@ -272,13 +272,11 @@ impl Engine {
         self.sessions.close(id);
     }
 
-    /// Marks a session for closing by its host (`CLIENT KILL`). It runs nothing any more and holds
-    /// neither watches nor subscriptions; the host finds it among those with messages.
+    /// Marks a session for closing by its host (`CLIENT KILL`). It runs nothing any more, waits for
+    /// nothing and hears nothing; the host finds it among those with messages.
     pub fn kill(&mut self, id: SessionId) {
         self.unpark(id);
-        self.discard(id);
         self.drop_subscriptions(id);
-        self.untrack(id);
         self.sessions.kill(id);
     }
 

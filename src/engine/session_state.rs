@@ -108,6 +108,12 @@ impl fmt::Display for SessionStateError {
 impl std::error::Error for SessionStateError {}
 
 impl SessionState {
+    /// What the tab has to know of how its session tracks: 0 for nothing, 1 that it does, 2 that all of
+    /// its reads have to be the leader's.
+    pub fn tracks(&self) -> u8 {
+        self.tracking.as_ref().map_or(0, |how| if how.mode & mode::BCAST == 0 { 2 } else { 1 })
+    }
+
     /// As bytes. A name of 65,536 bytes or more is left out.
     pub fn encode(&self) -> Vec<u8> {
         let len = u16::try_from(self.name.len());

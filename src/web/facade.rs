@@ -13,7 +13,7 @@ use crate::engine::error::Error;
 use crate::engine::generations::Generations;
 use crate::engine::import::Import;
 use crate::engine::registry::commands;
-use crate::engine::session::SessionId;
+use crate::engine::session::{Session, SessionId};
 use crate::engine::status::Requests;
 use crate::engine::table::Command;
 use crate::engine::{Connection, Engine, Options, syntax};
@@ -163,6 +163,19 @@ impl Lodis {
     /// `takeMessages`; whether there was one.
     pub fn unblock(&self, session: u32) -> bool {
         self.core.borrow_mut().engine.unblock(SessionId(session), Unblock::Error)
+    }
+
+    /// Begins a session anew that CLIENT KILL has ended, with the same number here, in its database, with
+    /// its name. It is another client, without subscriptions; of an open MULTI, EXEC answers EXECABORT.
+    pub fn renew(&self, session: u32) {
+        let core = &mut *self.core.borrow_mut();
+        let session = SessionId(session);
+        let Some(state) = core.engine.session_state(session) else { return };
+        core.disconnect(session);
+        // The number that was given back last is given out first.
+        let new = core.connect(Protocol::Resp3);
+        debug_assert_eq!(new, session);
+        core.engine.restore_session(new, &state);
     }
 
     /// Ends a session.
@@ -403,6 +416,13 @@ impl Core {
                 out.error(b"ERR Protocol error: broken frame");
                 break;
             };
+            let is_closed = |session: &Session| session.closing;
+            if self.engine.sessions.get(SessionId(session)).is_none_or(is_closed) {
+                let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
+                out.error(b"ERR the session was closed by a command before this one");
+                done += 1;
+                continue;
+            }
             self.engine.call_known(SessionId(session), command, &argv, &mut self.reply);
             if self.is_blocked(session) {
                 if !frame.is_empty() {

@@ -1,6 +1,9 @@
 // What the test of the conductor plays: a log, tabs, and an engine that counts what it writes.
 import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent, TabsOptions } from "../../pkg/src/boundary/wasm.js";
 import { WROTE } from "../../pkg/src/engine.js";
+import type { InstanceEvents } from "../../pkg/src/host.js";
+import type { Settings } from "../../pkg/src/options.js";
+import type { Redis } from "../../pkg/src/redis.js";
 import type { StoreCalls } from "../../pkg/src/stores/calls.js";
 
 /** A log that stores when the test says so. */
@@ -153,9 +156,9 @@ export class FakeTabs implements Tabs {
     return this.requests.map(({ frame }) => words(frame));
   }
   /** Replies to the request of this place. */
-  reply(index: number, text: string, transaction = false): void {
+  reply(index: number, text: string, transaction = false, tracking: 0 | 1 | 2 = 0): void {
     const { seq } = this.requests[index]!;
-    this.emit({ type: "reply", seq, reply: bytes(text), transaction });
+    this.emit({ type: "reply", seq, reply: bytes(text), transaction, tracking });
   }
 }
 
@@ -175,3 +178,28 @@ export function words(frame: Uint8Array): string {
   }
   return found.join(" ");
 }
+
+export const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+/** What has been told of some kinds so far. */
+export function listen<E extends keyof InstanceEvents>(redis: Redis, ...events: E[]): InstanceEvents[E][] {
+  const told: InstanceEvents[E][] = [];
+  for (const event of events) redis.on(event, (value) => told.push(value));
+  return told;
+}
+
+/** How an instance is opened, unless a test says otherwise. */
+export const SETTINGS: Settings = {
+  name: "app",
+  store: "indexeddb",
+  appendOnly: true,
+  appendFsync: "everysec",
+  databases: 16,
+  maxmemory: "0",
+  maxmemoryPolicy: "noeviction",
+  replica: true,
+  leads: true,
+  downAfterMs: 3000,
+  onProgress: undefined,
+  onBlocked: undefined,
+};

@@ -3,13 +3,12 @@ import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Lodis, Module } from "../../pkg/src/boundary/wasm.js";
 import { StoreError } from "../../pkg/src/errors.js";
-import { Host, type InstanceEvents } from "../../pkg/src/host.js";
+import { Host } from "../../pkg/src/host.js";
 import type { Loaded } from "../../pkg/src/load.js";
-import type { Settings } from "../../pkg/src/options.js";
 import { Redis } from "../../pkg/src/redis.js";
 import { StoreCalls } from "../../pkg/src/stores/calls.js";
 import { memoryStore } from "../../pkg/src/stores/memory.js";
-import { bytes, FakeLog, FakeTabs, recording } from "./conducting.js";
+import { bytes, FakeLog, FakeTabs, listen, recording, SETTINGS, turn } from "./conducting.js";
 
 let base: Loaded;
 let logs: FakeLog[];
@@ -50,22 +49,8 @@ afterEach(async () => {
 });
 
 /** An instance that is being opened. */
-function opening(options: Partial<Settings> = {}): { opened: Promise<void>; redis: Redis; tabs: FakeTabs } {
-  const settings: Settings = {
-    name: "app",
-    store: "indexeddb",
-    appendOnly: true,
-    appendFsync: "everysec",
-    databases: 16,
-    maxmemory: "0",
-    maxmemoryPolicy: "noeviction",
-    replica: true,
-    leads: true,
-    downAfterMs: 3000,
-    onProgress: undefined,
-    onBlocked: undefined,
-    ...options,
-  };
+function opening(options: Partial<typeof SETTINGS> = {}): { opened: Promise<void>; redis: Redis; tabs: FakeTabs } {
+  const settings = { ...SETTINGS, ...options };
   const host = new Host(base, settings);
   const opened = host.open();
   opened.catch(() => {});
@@ -104,15 +89,6 @@ async function thin(): Promise<{ redis: Redis; tabs: FakeTabs }> {
   tabs.emit({ type: "welcome" });
   await opened;
   return { redis, tabs };
-}
-
-const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
-
-/** What has been told of some kinds so far. */
-function listen<E extends keyof InstanceEvents>(redis: Redis, ...events: E[]): InstanceEvents[E][] {
-  const told: InstanceEvents[E][] = [];
-  for (const event of events) redis.on(event, (value) => told.push(value));
-  return told;
 }
 
 describe("an instance without other tabs", () => {
@@ -440,12 +416,6 @@ describe("a leader", () => {
     await expect(wait).rejects.toMatchObject({ code: "CLOSED" });
     await closed;
   });
-
-  test("whose session is killed ends", async () => {
-    const { redis } = await leader();
-    await redis.clientKill("SKIPME", "no").catch(() => {});
-    await expect.poll(() => redis.get("a").catch((error) => error.code)).toBe("CLOSED");
-  });
 });
 
 describe("a replica", () => {
@@ -676,7 +646,7 @@ describe("who leads changes", () => {
     const seen: string[] = [];
     await redis.subscribe("alerts", (message) => seen.push(message));
     expect(tabs.attached).toEqual([]);
-    tabs.emit({ type: "follow" });
+    tabs.emit({ type: "follow", transaction: false, tracking: 0 });
     expect([roles, redis.persistence]).toEqual([["replica"], { state: "elsewhere" }]);
     expect(tabs.attached).toHaveLength(1);
     const write = redis.set("a", 1);

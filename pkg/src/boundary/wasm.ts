@@ -5,6 +5,7 @@ export interface Lodis {
   connect(resp: number): number;
   fork(session: number): number;
   unblock(session: number): boolean;
+  renew(session: number): void;
   inTransaction(session: number): boolean;
   disconnect(session: number): void;
   reserve(bytes: number): number;
@@ -95,11 +96,11 @@ export interface TabsOptions {
 /** What happens between tabs. */
 export type TabsEvent =
   | { type: "lead"; log: Log }
-  | { type: "follow" }
+  | { type: "follow"; transaction: boolean; tracking: 0 | 1 | 2 }
   | { type: "welcome" }
   | { type: "copy"; readable: boolean }
   | { type: "thin" }
-  | { type: "reply"; seq: number; reply: Uint8Array; transaction: boolean }
+  | { type: "reply"; seq: number; reply: Uint8Array; transaction: boolean; tracking: 0 | 1 | 2 }
   | { type: "lost"; seq: number }
   | { type: "push"; messages: Uint8Array }
   | { type: "ran" }

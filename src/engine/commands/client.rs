@@ -408,7 +408,8 @@ fn kill(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     }
     for id in &selected {
         if *id == me {
-            c.session().closing = true;
+            // What it holds goes with it, once it has its reply.
+            c.engine.sessions.kill(me);
         } else {
             c.engine.kill(*id);
         }

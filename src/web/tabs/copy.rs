@@ -7,6 +7,7 @@ use super::super::reader::Reader;
 use super::super::store::{Claim, Claimant, Done, Part, Store, StoreError};
 use super::super::timer::{LOAD_MS, after_ms, after_this_task, elapsed_ms, now_ms};
 use super::driver::{Driver, store_error, then, with};
+use super::guests::told;
 use super::sync::Place;
 use crate::engine::Engine;
 use crate::persist::follow::{Follower, PushError};
@@ -471,7 +472,8 @@ impl Driver {
         if !self.shares_store() {
             self.close_store();
         }
-        self.emit("follow", &[]);
+        let fields = told(&self.state.borrow());
+        self.emit("follow", &fields);
     }
 }
 

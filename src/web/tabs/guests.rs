@@ -16,6 +16,7 @@ use crate::engine::session_state::SessionState;
 use crate::replication::peer::{Parting, Run};
 use crate::resp::Protocol;
 use std::rc::Rc;
+use wasm_bindgen::JsValue;
 
 /// The sessions of other tabs.
 #[derive(Default)]
@@ -67,15 +68,16 @@ impl Driver {
 
     /// The reply to a request of this tab has come.
     pub(super) fn replied(&self, seq: u64, reply: &[u8]) {
-        let Some((state, reply)) = split_state(reply) else {
+        let known = || Some((self.state.borrow().clone(), reply.strip_prefix(&NO_STATE)?));
+        let Some((state, reply)) = split_state(reply).or_else(known) else {
             return self.emit("lost", &[("seq", number(seq))]);
         };
-        let transaction = state.in_transaction.into();
+        let [transaction, tracking] = told(&state);
         if self.log.borrow().is_none() {
             self.select(&mut self.core.borrow_mut().engine, &state);
             *self.state.borrow_mut() = state;
         }
-        let fields = [("seq", number(seq)), ("reply", bytes(reply)), ("transaction", transaction)];
+        let fields = [("seq", number(seq)), ("reply", bytes(reply)), transaction, tracking];
         self.emit("reply", &fields);
     }
 
@@ -180,10 +182,14 @@ impl Driver {
             let core = &mut *self.core.borrow_mut();
             let guests = &mut *self.guests.borrow_mut();
             core.engine.set_time(micros(now_ms() as f64));
+            let mut is_new = false;
             let session = match guests.tabs.get_mut(&tab) {
                 Some(guest) => {
-                    if std::mem::take(&mut guest.is_new) {
+                    is_new = guest.is_new;
+                    // What may block tells where the session was when it was asked for: perhaps long ago.
+                    if is_new && (!blocks || state.in_transaction) {
                         core.engine.restore_session(guest.session, &state);
+                        guest.is_new = false;
                     }
                     guest.session
                 }
@@ -195,7 +201,7 @@ impl Driver {
                 core.engine.sessions.get(session).is_some_and(|session| session.queue.is_some());
             let work = Work { id, acked, session, frame, commands };
             if blocks && !in_transaction {
-                let call = work.block(core);
+                let call = work.block(core, is_new.then_some(&state));
                 let is_done = !is_blocked(core, call.session);
                 guests.calls.insert((tab, seq), call);
                 if is_done { Some(guests.finish(core, session, (tab, seq))) } else { None }
@@ -310,9 +316,11 @@ impl Driver {
         for mut answer in self.answers.take() {
             if answer.wrote {
                 let error = format!("-MISCONF Errors writing to the AOF file: {reason}\r\n");
-                let errors = error.repeat(answer.commands as usize);
-                let state = split_state(&answer.reply).map(|(state, _)| state).unwrap_or_default();
-                answer.reply = with_state(&state, errors.as_bytes());
+                let reply = &mut answer.reply;
+                let len =
+                    reply.first_chunk().map_or(0, |len| usize::from(u16::from_le_bytes(*len)));
+                reply.truncate(NO_STATE.len() + len);
+                reply.extend_from_slice(error.repeat(answer.commands as usize).as_bytes());
             }
             self.give(answer);
         }
@@ -381,8 +389,13 @@ impl Guests {
     fn finish(&mut self, core: &mut Core, like: SessionId, key: (u64, u64)) -> (Vec<u8>, u32) {
         let Some(call) = self.calls.remove(&key) else { return Default::default() };
         core.disconnect(call.session);
-        let state = core.engine.session_state(like).unwrap_or_default();
-        (with_state(&state, &call.reply), call.commands)
+        let reply = match core.engine.session_state(like) {
+            Some(state) if !self.tabs.get(&key.0).is_some_and(|guest| guest.is_new) => {
+                with_state(&state, &call.reply)
+            }
+            _ => [&NO_STATE, call.reply.as_slice()].concat(),
+        };
+        (reply, call.commands)
     }
 }
 
@@ -415,10 +428,15 @@ impl Work<'_> {
         reply
     }
 
-    /// Runs it in a session of its own, up to a command that blocks, from where its record ends.
-    fn block(&self, core: &mut Core) -> Blocking {
+    /// Runs it in a session of its own, up to a command that blocks, from where its record ends: where the
+    /// tab's own one is, or where that was, if it is yet to come there.
+    fn block(&self, core: &mut Core, state: Option<&SessionState>) -> Blocking {
         let Self { id, acked, session, frame, commands } = *self;
         let session = core.engine.fork(session);
+        if let Some(state) = state {
+            let state = SessionState { tracking: None, ..state.clone() };
+            core.engine.restore_session(session, &state);
+        }
         if let Some(session) = core.engine.sessions.get_mut(session) {
             session.is_remote = true;
         }
@@ -451,12 +469,22 @@ fn is_blocked(core: &Core, session: SessionId) -> bool {
     core.engine.sessions.get(session).is_some_and(|session| session.blocked.is_some())
 }
 
+/// In place of a state that the leader has not been told yet: the tab knows it.
+const NO_STATE: [u8; 2] = [0; 2];
+
+/// What the host has to know of the state of its session.
+pub(super) fn told(state: &SessionState) -> [(&'static str, JsValue); 2] {
+    [("transaction", state.in_transaction.into()), ("tracking", state.tracks().into())]
+}
+
 /// The bytes after what a session takes with it.
 fn with_state(state: &SessionState, bytes: &[u8]) -> Vec<u8> {
-    let state = state.encode();
-    // A name that does not fit was left out.
-    let len = u16::try_from(state.len()).unwrap_or(0);
-    [&len.to_le_bytes()[..], &state, bytes].concat()
+    let mut encoded = state.encode();
+    if encoded.len() > usize::from(u16::MAX) {
+        encoded = SessionState { name: Vec::new(), ..state.clone() }.encode();
+    }
+    let len = u16::try_from(encoded.len()).unwrap_or(0);
+    [&len.to_le_bytes()[..], &encoded, bytes].concat()
 }
 
 fn split_state(bytes: &[u8]) -> Option<(SessionState, &[u8])> {

@@ -32,7 +32,9 @@ export interface TabsOptions extends LogOptions {
 /**
  * What happens between tabs. "lead": this one does from now on, and `log` records it; "follow": it does
  * no longer; "welcome": the leader has a session for it, a new one; "copy": whether its own copy can be
- * read; "thin": there is no memory for one, and from now on there is none; "reply": what a request answered, and whether a MULTI is open since; "lost": it is not known
+ * read; "thin": there is no memory for one, and from now on there is none; "reply": what a request
+ * answered, and whether a MULTI is open since, and whether CLIENT TRACKING is on: 1 if it is, 2 if all reads
+ * have to be the leader's; "follow" tells that too; "lost": it is not known
  * what became of a request; "push": messages of this tab's session; "ran": requests of others were run
  * here; "tabs": how many others there are, at the leader; "failed": the last event, nothing goes on: the
  * `code` of the error is that of a store (`Log.open`), or LOCKS_UNAVAILABLE where the browser refuses Web
@@ -40,11 +42,11 @@ export interface TabsOptions extends LogOptions {
  */
 export type TabsEvent =
   | { type: "lead"; log: Log }
-  | { type: "follow" }
+  | { type: "follow"; transaction: boolean; tracking: 0 | 1 | 2 }
   | { type: "welcome" }
   | { type: "copy"; readable: boolean }
   | { type: "thin" }
-  | { type: "reply"; seq: number; reply: Uint8Array; transaction: boolean }
+  | { type: "reply"; seq: number; reply: Uint8Array; transaction: boolean; tracking: 0 | 1 | 2 }
   | { type: "lost"; seq: number }
   | { type: "push"; messages: Uint8Array }
   | { type: "ran" }

@@ -8,6 +8,9 @@ const pending = new Set();
 /** What the job that runs has to say. */
 const told = { progress: 0 };
 const heard = [];
+/** What was read since it was told of last, and what was told. */
+const cache = new Map();
+const invalidated = [];
 const stops = new Map();
 const shown = [];
 const problems = [];
@@ -67,6 +70,21 @@ globalThis.tab = {
   },
   unsubscribe: (kind, ...names) => ask(`not ${kind} ${names}`, stops.get(`${kind} ${names}`)()),
   heard: () => heard,
+  /** Keeps what is read from now on, as long as nothing else is told. */
+  async track() {
+    redis.on("invalidate", (keys) => {
+      invalidated.push(keys);
+      if (keys) for (const key of keys) cache.delete(key);
+      else cache.clear();
+    });
+    return ask("CLIENT TRACKING", redis.clientTracking("ON"));
+  },
+  async read(key) {
+    if (!cache.has(key)) cache.set(key, await ask(`GET ${key}`, redis.get(key)));
+    return cache.get(key);
+  },
+  cached: () => [...cache],
+  invalidated: () => invalidated,
   /** What has become of the page: `pagehide`, `pageshow` with whether it was kept, `freeze`, `resume`. */
   shown: () => shown,
   /** What nobody has caught, and what went wrong with the store. */

@@ -183,3 +183,37 @@ export async function clients(group: Group): Promise<void> {
   await group.lose(follower, "kill");
   await becomes(async () => [...(await listed(leader)).keys()].includes(follower.id), false);
 }
+
+/** A tab that keeps what it has read is told when others change it, and everything if another one leads. */
+export async function caching(group: Group): Promise<void> {
+  const tabs = await group.openMany(3);
+  const told = (tab: Tab) => tab.call<unknown[]>("invalidated");
+  for (const tab of tabs) expect(await tab.call("track")).toBe("OK");
+  for (const writer of tabs) {
+    for (const tab of tabs) await tab.call("read", "key");
+    expect(await run(writer, "SET", "key", writer.id)).toBe("OK");
+    for (const tab of tabs) await becomes(() => tab.call("read", "key"), writer.id);
+  }
+  for (const tab of tabs) expect(await told(tab), "messages").toEqual([["key"], ["key"], ["key"]]);
+  await group.lose(await group.leader(), "kill");
+  const [first, second] = group.live as [Tab, Tab];
+  for (const tab of group.live) {
+    await becomes(async () => (await told(tab)).slice(3), [null]);
+    await tab.call("read", "key");
+  }
+  expect(await run(first, "SET", "key", "after")).toBe("OK");
+  for (const tab of group.live) await becomes(() => tab.call("read", "key"), "after");
+  // A client that is killed gets another one, whoever leads.
+  await first.call("subscribe", "channel", "news");
+  for (const killer of [first, second]) {
+    for (const tab of group.live) {
+      const id = String(await run(tab, "CLIENT", "ID"));
+      expect(await run(killer, "CLIENT", "KILL", "ID", id, "SKIPME", "no"), "sessions killed").toBe(1);
+      await becomes(async () => String(await run(tab, "CLIENT", "ID")) !== id, true);
+      await becomes(() => run(second, "PUBLISH", "news", "hi"), 1);
+      await tab.call("read", "key");
+      await run(killer, "SET", "key", id);
+      await becomes(() => tab.call("read", "key"), id);
+    }
+  }
+}
