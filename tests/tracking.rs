@@ -252,6 +252,19 @@ fn a_session_goes_on_tracking_at_another_leader() {
 }
 
 #[test]
+fn a_script_tells_its_own_session_once_it_is_done() {
+    let mut engine = engine();
+    let a = session(&mut engine, &["CLIENT TRACKING ON", "GET k"]);
+    let b = session(&mut engine, &["CLIENT TRACKING ON", "GET k"]);
+    let script = "EVAL \"redis.call('SET', KEYS[1], 1) return redis.call('GET', 'l')\" 1 k";
+    let reply = call(&mut engine, a, script);
+    assert_eq!(reply, "_\r\n");
+    assert_eq!([a, b].map(|id| messages(&mut engine, id)), [ALL.to_owned(), of(&["k"])]);
+    call(&mut engine, b, "SET l 1");
+    assert_eq!(messages(&mut engine, a), of(&["l"]), "it was read by the script");
+}
+
+#[test]
 fn a_follower_tracks_nothing() {
     let mut engine = engine();
     let a = session(&mut engine, &["CLIENT TRACKING ON"]);

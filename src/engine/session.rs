@@ -98,6 +98,8 @@ pub struct Session {
     pub closing: bool,
     /// CLIENT TRACKING.
     pub(super) tracked: Option<Box<Tracked>>,
+    /// A script is being run: what the session is told has to wait, since its protocol is the script's.
+    pub(super) in_script: bool,
     /// Who has called the blocking command that the session was made for.
     pub(super) acts_for: Option<SessionId>,
     /// Messages for the session that are not replies, encoded in its protocol.
@@ -132,6 +134,7 @@ impl Session {
             no_touch: false,
             closing: false,
             tracked: None,
+            in_script: false,
             acts_for: None,
             outbox: Vec::new(),
         }

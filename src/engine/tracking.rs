@@ -167,7 +167,14 @@ fn tell(sessions: &mut Sessions, id: SessionId, keys: Option<&[&[u8]]>) {
         let Some(found) = found else { return tell_broken(sessions, id, redirect) };
         to = found;
     }
-    let Some(session) = sessions.get(to) else { return };
+    let Some(session) = sessions.get_mut(to) else { return };
+    if session.in_script {
+        // Of several such messages `null` is left.
+        if let Some(tracked) = sessions.get_mut(id).and_then(|session| session.tracked.as_mut()) {
+            tracked.mode |= mode::OWED;
+        }
+        return;
+    }
     let is_push = session.protocol == Protocol::Resp3;
     let is_heard = is_push || (redirect > 0 && session.is_subscriber());
     if !is_heard {

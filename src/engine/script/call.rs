@@ -65,6 +65,7 @@ impl<'a> Run<'a> {
             caller.db = session.db;
             caller.protocol = std::mem::take(&mut session.protocol);
             caller.denied_blocking = std::mem::replace(&mut session.deny_blocking, true);
+            session.in_script = true;
         }
         Ok(Self {
             engine,
@@ -167,6 +168,7 @@ impl Drop for Run<'_> {
             session.db = self.caller.db;
             session.protocol = self.caller.protocol;
             session.deny_blocking = self.caller.denied_blocking;
+            session.in_script = false;
         }
     }
 }
