@@ -199,6 +199,21 @@ fn damaged_files_of_a_real_server_never_trap() {
 }
 
 #[test]
+fn a_real_server_has_our_functions() {
+    let mut here = Here::at(1, now_ms());
+    let library = "#!lua name=ours\nredis.register_function('ours', function() return 7 end)";
+    let words = [&b"FUNCTION"[..], b"LOAD", library.as_bytes()];
+    let mut reply = Vec::new();
+    here.engine.call(here.session, &words, &mut reply);
+    assert_eq!(reply, b"$4\r\nours\r\n");
+    assert!(here.engine.begin_snapshot(Purpose::Travel, &[]));
+    while !here.engine.step_snapshot(100) {}
+    let directory = Directory::with(&here.engine.take_snapshot());
+    let Some(mut redis) = Redis::start_in(&directory.0) else { return };
+    assert_eq!(redis.call(&[b"FCALL", b"ours", b"0"]), b":7\r\n");
+}
+
+#[test]
 fn functions_and_frequencies_are_read() {
     let directory = Directory::new();
     let Some(mut redis) = Redis::start_in(&directory.0) else { return };
@@ -215,7 +230,9 @@ fn functions_and_frequencies_are_read() {
     let mut here = Here::at(1, now_ms());
     let file = std::fs::read(directory.file()).unwrap();
     let loaded = load(&mut here.engine, &file, None, Expired::Skip).unwrap();
-    assert_eq!((loaded.keys, loaded.functions), (2, 1));
+    assert_eq!((loaded.keys, loaded.functions), (2, 0));
+    assert_eq!(here.engine.libraries().get(b"one"), Some(&library[..]));
+    assert_eq!(here.run("FCALL one 0"), ":1\r\n");
     assert_eq!(here.run("CONFIG SET maxmemory-policy allkeys-lfu"), "+OK\r\n");
     let ours = here.run("OBJECT FREQ often").into_bytes();
     // It may have gone down with a minute that has passed.

@@ -28,16 +28,6 @@ const WITHOUT_FORM: &[(&str, &str)] = &[
     ("bgrewriteaof", "it is for the host, which a test of the engine has none of"),
     ("bgsave", "it is for the host"),
     ("save", "it is for the host"),
-    ("fcall", "not yet"),
-    ("fcall_ro", "not yet"),
-    ("function delete", "not yet"),
-    ("function dump", "not yet"),
-    ("function flush", "not yet"),
-    ("function kill", "not yet"),
-    ("function list", "not yet"),
-    ("function load", "not yet"),
-    ("function restore", "not yet"),
-    ("function stats", "not yet"),
     ("config set", "a configuration is not part of the keyspace"),
 ];
 

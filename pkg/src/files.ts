@@ -31,7 +31,7 @@ export interface Imported {
     readonly expired: number;
     /** Keys that held collections of nothing. */
     readonly empty: number;
-    /** Libraries of functions. */
+    /** Libraries of functions that have no name. Others are there, for instances that have scripting. */
     readonly functions: number;
   };
 }

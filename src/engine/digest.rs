@@ -4,10 +4,15 @@ use super::Engine;
 use std::hash::{BuildHasher, Hasher};
 
 impl Engine {
-    /// A number that is the same for the same keys, values and expiry times, in whatever order
-    /// they came. Keys and fields whose time has come count as long as they are there.
+    /// A number that is the same for the same libraries, keys, values and expiry times, in whatever
+    /// order they came. Keys and fields whose time has come count as long as they are there.
     pub fn digest(&self) -> u64 {
         let mut digest = 0u64;
+        for (_, code) in self.libraries.iter() {
+            let mut hasher = foldhash::quality::FixedState::with_seed(1).build_hasher();
+            hasher.write(code);
+            digest = digest.wrapping_add(hasher.finish());
+        }
         for (index, db) in self.keyspace.iter().enumerate() {
             for (key, object) in db.keys().iter() {
                 let mut hasher = foldhash::quality::FixedState::with_seed(0).build_hasher();

@@ -33,6 +33,7 @@ mod keys;
 pub mod keyspace;
 pub mod last_use;
 pub mod lazyfree;
+pub mod libraries;
 pub mod meter;
 pub mod notify;
 pub mod number;
@@ -63,6 +64,7 @@ use eviction::Eviction;
 use generations::Copied;
 use keyspace::{Keyspace, Object};
 use lazyfree::LazyFree;
+use libraries::Libraries;
 use meter::Meter;
 use pubsub::{PubSub, Space};
 use registry::Registry;
@@ -139,6 +141,7 @@ pub struct Engine {
     pub(crate) startup_bytes: usize,
     eviction: Eviction,
     registry: Registry,
+    libraries: Libraries,
     #[cfg(feature = "scripting")]
     scripts: Scripts,
     waiting: Waiting,
@@ -195,6 +198,7 @@ impl Engine {
             startup_bytes: 0,
             eviction: Eviction::default(),
             registry: Registry::new(),
+            libraries: Libraries::default(),
             #[cfg(feature = "scripting")]
             scripts: Scripts::default(),
             waiting: Waiting::default(),
@@ -413,6 +417,7 @@ impl Engine {
 
     /// Removes every key, silently.
     pub(crate) fn clear(&mut self) {
+        self.libraries.clear();
         for index in 0..self.keyspace.databases() {
             self.lazyfree.add_keys(self.keyspace.db_mut(index).clear());
         }

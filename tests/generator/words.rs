@@ -27,6 +27,8 @@ pub enum Placeholder {
     Lon,
     Lat,
     Db,
+    Library,
+    Libraries,
 }
 
 /// The types that keys are called after.
@@ -183,6 +185,8 @@ impl Placeholder {
             "lon" => Self::Lon,
             "lat" => Self::Lat,
             "db" => Self::Db,
+            "library" => Self::Library,
+            "libraries" => Self::Libraries,
             _ => return Err(format!("no placeholder is called <{name}>")),
         })
     }
@@ -218,6 +222,10 @@ impl Placeholder {
             Self::Bit => dice.below(71).to_string().into(),
             Self::Lon | Self::Lat => dice.pick(DEGREES).into(),
             Self::Db => dice.pick(&["0", "0", "1", "1", "2", "16", "-1", "x"]).into(),
+            Self::Library => library(dice),
+            Self::Libraries => {
+                lodis::engine::rdb::dump_libraries([library(dice).as_slice()].into_iter())
+            }
         }
     }
 }
@@ -233,6 +241,13 @@ fn moment(dice: &mut Dice, times: Times) -> Vec<u8> {
         1..4 => (now_ms / 1000 + later / 500).to_string().into(),
         _ => (now_ms + later).to_string().into(),
     }
+}
+
+/// A library with one function, both called the same.
+fn library(dice: &mut Dice) -> Vec<u8> {
+    let (name, does) = (dice.pick(&["one", "two"]), dice.pick(&["INCR", "STRLEN"]));
+    let body = format!("function(keys) return redis.call('{does}', keys[1]) end");
+    format!("#!lua name={name}\nredis.register_function('{name}', {body})").into()
 }
 
 fn numbered(prefix: &str, number: usize) -> Vec<u8> {

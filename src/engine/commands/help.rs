@@ -14,7 +14,7 @@ pub(super) fn write(out: &mut Writer<'_>, container: &str, lines: &[&str]) {
 }
 
 /// The error for a subcommand with arguments that its arity allows, but nothing else does.
-pub(super) fn wrong_subcommand(args: &Args<'_>) -> Error {
+pub(in crate::engine) fn wrong_subcommand(args: &Args<'_>) -> Error {
     let words = args.argv();
     let [container, name, ..] = words else { return Error::SYNTAX };
     let shown = String::from_utf8_lossy(&name[..name.len().min(128)]);

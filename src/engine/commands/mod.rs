@@ -50,6 +50,8 @@ mod transactions;
 mod wait;
 
 pub(super) use client::is_printable as is_client_name;
+#[cfg(feature = "scripting")]
+pub(super) use help::wrong_subcommand;
 
 /// The command table.
 pub static FAMILIES: &[&[Command]] = &[

@@ -94,6 +94,11 @@ impl Budget {
 /// # Errors
 /// [`RdbError`].
 pub fn restore(payload: &[u8], limits: Limits) -> Result<Value, RdbError> {
+    decode::value(checked(payload)?, limits).ok_or(RdbError::Data)
+}
+
+/// What is in a payload before its footer, which is right.
+fn checked(payload: &[u8]) -> Result<&[u8], RdbError> {
     let checked = payload.len().checked_sub(8).ok_or(RdbError::Footer)?;
     let body_len = payload.len().checked_sub(FOOTER_LEN).ok_or(RdbError::Footer)?;
     let (checked, checksum) = payload.split_at(checked);
@@ -103,5 +108,20 @@ pub fn restore(payload: &[u8], limits: Limits) -> Result<Value, RdbError> {
     if version > VERSION_MAX || crc64(0, checked) != checksum {
         return Err(RdbError::Footer);
     }
-    decode::value(body, limits).ok_or(RdbError::Data)
+    Ok(body)
+}
+
+/// The payload that FUNCTION DUMP answers.
+#[cfg(feature = "scripting")]
+pub fn dump_libraries<'c>(codes: impl Iterator<Item = &'c [u8]>) -> Vec<u8> {
+    encode::libraries(codes, file::FUNCTION)
+}
+
+/// Reads what [`dump_libraries`] has written, or FUNCTION DUMP of Redis.
+///
+/// # Errors
+/// [`RdbError`].
+#[cfg(feature = "scripting")]
+pub fn restore_libraries(payload: &[u8]) -> Result<Vec<Vec<u8>>, RdbError> {
+    decode::libraries(checked(payload)?, file::FUNCTION).ok_or(RdbError::Data)
 }

@@ -12,6 +12,18 @@ pub fn refuse(_: &mut Ctx<'_>, _: &mut Args<'_>, _: &mut Writer<'_>) -> Result<(
     ))
 }
 
+/// Libraries that others run are kept.
+pub fn change(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    if c.replay_libraries(args)? {
+        out.ok();
+        return Ok(());
+    }
+    refuse(c, args, out)
+}
+
+pub use self::change as function_delete;
+pub use self::change as function_flush;
+pub use self::change as function_load;
 pub use self::refuse as eval;
 pub use self::refuse as eval_ro;
 pub use self::refuse as evalsha;
@@ -21,11 +33,8 @@ pub use self::refuse as exists;
 pub use self::refuse as fcall;
 pub use self::refuse as fcall_ro;
 pub use self::refuse as flush;
-pub use self::refuse as function_delete;
 pub use self::refuse as function_dump;
-pub use self::refuse as function_flush;
 pub use self::refuse as function_list;
-pub use self::refuse as function_load;
 pub use self::refuse as function_restore;
 pub use self::refuse as function_stats;
 pub use self::refuse as kill;

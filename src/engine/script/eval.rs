@@ -1,6 +1,7 @@
 //! The commands that run scripts, and the cache of scripts.
 
 use super::call::Run;
+use super::library::Functions;
 use super::lua::{Call, Chunk, Failure, Interpreter};
 use super::shebang::{self, Flags};
 use crate::engine::REDIS_VERSION;
@@ -33,6 +34,8 @@ pub struct Scripts {
     scripts: BTreeMap<Sha, Script>,
     /// Those that EVAL has brought, the oldest first.
     evaled: VecDeque<Sha>,
+    /// Those of the libraries, once they have been asked for.
+    pub(super) functions: Option<Box<Functions>>,
 }
 
 /// The digest of a script, in lower-case digits.
@@ -70,7 +73,7 @@ impl Scripts {
             return Ok(sha);
         }
         let (flags, code) = shebang::parse(body)?;
-        let compiled = self.interpreter()?.compile(code);
+        let compiled = self.interpreter()?.compile(code, "@user_script");
         let chunk = compiled.map_err(|why| {
             Error::new([b"ERR Error compiling script (new function): ", why.as_slice()].concat())
         })?;
@@ -87,15 +90,18 @@ impl Scripts {
     }
 
     fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { functions: self.functions.take(), ..Self::default() };
     }
 }
 
 /// The keys and arguments after a script.
-type Counted<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);
+pub(super) type Counted<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);
 
-fn keys_and_arguments<'a>(args: &mut Args<'a>) -> Result<Counted<'a>, Error> {
-    let count = parse_integer(args.take()?).ok_or(Error::NOT_AN_INTEGER)?;
+pub(super) fn keys_and_arguments<'a>(
+    args: &mut Args<'a>,
+    no_number: Error,
+) -> Result<Counted<'a>, Error> {
+    let count = parse_integer(args.take()?).ok_or(no_number)?;
     if count < 0 {
         return Err(Error::fixed("ERR Number of keys can't be negative"));
     }
@@ -107,14 +113,14 @@ fn keys_and_arguments<'a>(args: &mut Args<'a>) -> Result<Counted<'a>, Error> {
 
 /// What a script may execute. There is no clock to look at; so many instructions take a millisecond,
 /// if not less. None of them is to freeze a page, so no setting makes them endless.
-fn steps(c: &Ctx<'_>) -> u64 {
+pub(super) fn steps(c: &Ctx<'_>) -> u64 {
     let ms = u64::try_from(c.engine.config.busy_reply_threshold).unwrap_or(u64::MAX);
     let ms = if ms == 0 { STEPS_MS_MAX } else { ms.min(STEPS_MS_MAX) };
     ms * STEPS_PER_MS
 }
 
 /// Writes the error in which a script has ended.
-fn fail(c: &mut Ctx<'_>, failure: &Failure, out: &mut Writer<'_>) {
+pub(super) fn fail(c: &mut Ctx<'_>, failure: &Failure, out: &mut Writer<'_>) {
     if !failure.is_counted {
         c.engine.stats.count_error(Error::new(failure.text.as_slice()).code());
     }
@@ -129,7 +135,7 @@ fn run(
     find: impl FnOnce(&mut Scripts, &[u8]) -> Result<Sha, Error>,
 ) -> Result<(), Error> {
     let word = args.take()?;
-    let (keys, argv) = keys_and_arguments(args)?;
+    let (keys, argv) = keys_and_arguments(args, Error::NOT_AN_INTEGER)?;
     let sha = find(&mut c.engine.scripts, word)?;
     let Some(script) = c.engine.scripts.scripts.get(&sha).cloned() else { return Err(NO_SCRIPT) };
     let mut interpreter = c.engine.scripts.interpreter.take().ok_or(NO_SCRIPT)?;
@@ -219,17 +225,3 @@ pub fn debug(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resu
     }
     Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
 }
-
-pub fn later(_: &mut Ctx<'_>, _: &mut Args<'_>, _: &mut Writer<'_>) -> Result<(), Error> {
-    Err(Error::fixed("ERR functions are not in Lodis yet"))
-}
-
-pub use self::later as fcall;
-pub use self::later as fcall_ro;
-pub use self::later as function_delete;
-pub use self::later as function_dump;
-pub use self::later as function_flush;
-pub use self::later as function_list;
-pub use self::later as function_load;
-pub use self::later as function_restore;
-pub use self::later as function_stats;

@@ -10,6 +10,8 @@ mod call;
 #[cfg(feature = "scripting")]
 mod eval;
 #[cfg(feature = "scripting")]
+mod library;
+#[cfg(feature = "scripting")]
 mod lua;
 #[cfg(feature = "scripting")]
 mod shebang;
@@ -20,3 +22,5 @@ mod source;
 pub use absent::*;
 #[cfg(feature = "scripting")]
 pub use eval::*;
+#[cfg(feature = "scripting")]
+pub use library::*;

@@ -63,6 +63,12 @@ impl Engine {
                 return false;
             }
         }
+        for (_, code) in self.libraries.iter() {
+            if !writer.reserve(code.len() + AUX_COST) {
+                return false;
+            }
+            writer.library(code);
+        }
         for number in 0..self.keyspace.databases() {
             self.keyspace.db_mut(number).begin_walk(number);
         }

@@ -26,6 +26,20 @@ pub(super) fn value(body: &[u8], limits: Limits) -> Option<Value> {
     if reader.0.is_empty() { builder.finish() } else { None }
 }
 
+/// The libraries in a payload without its footer, each after `kind`.
+#[cfg(feature = "scripting")]
+pub(super) fn libraries(body: &[u8], kind: u8) -> Option<Vec<Vec<u8>>> {
+    let mut reader = Reader(body);
+    let mut codes = Vec::new();
+    while !reader.0.is_empty() {
+        if reader.byte().ok()? != kind {
+            return None;
+        }
+        codes.push(reader.string().ok()?.into_owned());
+    }
+    Some(codes)
+}
+
 /// A value of the kind [`kind::STRING`].
 pub(super) fn string(reader: &mut Reader<'_>) -> Read<Value> {
     StringValue::encode(&reader.string()?).map(Value::from).map_err(|_| Stop::NoMemory)

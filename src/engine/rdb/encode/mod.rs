@@ -35,12 +35,26 @@ pub fn dump(value: &Value, purpose: Purpose) -> Vec<u8> {
     encoder.out.push(kind_of(value, purpose));
     let mut cursor = ValueCursor::default();
     while !encoder.value(value, purpose, &mut cursor, usize::MAX) {}
-    let mut out = encoder.out;
-    let version = version(purpose, value.next_field_expiry().is_some());
+    finished(encoder.out, version(purpose, value.next_field_expiry().is_some()))
+}
+
+/// A payload with its footer.
+fn finished(mut out: Vec<u8>, version: u16) -> Vec<u8> {
     out.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(0, &out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
+}
+
+/// The payload that FUNCTION DUMP answers; `kind` comes before each library.
+#[cfg(feature = "scripting")]
+pub(super) fn libraries<'c>(codes: impl Iterator<Item = &'c [u8]>, kind: u8) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    for code in codes {
+        encoder.out.push(kind);
+        encoder.string(code);
+    }
+    finished(encoder.out, VERSION)
 }
 
 /// The oldest version that holds values as this purpose has them, and fields that expire, if there are

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::engine::config::Limits;
 use crate::engine::keyspace::Keyspace;
 use crate::engine::last_use::{LastUse, Moment};
+use crate::engine::libraries::{Libraries, name_of};
 use crate::engine::rdb::decode::read::Reader;
 use crate::engine::rdb::decode::{self, Builder};
 use crate::engine::rdb::{Budget, VERSION_MAX, crc64, kind};
@@ -42,7 +43,7 @@ pub struct Loaded {
     pub expired: u64,
     /// How many keys were left out because they held collections of nothing, as in Redis.
     pub empty: u64,
-    /// How many libraries of functions were passed over.
+    /// How many libraries of functions were passed over, since they have no name.
     pub functions: u64,
     /// What the file says about itself: names and values.
     pub aux: Vec<(Vec<u8>, Vec<u8>)>,
@@ -68,6 +69,7 @@ pub struct Loader {
     db: usize,
     about: About,
     value: Option<(Vec<u8>, Builder)>,
+    libraries: Libraries,
     loaded: Loaded,
 }
 
@@ -104,6 +106,7 @@ impl Loader {
             db: 0,
             about: About::default(),
             value: None,
+            libraries: Libraries::default(),
             loaded: Loaded::default(),
         }
     }
@@ -165,6 +168,7 @@ impl Loader {
             return Err(error);
         }
         engine.keyspace.exchange(&mut self.keyspace);
+        engine.libraries.replace(std::mem::take(&mut self.libraries));
         engine.changed_by_itself();
         self.loaded.rest = self.buffer.split_off(self.used);
         let loaded = std::mem::take(&mut self.loaded);
@@ -176,6 +180,7 @@ impl Loader {
     /// has not come to its end.
     pub fn salvage(mut self, engine: &mut Engine) {
         engine.keyspace.exchange(&mut self.keyspace);
+        engine.libraries.replace(std::mem::take(&mut self.libraries));
         self.discard(engine);
     }
 
@@ -299,8 +304,11 @@ impl Loader {
                 self.loaded.aux.push((name.into_owned(), value.into_owned()));
             }
             opcode::FUNCTION2 => {
-                reader.string()?;
-                self.loaded.functions += 1;
+                let code = reader.string()?;
+                match name_of(&code) {
+                    Ok(name) => self.libraries.put(name, &code),
+                    Err(_) => self.loaded.functions += 1,
+                }
             }
             opcode::FUNCTION_PRE_GA => return Err(Cause::Functions.into()),
             opcode::MODULE_AUX | MODULE_PRE_GA | MODULE_2 => return Err(Cause::Module.into()),

@@ -18,6 +18,10 @@ const MAGIC: &[u8; 5] = b"REDIS";
 /// The first version with a checksum at the end.
 const VERSION_CHECKSUM: u16 = 5;
 
+/// What comes before a library of functions.
+#[cfg(feature = "scripting")]
+pub(super) const FUNCTION: u8 = opcode::FUNCTION2;
+
 /// Bytes that are no type of a value.
 mod opcode {
     pub const SLOT_INFO: u8 = 244;

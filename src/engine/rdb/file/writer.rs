@@ -50,6 +50,12 @@ impl Writer {
         self.encoder.string(value);
     }
 
+    /// Adds a library of functions. Before any key.
+    pub fn library(&mut self, code: &[u8]) {
+        self.encoder.out.push(opcode::FUNCTION2);
+        self.encoder.string(code);
+    }
+
     /// The version of the file.
     pub fn version(&self) -> u16 {
         self.version

@@ -75,6 +75,12 @@ pub fn write(
     Ok(())
 }
 
+/// A number without its fraction; one that is no 64-bit integer is the least, as processors have it.
+fn truncated(number: f64) -> i64 {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if (-BEYOND..BEYOND).contains(&number) { number as i64 } else { i64::MIN }
+}
+
 struct Replying {
     script: Protocol,
     start: usize,
@@ -93,7 +99,7 @@ impl Replying {
             Value::Boolean(value) if self.script == Protocol::Resp3 => out.boolean(*value),
             Value::Boolean(true) => out.integer(1),
             Value::Integer(number) => out.integer(*number),
-            Value::Number(number) => out.integer(*number as i64),
+            Value::Number(number) => out.integer(truncated(*number)),
             Value::Table(table) if depth < DEPTH_MAX => self.table(table, depth + 1, out)?,
             // Redis reaches the limit of its stack some thousand levels later.
             Value::Table(_) => out.error(b"ERR reached lua stack limit"),

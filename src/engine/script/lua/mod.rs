@@ -57,6 +57,7 @@ pub struct Interpreter {
     sandbox: Sandbox,
     compile: Function,
     run: Function,
+    load: Function,
     instructions: u64,
 }
 
@@ -90,9 +91,9 @@ impl Interpreter {
             Value::String(lua.create_string(version)?),
             Value::Number(number_of(version)),
         ]);
-        let (compile, run) = prelude.call(words)?;
+        let (compile, run, load) = prelude.call(words)?;
         let sandbox = lua.install_sandbox(limits(INSTRUCTIONS_MAX))?;
-        Ok(Self { lua, sandbox, compile, run, instructions: INSTRUCTIONS_MAX })
+        Ok(Self { lua, sandbox, compile, run, load, instructions: INSTRUCTIONS_MAX })
     }
 
     /// Sets what a script may execute.
@@ -108,13 +109,13 @@ impl Interpreter {
     ///
     /// # Errors
     /// What the compiler says.
-    pub fn compile(&self, text: &[u8]) -> Result<Chunk, Vec<u8>> {
+    pub fn compile(&self, text: &[u8], name: &str) -> Result<Chunk, Vec<u8>> {
         self.sandbox.reset();
-        self.compile_chunk(text).map(Chunk)
+        self.compile_chunk(text, name).map(Chunk)
     }
 
-    fn compile_chunk(&self, text: &[u8]) -> Result<Function, Vec<u8>> {
-        let words = [text, b"@user_script".as_slice()].map(|word| self.lua.create_string(word));
+    fn compile_chunk(&self, text: &[u8], name: &str) -> Result<Function, Vec<u8>> {
+        let words = [text, name.as_bytes()].map(|word| self.lua.create_string(word));
         let [Ok(text), Ok(name)] = words else { return Err(b"not enough memory".to_vec()) };
         let (made, problem): (Value, Value) =
             self.compile.call((text, name)).map_err(|error| error.message_lossy().into_bytes())?;
@@ -158,6 +159,36 @@ impl Interpreter {
                 convert::write(&value, protocol, out)
             }
             Ok((false, problem)) => Err(explain(&problem, call.name)),
+            Err(error) => Err(Failure::new(format!("ERR {error}"))),
+        };
+        self.limited(outcome)
+    }
+
+    /// Runs the code of a library; `register` is given what it registers, and answers why not.
+    ///
+    /// # Errors
+    /// What it fails with.
+    pub fn load(
+        &self,
+        chunk: &Chunk,
+        register: &mut dyn FnMut(Registered) -> Result<(), &'static str>,
+    ) -> Result<(), Failure> {
+        self.sandbox.reset();
+        let register = RefCell::new(register);
+        let result = self.lua.scope(|scope| {
+            let with = scope.create_function(&self.lua, |lua, words: Variadic<Value>| {
+                let Ok(mut register) = register.try_borrow_mut() else { return Ok(Value::Nil) };
+                let done = native::registered(&words).and_then(&mut **register);
+                match done {
+                    Ok(()) => Ok(Value::Nil),
+                    Err(problem) => Ok(Value::String(lua.create_string(problem)?)),
+                }
+            })?;
+            self.load.call::<_, (bool, Value)>((chunk.0.clone(), with))
+        });
+        let outcome = match result {
+            Ok((true, _)) => Ok(()),
+            Ok((false, problem)) => Err(explain(&problem, b"")),
             Err(error) => Err(Failure::new(format!("ERR {error}"))),
         };
         self.limited(outcome)
@@ -214,6 +245,18 @@ pub struct Call<'a> {
     pub keys: &'a [&'a [u8]],
     /// What comes after the keys.
     pub argv: &'a [&'a [u8]],
+}
+
+/// What a library registers.
+pub struct Registered {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub chunk: Chunk,
+    /// What it says about itself.
+    pub description: Option<Vec<u8>>,
+    /// The names of its flags.
+    pub flags: Vec<Vec<u8>>,
 }
 
 /// A version as `REDIS_VERSION_NUM` writes it: a byte for each part.

@@ -1,6 +1,6 @@
 //! What the prelude gets from Rust.
 
-use super::{bits, cjson, cmsgpack, convert, packing, prepare};
+use super::{Chunk, Registered, bits, cjson, cmsgpack, convert, packing, prepare};
 use crate::engine::script::call::Run;
 use crate::resp::Protocol;
 use omnilua::{Error, Function, Lua, LuaError, Result, Table, Value, Variadic};
@@ -188,4 +188,78 @@ fn check(lua: &Lua, run: &mut Run<'_>, words: &[Value]) -> Result<Variadic<Value
         return failed(lua, "ERR Invalid command passed to redis.acl_check_cmd()");
     }
     Ok(Variadic::from(vec![Value::Boolean(true)]))
+}
+
+/// What a call of `redis.register_function` registers.
+pub fn registered(words: &[Value]) -> std::result::Result<Registered, &'static str> {
+    const WRONG: &str = "wrong number of arguments to redis.register_function";
+    match words {
+        [Value::Table(table)] => named(table),
+        [_] => Err("calling redis.register_function with a single argument is only applicable to \
+                    Lua table (representing named arguments)."),
+        [name, callback] => {
+            let Some(name) = convert::text(name) else {
+                return Err("first argument to redis.register_function must be a string");
+            };
+            let Value::Function(callback) = callback else {
+                return Err("second argument to redis.register_function must be a function");
+            };
+            let (chunk, flags) = (Chunk(callback.clone()), Vec::new());
+            Ok(Registered { name, chunk, description: None, flags })
+        }
+        _ => Err(WRONG),
+    }
+}
+
+fn named(table: &Table) -> std::result::Result<Registered, &'static str> {
+    let (mut name, mut chunk, mut description, mut flags) = (None, None, None, Vec::new());
+    let pairs = table.raw_pairs().unwrap_or_default();
+    for (key, value) in pairs {
+        let key = match &key {
+            Value::String(key) => key.as_bytes().unwrap_or_default(),
+            _ => return Err("named argument key given to redis.register_function is not a string"),
+        };
+        match (key.as_slice(), &value) {
+            (b"function_name", value) => {
+                name = convert::text(value);
+                if name.is_none() {
+                    return Err(
+                        "function_name argument given to redis.register_function must be a string",
+                    );
+                }
+            }
+            (b"description", value) => {
+                description = convert::text(value);
+                if description.is_none() {
+                    return Err(
+                        "description argument given to redis.register_function must be a string",
+                    );
+                }
+            }
+            (b"callback", Value::Function(callback)) => chunk = Some(Chunk(callback.clone())),
+            (b"callback", _) => {
+                return Err(
+                    "callback argument given to redis.register_function must be a function",
+                );
+            }
+            (b"flags", Value::Table(list)) => {
+                let texts = (1..)
+                    .map(|at| list.raw_get::<_, Value>(f64::from(at)).unwrap_or(Value::Nil))
+                    .take_while(|value| !matches!(value, Value::Nil));
+                for flag in texts {
+                    flags.push(convert::text(&flag).ok_or("unknown flag given")?);
+                }
+            }
+            (b"flags", _) => {
+                return Err(
+                    "flags argument to redis.register_function must be a table representing \
+                     function flags",
+                );
+            }
+            _ => return Err("unknown argument given to redis.register_function"),
+        }
+    }
+    let name = name.ok_or("redis.register_function must get a function name argument")?;
+    let chunk = chunk.ok_or("redis.register_function must get a callback argument")?;
+    Ok(Registered { name, chunk, description, flags })
 }

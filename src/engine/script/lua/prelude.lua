@@ -4,7 +4,7 @@ local native, longest, version, version_num = ...
 
 local error, pcall, xpcall, type, tostring, tonumber = error, pcall, xpcall, type, tostring, tonumber
 local rawget, rawset, next, select, unpack = rawget, rawset, next, select, unpack
-local setmetatable, getmetatable = setmetatable, getmetatable
+local setmetatable, getmetatable, setfenv = setmetatable, getmetatable, setfenv
 local loadstring, collectgarbage = loadstring, collectgarbage
 local getinfo = debug.getinfo
 local floor = math.floor
@@ -420,11 +420,10 @@ end
 
 of_strings = protect({ __index = globals.string })
 
-setmetatable(globals, {
-  __index = function(_, name)
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-  end,
-})
+local function nonexistent(_, name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+setmetatable(globals, { __index = nonexistent })
 for key in next, globals do
   rawset(G, key, nil)
 end
@@ -460,4 +459,31 @@ local function run(f, keys, argv, with, is_function)
   return leave(xpcall(f, locate))
 end
 
-return compile, run
+-- What a library sees while it is loaded; afterwards its functions see what scripts do.
+local function load(f, with)
+  local api = {
+    log = redis.log,
+    register_function = wrap(function(...)
+      local problem = with(...)
+      if problem then
+        error(failure('ERR ' .. problem))
+      end
+    end),
+  }
+  for name, value in next, redis do
+    if type(value) ~= 'function' then
+      api[name] = value
+    end
+  end
+  local env, absent = {}, { __index = nonexistent }
+  local meta = { __index = setmetatable({ redis = protect(setmetatable(api, absent)) }, absent) }
+  meta.__newindex, meta.__metatable = refuse, false
+  behind[env] = meta.__index
+  setmetatable(env, meta)
+  setfenv(f, env)
+  local ok, problem = xpcall(f, locate)
+  meta.__index, behind[env] = globals, globals
+  return ok, problem
+end
+
+return compile, run, load
