@@ -10,7 +10,7 @@ use std::path::Path;
 /// what was reached, rounded up a little, so that nothing is lost again unnoticed.
 const GZIP_MAX: usize = 378_000;
 /// The same of the one with scripting.
-const FULL_GZIP_MAX: usize = 680_000;
+const FULL_GZIP_MAX: usize = 706_000;
 
 /// Prints the sizes of the built module, by sections.
 ///
