@@ -17,7 +17,7 @@ mod generator;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-/// Commands that have no form, and why.
+/// Commands that no form makes, and why.
 const WITHOUT_FORM: &[(&str, &str)] = &[
     ("quit", "it ends the session"),
     ("client kill", "it ends sessions"),
