@@ -82,3 +82,18 @@ describe("a script without bounds ends in an error, and the module goes on", () 
     expect(await redis.eval("return 'alive'", 0)).toBe("alive");
   });
 });
+
+test("libraries of functions outlive a build that cannot run them", async () => {
+  const library = "#!lua name=lib\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)";
+  await using full = await open("with", { store: "memory", scripting: true });
+  expect(await full.functionLoad(library)).toBe("lib");
+  expect(await full.fCall("twice", 0, 21)).toBe(42);
+  await using core = await open("without", { store: "memory" });
+  expect(await core.importRdb(await full.exportRdb())).toMatchObject({ skipped: { functions: 0 } });
+  expect(await failing(core.fCall("twice", 0, 21))).toMatch(/^ERR scripting is not in this build/);
+  await using again = await open("again", { store: "memory", scripting: true });
+  await again.importRdb(await core.exportRdb());
+  expect(await again.fCall("twice", 0, 21)).toBe(42);
+  expect(await again.functionDelete("lib")).toBe("OK");
+  expect(await failing(again.fCall("twice", 0, 21))).toBe("ERR Function not found");
+});
