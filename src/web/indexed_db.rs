@@ -2,14 +2,17 @@
 //!
 //! The database `lodis:<name>` has two object stores: `log` (key: offset in the effect stream,
 //! value: a record as `Uint8Array`) and `meta` (key `manifest`, value: the manifest; key `[number,
-//! offset]`, value: a piece of that base). Each transaction is built synchronously; its end is told
-//! to a callback, once.
+//! offset]`, value: a piece of that base; key `["fence", epoch]`: the owner of that epoch writes no
+//! more). Each transaction is built synchronously; its end is told to a callback, once.
 //!
 //! A transaction that fails for any reason but room is tried once more over a new connection: one that
 //! is broken shows in many ways. A second failure is told.
 //!
-//! A page that is frozen ends no transaction, and whoever asks for one after it waits until the page goes
-//! on. Those that only read are committed at once therefore, and others when the page leaves.
+//! A page that is frozen, stopped or busy ends no transaction, and whoever asks for one after it waits
+//! until the page goes on. Therefore what needs no answer is committed at once: what only reads, and
+//! records, which begin with the addition of a fence that is then deleted. Where it is already, the
+//! addition fails, and all of the transaction with it: to find out takes no task of the page. What is
+//! under way for longer is ended when the page leaves.
 
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
@@ -35,6 +38,9 @@ const LAYOUT: Layout = Layout { version: 1, stores: &[LOG, META] };
 const LOG: &str = "log";
 const META: &str = "meta";
 const MANIFEST: &str = "manifest";
+const FENCE: &str = "fence";
+/// The fences of so many epochs are kept: a tab may have slept for as long.
+const FENCES: u64 = 1000;
 /// Bytes of frames that are written in one task: a millisecond or two.
 const WRITE_LEN: usize = 128 * 1024;
 /// What the reason begins with when there is no room.
@@ -76,10 +82,20 @@ type Writing = Rc<RefCell<VecDeque<Begun>>>;
 const WRITING: usize = 3;
 
 /// A transaction that writes.
+#[derive(Clone)]
 struct Begun {
     transaction: IdbTransaction,
     /// Nothing is to be added to it.
     is_whole: Rc<Cell<bool>>,
+    /// It is committed as soon as that is so.
+    is_quick: bool,
+}
+
+impl Begun {
+    fn complete(&self) -> Result<(), JsValue> {
+        self.is_whole.set(true);
+        if self.is_quick { commit(&self.transaction) } else { Ok(()) }
+    }
 }
 
 impl IndexedDb {
@@ -116,7 +132,7 @@ impl IndexedDb {
     fn attempt(self, mut work: Appending, is_first: bool, done: Done<Result<(), AppendError>>) {
         let (connection, writing) = (Rc::clone(&self.connection), Rc::clone(&self.writing));
         // Of a database that was closed the check may find that it is another one.
-        work.leaving &= connection.is_open() && is_first;
+        work.is_known &= connection.is_open() && is_first;
         connection.with(move |database| {
             let database = match database {
                 Ok(database) => database,
@@ -145,6 +161,8 @@ struct Appending {
     work: Rc<Transaction>,
     durability: Durability,
     leaving: bool,
+    /// The database is the one that the owner has claimed.
+    is_known: bool,
 }
 
 impl Appending {
@@ -154,13 +172,17 @@ impl Appending {
         writing: &Writing,
         done: Done<Result<(), AppendError>>,
     ) {
-        let Self { work, durability, leaving } = self;
+        let Self { work, durability, leaving, is_known } = self;
         let most = if leaving { usize::MAX } else { WRITE_LEN };
         let owner = Owner { epoch: work.epoch, manifest: work.manifest };
-        let begun = begin(database, durability, writing);
-        guarded(begun, owner, leaving, done, |log, meta, failure| {
+        // What changes the manifest may be done by the time it is tried again.
+        let is_fenced = is_known && !work.manifest_changed;
+        let is_quick = is_fenced || (is_known && leaving);
+        let begun = begin(database, durability, is_quick, writing);
+        guarded(begun, owner, is_fenced, done, |log, meta, failure| {
             if work.manifest_changed {
                 put(meta, &MANIFEST.into(), &work.manifest.encode())?;
+                fence(meta, work.epoch, work.manifest.epoch)?;
             }
             if let Some(newest) = work.trim {
                 trim(log, meta, &work.manifest, newest)?;
@@ -176,18 +198,22 @@ impl Appending {
 fn guarded(
     begun: Result<Begun, JsValue>,
     owner: Owner,
-    leaving: bool,
+    is_fenced: bool,
     done: Done<Result<(), AppendError>>,
     work: impl FnOnce(&IdbObjectStore, &IdbObjectStore, Failure) -> Result<(), JsValue>,
 ) {
-    let Begun { transaction, is_whole } = match begun {
+    let begun = match begun {
         Ok(begun) => begun,
         Err(error) => return done(Err(AppendError::Failed(reason(&error)))),
     };
-    let failure = Failure { transaction: transaction.clone(), is_whole, error: Rc::default() };
+    let transaction = begun.transaction.clone();
+    let failure = Failure { begun, error: Rc::default() };
     let (fencing, found) = (failure.clone(), Rc::clone(&failure.error));
     let begun = (|| {
         let (log, meta) = (transaction.object_store(LOG)?, transaction.object_store(META)?);
+        if is_fenced {
+            pass_fence(&meta, owner.epoch, Rc::clone(&failure.error))?;
+        }
         on_end(
             &meta.get(&MANIFEST.into())?,
             Box::new(move |result| {
@@ -197,8 +223,7 @@ fn guarded(
                 }
             }),
         );
-        work(&log, &meta, failure)?;
-        if leaving { commit(&transaction) } else { Ok(()) }
+        work(&log, &meta, failure)
     })();
     if let Err(error) = begun {
         abort(&transaction);
@@ -216,6 +241,40 @@ fn guarded(
     );
 }
 
+/// Fails with all of the transaction if the owner of this epoch is to write no more.
+fn pass_fence(
+    meta: &IdbObjectStore,
+    epoch: u64,
+    found: Rc<RefCell<Option<AppendError>>>,
+) -> Result<(), JsValue> {
+    let key = fence_key(epoch);
+    on_end(
+        &meta.add_with_key(&true.into(), &key)?,
+        Box::new(move |result| {
+            let error = result.err().and_then(|error| error.dyn_into::<DomException>().ok());
+            if error.is_some_and(|error| error.name() == "ConstraintError") {
+                found.borrow_mut().get_or_insert(AppendError::Fenced);
+            }
+        }),
+    );
+    meta.delete(&key)?;
+    Ok(())
+}
+
+/// Has the owner of an epoch write no more: `next` is the one that follows it.
+fn fence(meta: &IdbObjectStore, epoch: u64, next: u64) -> Result<(), JsValue> {
+    if epoch < next {
+        meta.put_with_key(&true.into(), &fence_key(epoch))?;
+        let old = IdbKeyRange::bound(&fence_key(0), &fence_key(epoch.saturating_sub(FENCES)))?;
+        meta.delete(old.as_ref())?;
+    }
+    Ok(())
+}
+
+fn fence_key(epoch: u64) -> JsValue {
+    Array::of2(&FENCE.into(), &number(epoch)).into()
+}
+
 /// Ends a transaction without waiting for what its requests answer.
 fn commit(transaction: &IdbTransaction) -> Result<(), JsValue> {
     let ending: &CommittedTransaction = transaction.unchecked_ref();
@@ -225,6 +284,7 @@ fn commit(transaction: &IdbTransaction) -> Result<(), JsValue> {
 fn begin(
     database: &IdbDatabase,
     durability: Durability,
+    is_quick: bool,
     writing: &Writing,
 ) -> Result<Begun, JsValue> {
     let durability = match durability {
@@ -236,12 +296,11 @@ fn begin(
     let stores = Array::of2(&LOG.into(), &META.into());
     let database: &DurableDatabase = database.unchecked_ref();
     let transaction = database.transaction(&stores, "readwrite", &options)?;
-    let is_whole = Rc::new(Cell::new(false));
-    let begun = |transaction| Begun { transaction, is_whole: Rc::clone(&is_whole) };
+    let begun = Begun { transaction, is_whole: Rc::default(), is_quick };
     let mut writing = writing.borrow_mut();
     writing.truncate(WRITING - 1);
-    writing.push_front(begun(transaction.clone()));
-    Ok(begun(transaction))
+    writing.push_front(begun.clone());
+    Ok(begun)
 }
 
 impl Store for IndexedDb {
@@ -250,7 +309,7 @@ impl Store for IndexedDb {
     }
 
     fn leave(&self, is_owner: bool) {
-        for Begun { transaction, is_whole } in self.writing.take() {
+        for Begun { transaction, is_whole, .. } in self.writing.take() {
             if !is_owner || !is_whole.get() || commit(&transaction).is_err() {
                 abort(&transaction);
             }
@@ -290,7 +349,8 @@ impl Store for IndexedDb {
         leaving: bool,
         done: Done<Result<(), AppendError>>,
     ) {
-        self.clone().attempt(Appending { work, durability, leaving }, true, done);
+        let appending = Appending { work, durability, leaving, is_known: true };
+        self.clone().attempt(appending, true, done);
     }
 
     fn repair(
@@ -308,7 +368,7 @@ impl Store for IndexedDb {
                 Ok(database) => database,
                 Err(error) => return done(Err(AppendError::Failed(error.message))),
             };
-            let begun = begin(&database, Durability::Strict, &writing);
+            let begun = begin(&database, Durability::Strict, false, &writing);
             guarded(begun, owner, false, done, |log, _, _| {
                 let range = IdbKeyRange::lower_bound(&from)?;
                 log.delete(range.as_ref())?;
@@ -324,7 +384,7 @@ fn claim(
     writing: &Writing,
     done: Done<Result<Claim, StoreError>>,
 ) {
-    let transaction = match begin(database, Durability::Strict, writing) {
+    let transaction = match begin(database, Durability::Strict, false, writing) {
         Ok(begun) => begun.transaction,
         Err(error) => return done(Err(unusable(&error))),
     };
@@ -427,15 +487,14 @@ fn read(
 /// How a transaction that is under way is given up.
 #[derive(Clone)]
 struct Failure {
-    transaction: IdbTransaction,
-    is_whole: Rc<Cell<bool>>,
+    begun: Begun,
     error: Rc<RefCell<Option<AppendError>>>,
 }
 
 impl Failure {
     fn fail(&self, error: AppendError) {
         self.error.borrow_mut().get_or_insert(error);
-        abort(&self.transaction);
+        abort(&self.begun.transaction);
     }
 }
 
@@ -470,8 +529,7 @@ fn put_frames(
             return Ok(());
         }
     }
-    failure.is_whole.set(true);
-    Ok(())
+    failure.begun.complete()
 }
 
 fn number(value: u64) -> JsValue {
@@ -521,9 +579,14 @@ fn take_over(
     claimant: Claimant,
 ) -> Result<Claim, StoreError> {
     let claim = claimant.raise(optional_bytes(value)?.as_deref(), last)?;
-    let written = put(meta, &MANIFEST.into(), &claim.manifest.encode());
-    let trimmed = written.and_then(|_| trim(log, meta, &claim.manifest, u64::MAX));
-    trimmed.map_err(|error| unusable(&error))?;
+    let manifest = &claim.manifest;
+    let written = put(meta, &MANIFEST.into(), &manifest.encode());
+    let trimmed = written.and_then(|_| trim(log, meta, manifest, u64::MAX));
+    let fenced = trimmed.and_then(|()| match claim.found {
+        Some(found) => fence(meta, found.epoch, manifest.epoch),
+        None => Ok(()),
+    });
+    fenced.map_err(|error| unusable(&error))?;
     Ok(claim)
 }
 

@@ -107,12 +107,32 @@ export const upgrade_database = (name, version) => new Promise((resolve, reject)
     request.onerror = () => reject(request.error);
 });
 export const empty_database = (name) => raw(name, undefined, (log, meta) => { log.clear(); return meta.clear(); });
-/** Counts transactions that are committed by hand; answers how many there were, and stops. */
-export function count_commits() {
+/**
+ * Watches transactions that write and are committed by hand. Answers a function that answers the epochs of
+ * the fences which they have passed since the last call, 0 for none; called with `true`, it stops.
+ */
+export function watch_commits() {
     const { commit } = IDBTransaction.prototype;
-    let count = 0;
-    IDBTransaction.prototype.commit = function () { count++; return commit.call(this); };
-    return () => { IDBTransaction.prototype.commit = commit; return count; };
+    const { add } = IDBObjectStore.prototype;
+    const passed = new WeakMap();
+    let epochs = [];
+    IDBObjectStore.prototype.add = function (value, key) {
+        passed.set(this.transaction, key[1]);
+        return add.call(this, value, key);
+    };
+    IDBTransaction.prototype.commit = function () {
+        if (this.mode === "readwrite") epochs.push(passed.get(this) ?? 0);
+        return commit.call(this);
+    };
+    return (stops) => {
+        if (stops) {
+            IDBTransaction.prototype.commit = commit;
+            IDBObjectStore.prototype.add = add;
+        }
+        const seen = epochs;
+        epochs = [];
+        return seen;
+    };
 }
 export const delete_record = (name, key) => raw(name, undefined, (log) => log.delete(key));
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

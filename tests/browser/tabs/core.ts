@@ -28,6 +28,12 @@ export function coreTests(test: TabsTest, sizes: Sizes): void {
   test("the sum is right when the process of the leader is stopped, and goes on", (group) =>
     countWhileLeaderStops(group, count / 2, seed, stopProcess),
   );
+  // What it was storing must not hold up who comes after it.
+  test(
+    "the sum is right when the process of the leader is stopped while it stores",
+    (group) => countWhileLeaderStops(group, 1000, seed, stopProcess),
+    { appendfsync: "always" },
+  );
   test("jobs taken with BLMOVE are all handled", (group) => workWhileTabsEnd(group, "move", jobs, ends));
   test("jobs taken with BLPOP are all handled", (group) => workWhileTabsEnd(group, "pop", jobs, ends));
   test("the job of a tab that died while blocked goes to another", jobOfTheDead);
