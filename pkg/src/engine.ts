@@ -12,6 +12,8 @@ import type { Argument, Input, Reply } from "./types.js";
 export const MESSAGES = 1;
 /** The effect stream advanced, or CONFIG SET changed a setting. */
 export const WROTE = 2;
+/** So much has been written that it cannot wait for the end of the task. */
+export const MUCH = 128;
 /** The session is to be ended. */
 export const CLOSE = 4;
 /** The reply is the value of one key, for which it was asked before. */

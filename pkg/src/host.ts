@@ -3,7 +3,7 @@ import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm
 import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
-import { Engine, WROTE } from "./engine.js";
+import { Engine, MUCH, WROTE } from "./engine.js";
 import { ClosedError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
@@ -538,6 +538,7 @@ export class Host {
   private wrote(): void {
     const { tabs } = this;
     if (!tabs) return this.durability?.written();
+    if (this.engine.flags & MUCH) tabs.written();
     if (this.isTelling) return;
     this.isTelling = true;
     // What is on its way to the log is not saved.

@@ -6,6 +6,7 @@ use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
 use super::registry::{Resolved, subcommand};
+use super::room::MOST_EFFECTS;
 use super::session::{Queue, ReplyMode, Session, SessionId};
 use super::table::{Command, flag};
 use crate::resp::{Protocol, Writer};
@@ -41,6 +42,8 @@ impl Engine {
         // What goes because of that is no part of the command.
         let has_room =
             (self.config.maxmemory.bytes == 0 || self.make_room()) && (self.meter.has_reserve)();
+        let has_room =
+            self.effects.make_room() && self.persistence.buffered <= MOST_EFFECTS && has_room;
         let mut writer = Writer::new(out, protocol);
         let start = writer.position();
         self.effects.begin_unit();
@@ -119,7 +122,8 @@ impl Engine {
         if self.follower && self.is_write(session, command) && !self.loading {
             return Err(Error::READ_ONLY);
         }
-        if !has_room && self.needs_room(command, session.queue.as_ref()) {
+        let must_wait = || self.is_write(session, command) && !self.may_log(command);
+        if !has_room && (self.needs_room(command, session.queue.as_ref()) || must_wait()) {
             return Err(Error::OUT_OF_MEMORY);
         }
         // By PING, Redis lets a monitor see it.

@@ -9,6 +9,11 @@ use std::collections::VecDeque;
 /// A stretch ends with the unit in which it has become this long, in bytes. Growing a buffer without
 /// bounds would move ever more at once.
 pub const STRETCH_LEN: usize = 256 * 1024;
+/// So many stretches may wait, some 256 MiB. Nothing takes them while a task goes on that writes without
+/// end.
+const FULL_MAX: usize = 1024;
+/// What a command may append without asking, in bytes.
+const ROOM: usize = 64 * 1024;
 
 /// Collects effects until a consumer takes them.
 ///
@@ -70,6 +75,25 @@ impl Effects {
     /// Bytes of memory that what can be taken, and room for more, takes up.
     pub fn waiting_bytes(&self) -> usize {
         self.full.iter().chain([&self.buffer]).map(Vec::capacity).sum()
+    }
+
+    /// Whether there is room for a command of usual size: not if too much waits, or where a buffer that
+    /// has become large cannot grow.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        let (len, capacity) = (self.buffer.len(), self.buffer.capacity());
+        self.full.len() < FULL_MAX && (capacity - len >= ROOM || capacity < ROOM / 4)
+    }
+
+    /// Makes room for a command of usual size; whether there is some then.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> bool {
+        self.has_room() || (self.full.len() < FULL_MAX && self.buffer.try_reserve(ROOM).is_ok())
+    }
+
+    /// Whether so much waits that it had better be taken before there is more.
+    pub fn is_much(&self) -> bool {
+        !self.full.is_empty()
     }
 
     /// Whether there is something to [`Effects::take`].

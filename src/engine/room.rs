@@ -11,6 +11,9 @@ use super::table::{Command, flag};
 const UNASKED: usize = 64 * 1024;
 /// As long as the program has not got hold of so much memory, there is more.
 const FEW: usize = 32 << 20;
+/// So much of the effect stream may wait for the store where there is no memory, and where there is.
+const FEW_EFFECTS: u64 = 64 * 1024;
+pub(super) const MOST_EFFECTS: u64 = 256 << 20;
 /// Parts of a value by which its size is estimated.
 const SAMPLES: usize = 16;
 
@@ -36,6 +39,21 @@ impl Engine {
         // A buffer that grows is there twice.
         let times = if self.effects.is_enabled() { 4 } else { 2 };
         ask(bytes.saturating_mul(times))
+    }
+
+    /// Whether what a write comes to may be recorded: not if so much waits for the store that there is no
+    /// memory for more, or should be none. It is stored when the task has ended.
+    pub(super) fn may_log(&self, command: &Command) -> bool {
+        let waiting = self.effects.waiting_bytes() as u64 + self.persistence.buffered;
+        let is_tight = || waiting > FEW_EFFECTS && !(self.meter.has_reserve)();
+        let is_much = !self.effects.has_room() || self.persistence.buffered > MOST_EFFECTS;
+        // What frees more than it logs.
+        let frees = match command.name {
+            "del" | "unlink" => true,
+            "flushall" | "flushdb" => self.keyspace.iter().any(|db| !db.is_empty()),
+            _ => false,
+        };
+        frees || !(is_much || is_tight())
     }
 
     /// Asks for what it takes to copy values, if that is what the command does.

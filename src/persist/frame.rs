@@ -86,8 +86,13 @@ impl std::fmt::Display for FrameError {
 
 /// Encodes a frame. `None` when the payload is 4 GiB or longer.
 pub fn encode(frame: &Frame<'_>) -> Option<Vec<u8>> {
+    Some([header(frame)?.as_slice(), frame.payload].concat())
+}
+
+/// What comes before the payload, [`HEADER_LEN`] bytes. `None` when the payload is 4 GiB or longer.
+pub fn header(frame: &Frame<'_>) -> Option<Vec<u8>> {
     let len = u32::try_from(frame.payload.len()).ok()?;
-    let mut bytes = Vec::with_capacity(HEADER_LEN + frame.payload.len());
+    let mut bytes = Vec::with_capacity(HEADER_LEN);
     bytes.extend_from_slice(&frame.kind.magic());
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&frame.origin.to_le_bytes());
@@ -95,7 +100,6 @@ pub fn encode(frame: &Frame<'_>) -> Option<Vec<u8>> {
     bytes.extend_from_slice(&len.to_le_bytes());
     let checksum = crc64(crc64(0, &bytes), frame.payload);
     bytes.extend_from_slice(&checksum.to_le_bytes());
-    bytes.extend_from_slice(frame.payload);
     Some(bytes)
 }
 

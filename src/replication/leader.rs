@@ -172,10 +172,18 @@ impl Peer {
         if self.recording != Recording::Off {
             self.backlog.set_stored(stored);
         }
-        self.send_effects(stretch.clone());
+        if self.has_replicas() {
+            self.send_effects(stretch.clone());
+        }
         self.applied = self.applied.max(self.backlog.end() + stretch.len() as u64);
         self.backlog.push(stretch);
         self.outrun_receivers();
+    }
+
+    /// As [`Peer::written`], where there is no memory for copies of so many bytes: others load what there is
+    /// then.
+    pub fn passed_over(&mut self, bytes: usize) {
+        self.replaced(self.backlog.end().saturating_add(bytes as u64));
     }
 
     /// Everything was replaced by something that the stream does not tell. The stream goes on at
@@ -196,11 +204,15 @@ impl Peer {
 
     /// Sends what follows to all who follow.
     fn send_effects(&mut self, payload: Vec<u8>) {
-        let Role::Leader(leader) = &self.role else { return };
-        if leader.followers.values().any(|guest| guest.is_replica) {
+        if self.has_replicas() {
             let effects = self.effects(self.backlog.end(), payload);
             self.actions.push_back(Action::Send(effects));
         }
+    }
+
+    fn has_replicas(&self) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        leader.followers.values().any(|guest| guest.is_replica)
     }
 
     fn effects(&self, offset: u64, payload: Vec<u8>) -> Message {

@@ -140,18 +140,22 @@ impl Message {
 
     /// Adds the message to a post.
     pub fn post(&self, post: &mut Vec<u8>) {
+        self.begin(post);
+        post.extend_from_slice(&self.payload);
+    }
+
+    /// Adds the message but for its payload, which has to follow.
+    pub fn begin(&self, post: &mut Vec<u8>) {
         if post.is_empty() {
             post.push(VERSION);
         }
         let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u8;
         let len = HEADER_LEN + self.payload.len();
-        post.reserve(4 + len);
         post.extend_from_slice(&(len as u32).to_le_bytes());
         post.push(kind);
         for number in [self.from, self.to, self.epoch, self.seq, self.offset, self.greeting] {
             post.extend_from_slice(&number.to_le_bytes());
         }
-        post.extend_from_slice(&self.payload);
     }
 
     /// Reads the messages of a post.

@@ -1,7 +1,7 @@
 //! A store that JavaScript has made (`pkg/src/stores/store.ts`), behind the trait of the log.
 
 use super::store::{
-    AppendError, Claim, Claimant, Done, FENCED, Part, Store, StoreError, Stored, inspected,
+    AppendError, Claim, Claimant, Done, FENCED, Part, Store, StoreError, Stored, inspected, joined,
     optional_bytes, reason,
 };
 use crate::persist::log::{Durability, Place, Transaction};
@@ -91,14 +91,14 @@ struct Change {
 }
 
 impl Change {
-    fn push(&self, place: Place, bytes: &[u8]) {
+    fn push(&self, place: Place, frame: &Uint8Array) {
         let (base, offset) = match place {
             Place::Record { offset } => (0, offset),
             Place::Piece { base, offset } => (base, offset),
         };
         self.frames.push(&(base as f64).into());
         self.frames.push(&(offset as f64).into());
-        self.frames.push(&Uint8Array::from(bytes));
+        self.frames.push(frame);
     }
 }
 
@@ -157,7 +157,7 @@ impl Adapter {
         let mut change = Change::default();
         let mut bytes = 0;
         while bytes < WRITE_LEN
-            && let Some((place, frame)) = work.frame(index)
+            && let Some((place, header, payload)) = work.frame(index)
         {
             if let Place::Record { offset } = place
                 && self.0.is_dirty.get()
@@ -165,8 +165,9 @@ impl Adapter {
             {
                 change.cut = Some(offset);
             }
+            let frame = joined([&header, payload]);
+            bytes += frame.length() as usize;
             change.push(place, &frame);
-            bytes += frame.len();
             index += 1;
         }
         if index < work.frames() {
@@ -262,7 +263,7 @@ impl Store for Adapter {
         let offset = repair.delete_from;
         let change = Change { is_strict: true, cut: Some(offset), ..Change::default() };
         if let Some(record) = record {
-            change.push(Place::Record { offset }, record);
+            change.push(Place::Record { offset }, &record.into());
         }
         self.write(change, done);
     }

@@ -1,5 +1,6 @@
 //! BroadcastChannel: bytes to and from the other tabs.
 
+use super::store::joined;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent};
@@ -26,10 +27,10 @@ impl Channel {
         Ok(Self { channel, _handler: handler })
     }
 
-    /// Sends to every other tab. A closed channel sends nothing.
-    pub(super) fn send(&self, bytes: &[u8]) {
+    /// Sends bytes, which are in two parts, to every other tab. A closed channel sends nothing.
+    pub(super) fn send(&self, parts: [&[u8]; 2]) {
         // The one failure is a channel that has been closed.
-        let _ = self.channel.post_message(&Uint8Array::from(bytes));
+        let _ = self.channel.post_message(&joined(parts));
     }
 }
 

@@ -42,6 +42,8 @@ const FLAG_COPIED: u32 = 16;
 const FLAG_FORGET: u32 = 32;
 /// A setting was changed.
 const FLAG_SETTINGS: u32 = 64;
+/// So much has been recorded that it is to be taken at once.
+const FLAG_MUCH: u32 = 128;
 /// The reply is `+OK`, null, or an integer that is in the bits from [`BRIEF_SHIFT`] on, and need not be
 /// read; or it is a string as long as these bits say, which comes before the last two bytes.
 const BRIEF_OK: u32 = 1 << 8;
@@ -396,6 +398,7 @@ impl Core {
         flag(self.engine.sessions.have_messages(), FLAG_MESSAGES)
             | flag(before != self.progress(), FLAG_WROTE)
             | flag(is_set_anew, FLAG_SETTINGS)
+            | flag(self.engine.effects.is_much(), FLAG_MUCH)
             | flag(is_over, FLAG_CLOSE)
             | flag(is_blocked, FLAG_BLOCKED)
     }

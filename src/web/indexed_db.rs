@@ -17,7 +17,7 @@
 use super::connection::{Connection, Disturbed, Layout, OnStall, on_end, unusable};
 use super::store::{
     AppendError, Claim, Claimant, Done, Owner, Part, Store, StoreError, Stored, admit, inspected,
-    optional_bytes, reason,
+    joined, optional_bytes, reason,
 };
 use crate::persist::log::{Durability, Place, Transaction};
 use crate::persist::manifest::Manifest;
@@ -507,14 +507,15 @@ fn put_frames(
     failure: Failure,
 ) -> Result<(), JsValue> {
     let mut bytes = 0;
-    while let Some((place, frame)) = work.frame(index) {
+    while let Some((place, header, payload)) = work.frame(index) {
         let [log, meta] = &stores;
+        let frame = joined([&header, payload]);
         let request = match place {
-            Place::Record { offset } => put(log, &number(offset), &frame)?,
-            Place::Piece { base, offset } => put(meta, &piece_key(base, offset), &frame)?,
+            Place::Record { offset } => log.put_with_key(&frame, &number(offset))?,
+            Place::Piece { base, offset } => meta.put_with_key(&frame, &piece_key(base, offset))?,
         };
         index += 1;
-        bytes += frame.len();
+        bytes += frame.length() as usize;
         if bytes >= most && index < work.frames() {
             on_end(
                 &request,

@@ -249,6 +249,15 @@ impl Claim {
     }
 }
 
+/// Bytes in JavaScript's memory. Here nothing is copied: there may be no memory for that.
+pub(super) fn joined([header, payload]: [&[u8]; 2]) -> Uint8Array {
+    let middle = header.len() as u32;
+    let whole = Uint8Array::new_with_length(middle + payload.len() as u32);
+    whole.subarray(0, middle).copy_from(header);
+    whole.subarray(middle, whole.length()).copy_from(payload);
+    whole
+}
+
 /// A frame that is not in the module's memory yet.
 pub(super) struct Stored(pub(super) JsValue);
 

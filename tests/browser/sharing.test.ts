@@ -2,6 +2,7 @@
 // workers, and versions that do not understand each other.
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { limited } from "../limited.js";
 import { end, launch, PKG, type Profile } from "./browser.js";
 import { serveFolder } from "./serving.js";
 
@@ -188,3 +189,26 @@ test("a tab of an older version stores what it has, says so and ends", async () 
 declare global {
   var heard: string[];
 }
+
+test("a leader that writes without end refuses that, and the others follow", { timeout: 60_000 }, async () => {
+  const body = Buffer.from(await limited());
+  const contentType = "application/wasm";
+  await profile.context.route("**/lodis_bg.wasm", (route) => route.fulfill({ body, contentType }));
+  const leader = await tab("endless");
+  await profile.context.unroute("**/lodis_bg.wasm");
+  const replica = await tab("endless");
+  for (const round of ["1", "2"]) {
+    const refusal = await leader.evaluate(() => {
+      redis.sync.set("n", 1);
+      try {
+        for (;;) redis.sync.pExpire("n", 1_000_000);
+      } catch (error) {
+        return String(error);
+      }
+    });
+    expect(refusal).toContain("OOM command not allowed");
+    await expect.poll(() => leader.evaluate(() => redis.persistence.state), { timeout: 20_000 }).toBe("saved");
+    expect(await leader.evaluate((round) => redis.set("after", round), round)).toBe("OK");
+    await reads(replica, "after", round);
+  }
+});

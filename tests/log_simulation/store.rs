@@ -49,9 +49,11 @@ impl Disk {
 
     fn put(&mut self, transaction: &Transaction, most: usize) {
         for index in 0..transaction.frames().min(most) {
-            match transaction.frame(index).unwrap() {
-                (Place::Record { offset }, frame) => self.records.insert(offset, frame),
-                (Place::Piece { base, offset }, frame) => self.pieces.insert((base, offset), frame),
+            let (place, header, payload) = transaction.frame(index).unwrap();
+            let frame = [&header, payload].concat();
+            match place {
+                Place::Record { offset } => self.records.insert(offset, frame),
+                Place::Piece { base, offset } => self.pieces.insert((base, offset), frame),
             };
         }
     }
@@ -132,7 +134,8 @@ impl Disk {
             }
             return;
         }
-        let Some((place, mut frame)) = transaction.frame(frames) else { return };
+        let Some((place, header, payload)) = transaction.frame(frames) else { return };
+        let mut frame = [&header, payload].concat();
         if dice.one_in(2) {
             frame.truncate(dice.below(frame.len()));
         } else {

@@ -1,6 +1,6 @@
 // What the test of the conductor plays: a log, tabs, and an engine that counts what it writes.
 import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent, TabsOptions } from "../../pkg/src/boundary/wasm.js";
-import { WROTE } from "../../pkg/src/engine.js";
+import { MUCH, WROTE } from "../../pkg/src/engine.js";
 import type { InstanceEvents } from "../../pkg/src/host.js";
 import type { Settings } from "../../pkg/src/options.js";
 import type { Redis } from "../../pkg/src/redis.js";
@@ -57,6 +57,9 @@ export class FakeLog implements Log {
   }
 }
 
+/** What a request has that writes much, in bytes. */
+export const MUCH_LEN = 10_000;
+
 /** An engine whose effect stream moves on with every SET and INCR, as it does once a log is open. */
 export function recording({ Lodis }: Module, memory: WebAssembly.Memory): Module["Lodis"] {
   return class extends Lodis {
@@ -66,7 +69,7 @@ export function recording({ Lodis }: Module, memory: WebAssembly.Memory): Module
       const writes = this.names(request).some((name) => /set|incr/.test(name));
       const flags = super.exec(session, bytes, nowMs);
       if (writes) this.effects += 10;
-      return writes ? flags | WROTE : flags;
+      return writes ? flags | WROTE | (bytes > MUCH_LEN ? MUCH : 0) : flags;
     }
     /** The names of the commands in a request. */
     private names(request: Uint8Array): string[] {

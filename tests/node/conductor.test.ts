@@ -8,7 +8,7 @@ import type { Loaded } from "../../pkg/src/load.js";
 import { Redis } from "../../pkg/src/redis.js";
 import { StoreCalls } from "../../pkg/src/stores/calls.js";
 import { memoryStore } from "../../pkg/src/stores/memory.js";
-import { bytes, FakeLog, FakeTabs, listen, recording, SETTINGS, turn } from "./conducting.js";
+import { bytes, FakeLog, FakeTabs, listen, MUCH_LEN, recording, SETTINGS, turn } from "./conducting.js";
 
 let base: Loaded;
 let logs: FakeLog[];
@@ -278,6 +278,16 @@ describe("a leader", () => {
     tabs.emit({ type: "tabs", count: 0 });
     await redis.incr("a");
     // Nobody waits for it now; the engine's timer tells, too.
+    expect(tabs.count("written")).toBe(before + 1);
+    await expect.poll(() => tabs.count("written")).toBeGreaterThan(before + 1);
+  });
+
+  test("hands over at once what is much, while the task goes on", async () => {
+    const { redis, tabs } = await leader();
+    const before = tabs.count("written");
+    redis.sync.set("a", "v".repeat(MUCH_LEN));
+    expect(tabs.count("written")).toBe(before + 1);
+    redis.sync.set("a", 1);
     expect(tabs.count("written")).toBe(before + 1);
     await expect.poll(() => tabs.count("written")).toBeGreaterThan(before + 1);
   });

@@ -1,35 +1,8 @@
 // When linear memory cannot grow, commands answer OOM; nothing traps, and what is freed is used again.
-import { readFile } from "node:fs/promises";
 import { FileError, type Redis, ReplyError, open } from "lodis";
-import { expect, test } from "vitest";
-
-const MAX_PAGES = 1024;
-const MEMORY_SECTION = 5;
-
-/** The module with a memory that grows to 64 MiB and no further. */
-async function limited(): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await readFile(new URL("../../pkg/dist/lodis_bg.wasm", import.meta.url));
-  const number = (at: number): [value: number, end: number] => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++]!;
-      value |= (byte & 127) << shift;
-      if (byte < 128) return [value, at];
-    }
-  };
-  for (let at = 8; at < bytes.length; ) {
-    const [length, start] = number(at + 1);
-    if (bytes[at] === MEMORY_SECTION) {
-      const least = bytes.subarray(start + 2, number(start + 2)[1]);
-      expect([bytes[start], bytes[start + 1]]).toEqual([1, 0]);
-      const section = [1, 1, ...least, (MAX_PAGES & 127) | 128, MAX_PAGES >> 7];
-      const whole = [bytes.subarray(0, at), [MEMORY_SECTION, section.length, ...section]];
-      return new Uint8Array([whole[0]!, whole[1]!, bytes.subarray(start + length)].flatMap((part) => [...part]));
-    }
-    at = start + length;
-  }
-  throw new Error("no memory section");
-}
+import { memoryStore } from "lodis/stores/memory";
+import { expect, test, vi } from "vitest";
+import { limited } from "../limited.js";
 
 /** Numbers below `bound`, the same for the same seed. */
 function dice(seed: number): (bound: number) => number {
@@ -184,3 +157,47 @@ test("files that there is no memory for are refused, and nothing has changed", {
     await redis.flushAll();
   }
 });
+
+/** Commands that one task calls over and over, and how many of them at once. */
+const ENDLESS: readonly [commands: string[][], batch: number][] = [
+  [[["SET", "k", "v".repeat(300_000)]], 1],
+  [[["INCR", "n"]], 1000],
+  // These need no memory but for what they log.
+  [[["RENAME", "k", "other"], ["RENAME", "other", "k"]], 1],
+  [[["PEXPIRE", "n", "1000000"]], 1],
+  [[["FLUSHALL"]], 1],
+];
+
+for (const [commands, batch] of ENDLESS) {
+  const title = `${commands[0]![0]} without end, ${batch} at once, is refused, and what was done is stored`;
+  test(title, { timeout: 120_000 }, async () => {
+    const store = memoryStore();
+    const wasm = await limited();
+    {
+      await using redis = await open("endless", { wasm, store });
+      const isSaved = () =>
+        vi.waitFor(() => expect(redis.persistence.state).toBe("saved"), { timeout: 30_000 });
+      // Once what waited is stored, there is room for as much again.
+      for (let round = 0; round < 2; round++) {
+        redis.sync.mSet({ k: "1", n: "1" });
+        let done = 0;
+        let refusal: unknown;
+        while (refusal === undefined && done < 10_000_000) {
+          const pipeline = redis.pipeline();
+          for (let count = 0; count < batch; count++) {
+            pipeline.call(...(commands[done++ % commands.length] as [string]));
+          }
+          refusal = pipeline.execSync().find((reply) => reply instanceof ReplyError);
+        }
+        expect(refusal).toMatchObject({ code: "OOM" });
+        expect(done).toBeGreaterThan(100);
+        redis.sync.get("n");
+        redis.sync.del("k");
+        await isSaved();
+        expect(await redis.set("after", "v".repeat(10_000))).toBe("OK");
+      }
+    }
+    await using again = await open("endless", { store });
+    expect(await again.strLen("after")).toBe(10_000);
+  });
+}

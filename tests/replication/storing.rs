@@ -47,7 +47,11 @@ impl Scenario {
         if effect.is_empty() {
             return;
         }
-        peer.written(effect.clone(), log.stored);
+        if self.rng.one_in(100) {
+            peer.passed_over(effect.len());
+        } else {
+            peer.written(effect.clone(), log.stored);
+        }
         if self.recording != Recording::Off && !log.is_held {
             log.queue.push_back(effect);
         }

@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn admit(&self, command: &Command, argv: &[&[u8]]) -> Result<(), Error> {
+    fn admit(&mut self, command: &Command, argv: &[&[u8]]) -> Result<(), Error> {
         if command.has(flag::NOSCRIPT) {
             return Err(Error::fixed("ERR This Redis command is not allowed from script"));
         }
@@ -137,6 +137,9 @@ impl<'a> Run<'a> {
                 ));
             }
             self.engine.admit_write()?;
+            if !self.engine.effects.make_room() || !self.engine.may_log(command) {
+                return Err(Error::OUT_OF_MEMORY);
+            }
         }
         if command.has(flag::DENYOOM) {
             let has_changed = self.engine.stats.changes != self.changes_before;

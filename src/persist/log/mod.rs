@@ -257,11 +257,14 @@ impl Log {
             self.waiting_bytes += effects.len();
             let offset = self.end;
             self.end += effects.len() as u64;
-            match self.waiting.back_mut() {
-                Some((_, payload)) if payload.len() + effects.len() <= RECORD_LEN => {
-                    payload.extend_from_slice(&effects);
-                }
-                _ => self.waiting.push_back((offset, effects)),
+            // What there is no memory to join stays a record of its own.
+            let last = self.waiting.back_mut().and_then(|(_, payload)| {
+                let fits = payload.len() + effects.len() <= RECORD_LEN;
+                (fits && payload.try_reserve(effects.len()).is_ok()).then_some(payload)
+            });
+            match last {
+                Some(payload) => payload.extend_from_slice(&effects),
+                None => self.waiting.push_back((offset, effects)),
             }
         }
     }

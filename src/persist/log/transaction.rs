@@ -42,9 +42,9 @@ impl Transaction {
         self.stretches.len()
     }
 
-    /// Frame number `index`, encoded, with the place where it belongs; `None` after the last. To
-    /// encode all of a large transaction at once would take long.
-    pub fn frame(&self, index: usize) -> Option<(Place, Vec<u8>)> {
+    /// The place of frame number `index`, its header and its payload: there may be no memory for a copy of
+    /// it. `None` after the last. To encode all of a large transaction at once would take long.
+    pub fn frame(&self, index: usize) -> Option<(Place, Vec<u8>, &[u8])> {
         let (offset, payload) = self.stretches.get(index)?;
         let offset = *offset;
         let (origin, place) = match self.kind {
@@ -53,7 +53,8 @@ impl Transaction {
         };
         // A payload is at most one argument of 512 MiB and what is around it, or one transaction;
         // in 32 bits of address space none can have 4 GiB.
-        Some((place, frame::encode(&Frame { kind: self.kind, origin, offset, payload })?))
+        let header = frame::header(&Frame { kind: self.kind, origin, offset, payload })?;
+        Some((place, header, payload))
     }
 }
 

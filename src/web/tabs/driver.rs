@@ -1,6 +1,7 @@
 //! Does what the peer asks for.
 
 use super::super::adapter::Adapter;
+use super::super::allocator::METER;
 use super::super::facade::Core;
 use super::super::indexed_db::IndexedDb;
 use super::super::locks::Ask;
@@ -447,7 +448,14 @@ impl Driver {
 
 impl Audience for Driver {
     fn written(&self, stretch: &[u8], stored: u64) {
-        self.peer.borrow_mut().written(stretch.to_vec(), stored);
+        let peer = &mut *self.peer.borrow_mut();
+        // One is kept, and one sent.
+        let copies = 2 * (stretch.len() + 64);
+        if (METER.has_reserve)() && Vec::<u8>::new().try_reserve_exact(copies).is_ok() {
+            peer.written(stretch.to_vec(), stored);
+        } else {
+            peer.passed_over(stretch.len());
+        }
     }
 
     fn replaced(&self, offset: u64) {

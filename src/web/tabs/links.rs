@@ -16,6 +16,9 @@ const GRACE_MS: f64 = 100.0;
 /// A post that has become this long waits for no further message, in bytes.
 const POST_LEN: usize = 256 * 1024;
 
+/// More than a message has besides its payload, in bytes.
+const BESIDE: usize = 100;
+
 pub(super) struct Links {
     channel: Channel,
     /// What is about to be sent, in one post.
@@ -26,6 +29,13 @@ pub(super) struct Links {
     name: Option<Lock>,
     /// The locks of other tabs.
     watches: Sorted<u64, Lock>,
+}
+
+impl Links {
+    fn clear(&mut self) {
+        self.post.clear();
+        self.post.shrink_to(POST_LEN);
+    }
 }
 
 impl Driver {
@@ -85,14 +95,18 @@ impl Driver {
 
     /// Sends a message with the next [`Driver::flush`].
     pub(super) fn send(&self, message: &Message) {
-        let is_long = {
-            let mut links = self.links.borrow_mut();
-            let Some(links) = &mut *links else { return };
-            message.post(&mut links.post);
-            links.post.len() >= POST_LEN
-        };
-        if is_long {
-            self.flush();
+        if let Some(links) = &mut *self.links.borrow_mut() {
+            let bytes = message.payload.len();
+            if links.post.len() + bytes >= POST_LEN
+                || links.post.try_reserve(bytes + BESIDE).is_err()
+            {
+                // Here it is not copied: there may be no memory for that.
+                message.begin(&mut links.post);
+                links.channel.send([&links.post, &message.payload]);
+                links.clear();
+            } else {
+                message.post(&mut links.post);
+            }
         }
     }
 
@@ -101,9 +115,8 @@ impl Driver {
         if let Some(links) = &mut *self.links.borrow_mut()
             && !links.post.is_empty()
         {
-            links.channel.send(&links.post);
-            links.post.clear();
-            links.post.shrink_to(POST_LEN);
+            links.channel.send([&links.post, &[]]);
+            links.clear();
         }
     }
 
