@@ -28,6 +28,11 @@ const WITHOUT_FORM: &[(&str, &str)] = &[
     ("bgrewriteaof", "it is for the host, which a test of the engine has none of"),
     ("bgsave", "it is for the host"),
     ("save", "it is for the host"),
+    ("asking", "there is no cluster: it always fails"),
+    ("cluster", "there is no cluster: it always fails"),
+    ("readonly", "there is no cluster: it always fails"),
+    ("readwrite", "there is no cluster: it always fails"),
+    ("failover", "no follower has an address: it always fails"),
     ("config set", "a configuration is not part of the keyspace"),
 ];
 

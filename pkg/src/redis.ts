@@ -284,7 +284,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
   }
 }
 
-for (const surface of [SyncRedis, SyncBytesRedis]) {
+for (const surface of [SyncRedis, SyncBytesRedis] as const) {
   install(
     surface.prototype,
     (command) =>
@@ -293,7 +293,7 @@ for (const surface of [SyncRedis, SyncBytesRedis]) {
       },
   );
 }
-for (const surface of [Redis, BytesRedis]) {
+for (const surface of [Redis, BytesRedis] as const) {
   install(
     surface.prototype,
     (command) =>

@@ -119,6 +119,13 @@ pub struct Config {
     pub maxmemory: MaxMemory,
     /// `tracking-table-max-keys`: of how many keys it is remembered who has read them; 0 for any number.
     pub tracking_table_max_keys: usize,
+    /// `slowlog-log-slower-than`: microseconds; -1, as here by default, for no slow log: the clock is
+    /// slower than most commands.
+    pub slowlog_log_slower_than: i64,
+    /// `slowlog-max-len`: entries.
+    pub slowlog_max_len: usize,
+    /// Whether any setting asks how long commands take.
+    pub(super) is_timed: bool,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
     /// What CONFIG SET has changed, in the order of the names.
@@ -140,6 +147,9 @@ impl Default for Config {
             lazyfree: LazyFreeSettings::default(),
             maxmemory: MaxMemory::default(),
             tracking_table_max_keys: 1_000_000,
+            slowlog_log_slower_than: -1,
+            slowlog_max_len: 128,
+            is_timed: false,
             generation: 0,
             changed: Vec::new(),
         }
@@ -275,6 +285,19 @@ pub static PARAMETERS: &[Parameter] = &[
         }),
     },
     number!("busy-reply-threshold", busy_reply_threshold),
+    Parameter {
+        name: "slowlog-log-slower-than",
+        get: |config| config.slowlog_log_slower_than.to_string(),
+        set: Some(|config, value| {
+            let value = parse_integer(value).ok_or(NOT_A_NUMBER)?;
+            if value < -1 {
+                return Err(format!("argument must be between -1 and {} inclusive", i64::MAX));
+            }
+            config.slowlog_log_slower_than = value;
+            Ok(())
+        }),
+    },
+    number!("slowlog-max-len", slowlog_max_len),
     number!("lua-time-limit", busy_reply_threshold),
     limit!("list-max-listpack-size", list_max_listpack_size, parse_int),
     limit!("list-max-ziplist-size", list_max_listpack_size, parse_int),
@@ -456,6 +479,7 @@ impl Config {
             set(&mut changed, value).map_err(|why| failed(name, &why))?;
         }
         changed.generation += 1;
+        changed.is_timed = changed.slowlog_log_slower_than >= 0;
         *self = changed;
         Ok(())
     }

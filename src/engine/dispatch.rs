@@ -98,7 +98,7 @@ impl Engine {
     fn is_queued(&mut self, id: SessionId, resolved: Resolved, argv: &[&[u8]]) -> bool {
         let Some(session) = self.sessions.get_mut(id) else { return false };
         session.last_command = Some(resolved);
-        let queue = session.queue.as_mut().filter(|_| may_be_queued(resolved.command));
+        let queue = session.queue.as_mut().filter(|_| may_be_queued(resolved));
         let is_queued = queue.is_some();
         if let Some(queue) = queue {
             queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
@@ -135,7 +135,7 @@ impl Engine {
         }
         if session.protocol == Protocol::Resp2
             && session.is_subscriber()
-            && !allowed_while_subscribed(command)
+            && !allowed_while_subscribed(resolved)
         {
             return Err(Error::new(format!(
                 "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
@@ -216,6 +216,7 @@ impl Engine {
             context.is_undoable = context.may_block();
         }
         let db = context.db_index();
+        let began_us = context.engine.config.is_timed.then(|| (context.engine.clock)());
         let result = match context.engine.ask_for_copies(resolved.command, db, argv) {
             Ok(()) => handler(&mut context, &mut args, out),
             Err(error) => Err(error),
@@ -231,6 +232,11 @@ impl Engine {
             self.note_command(id, resolved, argv);
         }
         self.stats.commands += 1;
+        if let Some(began_us) = began_us
+            && parked.is_none()
+        {
+            self.note_duration(id, resolved, argv, began_us);
+        }
         if let Err(error) = result {
             self.stats.count_error(error.code());
             out.truncate(start);
@@ -325,23 +331,29 @@ fn resolve_subcommand(
 }
 
 /// Whether a transaction keeps the command for EXEC.
-fn may_be_queued(command: &Command) -> bool {
-    !matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+fn may_be_queued(resolved: Resolved) -> bool {
+    // A subcommand may have such a name too.
+    resolved.container.is_some()
+        || !matches!(
+            resolved.command.name,
+            "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
+        )
 }
 
-fn allowed_while_subscribed(command: &Command) -> bool {
-    matches!(
-        command.name,
-        "ping"
-            | "subscribe"
-            | "ssubscribe"
-            | "psubscribe"
-            | "unsubscribe"
-            | "sunsubscribe"
-            | "punsubscribe"
-            | "quit"
-            | "reset"
-    )
+fn allowed_while_subscribed(resolved: Resolved) -> bool {
+    resolved.container.is_none()
+        && matches!(
+            resolved.command.name,
+            "ping"
+                | "subscribe"
+                | "ssubscribe"
+                | "psubscribe"
+                | "unsubscribe"
+                | "sunsubscribe"
+                | "punsubscribe"
+                | "quit"
+                | "reset"
+        )
 }
 
 fn unknown_command(argv: &[&[u8]]) -> Error {

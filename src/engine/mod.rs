@@ -51,6 +51,7 @@ pub mod stats;
 pub mod status;
 pub mod syntax;
 pub mod table;
+mod timing;
 pub mod tracking;
 pub mod types;
 mod undo;
@@ -76,6 +77,7 @@ use session::{SessionId, Sessions};
 use snapshot::Snapshot;
 use stats::Stats;
 use status::PersistenceStatus;
+use timing::Timing;
 use tracking::Tracking;
 use types::Value;
 
@@ -99,11 +101,14 @@ pub struct Options {
     pub databases: usize,
     /// What tells how much memory there is.
     pub meter: Meter,
+    /// A clock that only goes forward, in microseconds since some moment: asked only where somebody
+    /// wants to know how long commands take.
+    pub clock: fn() -> u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, now_us: 0, databases: 16, meter: Meter::default() }
+        Self { seed: 0, now_us: 0, databases: 16, meter: Meter::default(), clock: || 0 }
     }
 }
 
@@ -137,6 +142,8 @@ pub struct Engine {
     pub started_us: i64,
     /// What tells how much memory there is.
     pub(crate) meter: Meter,
+    clock: fn() -> u64,
+    timing: Timing,
     /// Bytes that were allocated when the engine was made.
     pub(crate) startup_bytes: usize,
     eviction: Eviction,
@@ -195,6 +202,8 @@ impl Engine {
             run_id,
             started_us: options.now_us,
             meter: options.meter,
+            clock: options.clock,
+            timing: Timing::default(),
             startup_bytes: 0,
             eviction: Eviction::default(),
             registry: Registry::new(),

@@ -205,6 +205,7 @@ pub enum Group {
     Pubsub,
     Scripting,
     Server,
+    Cluster,
 }
 
 impl Group {
@@ -226,6 +227,7 @@ impl Group {
             Self::Pubsub => "pubsub",
             Self::Scripting => "scripting",
             Self::Server => "server",
+            Self::Cluster => "cluster",
         }
     }
 }

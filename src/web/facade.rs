@@ -116,6 +116,7 @@ impl Lodis {
             now_us: micros(options.now_ms),
             databases: options.databases.unwrap_or(16).clamp(1, 16_384) as usize,
             meter: METER,
+            clock: || micros(elapsed_ms()) as u64,
         });
         let settings = [
             (&b"maxmemory"[..], &options.maxmemory),

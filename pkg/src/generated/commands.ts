@@ -15,6 +15,16 @@ export interface Commands<W> {
    */
   append(key: Argument, value: Argument): Result<W, number>;
   /**
+   * `ASKING`: Signals that a cluster client is following an -ASK redirect.
+   *
+   * `ASKING`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.0.0.
+   */
+  asking(): Result<W, Reply>;
+  /**
    * `AUTH`: Authenticates the connection.
    *
    * `AUTH [username] password`
@@ -401,6 +411,16 @@ export interface Commands<W> {
   /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
   clientunblock: Commands<W>["clientUnblock"];
   /**
+   * `CLUSTER`: A container for Redis Cluster commands.
+   *
+   * `CLUSTER subcommand [arg [arg ...]]`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 3.0.0.
+   */
+  cluster(subcommand: Argument, ...arg: Repeated[]): Result<W, Reply>;
+  /**
    * `COMMAND`: Returns detailed information about all commands.
    *
    * `COMMAND`
@@ -744,6 +764,17 @@ export interface Commands<W> {
   expireTime(key: Argument): Result<W, number>;
   /** `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp. */
   expiretime: Commands<W>["expireTime"];
+  /**
+   * `FAILOVER`: Starts a coordinated failover from a server to one of its replicas.
+   *
+   * `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  failover(options?: { TO?: Repeated | null; ABORT?: boolean | null; TIMEOUT?: Argument | null }): Result<W, "OK">;
+  failover(...rest: Repeated[]): Result<W, "OK">;
   /**
    * `FCALL`: Invokes a function.
    *
@@ -1600,6 +1631,17 @@ export interface Commands<W> {
   /** `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped. */
   lmpop: Commands<W>["lmPop"];
   /**
+   * `LOLWUT`: Displays computer art and the Redis version.
+   *
+   * `LOLWUT [VERSION version]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  lolwut(options?: { VERSION?: Argument | null }): Result<W, string>;
+  lolwut(...rest: Repeated[]): Result<W, string>;
+  /**
    * `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped.
    *
    * `LPOP key [count]`
@@ -2157,6 +2199,26 @@ export interface Commands<W> {
   /** `RANDOMKEY`: Returns a random key name from the database. */
   randomkey: Commands<W>["randomKey"];
   /**
+   * `READONLY`: Enables read-only queries for a connection to a Redis Cluster replica node.
+   *
+   * `READONLY`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.0.0.
+   */
+  readonly(): Result<W, Reply>;
+  /**
+   * `READWRITE`: Enables read-write queries for a connection to a Redis Cluster replica node.
+   *
+   * `READWRITE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.0.0.
+   */
+  readwrite(): Result<W, Reply>;
+  /**
    * `RENAME`: Renames a key and overwrites the destination.
    *
    * `RENAME key newkey`
@@ -2178,6 +2240,16 @@ export interface Commands<W> {
   renameNX(key: Argument, newkey: Argument): Result<W, 0 | 1>;
   /** `RENAMENX`: Renames a key only when the target key name doesn't exist. */
   renamenx: Commands<W>["renameNX"];
+  /**
+   * `REPLICAOF`: Configures a server as replica of another, or promotes it to a master.
+   *
+   * `REPLICAOF <host port | NO ONE>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  replicaof(...rest: Repeated[]): Result<W, "OK">;
   /**
    * `RESTORE`: Creates a key from the serialized representation of a value.
    *
@@ -2507,6 +2579,75 @@ export interface Commands<W> {
   sIsMember(key: Argument, member: Argument): Result<W, 0 | 1>;
   /** `SISMEMBER`: Determines whether a member belongs to a set. */
   sismember: Commands<W>["sIsMember"];
+  /**
+   * `SLAVEOF`: Sets a Redis server as a replica of another, or promotes it to being a master.
+   *
+   * `SLAVEOF <host port | NO ONE>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   * @deprecated since Redis 5.0.0: `REPLICAOF`
+   */
+  slaveof(...rest: Repeated[]): Result<W, "OK">;
+  /**
+   * `SLOWLOG`: A container for slow log commands.
+   *
+   * `SLOWLOG`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.2.12.
+   */
+  slowlog(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `SLOWLOG GET`: Returns the slow log's entries.
+   *
+   * `SLOWLOG GET [count]`
+   *
+   * Cost: O(N) where N is the number of entries returned
+   *
+   * Since Redis 2.2.12.
+   */
+  slowlogGet(count?: Argument): Result<W, Reply[]>;
+  /** `SLOWLOG GET`: Returns the slow log's entries. */
+  slowlogget: Commands<W>["slowlogGet"];
+  /**
+   * `SLOWLOG HELP`: Returns helpful text about the different subcommands.
+   *
+   * `SLOWLOG HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  slowlogHelp(): Result<W, string[]>;
+  /** `SLOWLOG HELP`: Returns helpful text about the different subcommands. */
+  slowloghelp: Commands<W>["slowlogHelp"];
+  /**
+   * `SLOWLOG LEN`: Returns the number of entries in the slow log.
+   *
+   * `SLOWLOG LEN`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.12.
+   */
+  slowlogLen(): Result<W, number>;
+  /** `SLOWLOG LEN`: Returns the number of entries in the slow log. */
+  slowloglen: Commands<W>["slowlogLen"];
+  /**
+   * `SLOWLOG RESET`: Clears all entries from the slow log.
+   *
+   * `SLOWLOG RESET`
+   *
+   * Cost: O(N) where N is the number of entries in the slowlog
+   *
+   * Since Redis 2.2.12.
+   */
+  slowlogReset(): Result<W, "OK">;
+  /** `SLOWLOG RESET`: Clears all entries from the slow log. */
+  slowlogreset: Commands<W>["slowlogReset"];
   /**
    * `SMEMBERS`: Returns all members of a set.
    *
@@ -3524,6 +3665,7 @@ export type Row = readonly [words: string, method: string, flags: string];
 /** Every command that has a method, in the order of the names. */
 export const TABLE: readonly Row[] = [
   ["append", "append", "w"],
+  ["asking", "asking", ""],
   ["auth", "auth", ""],
   ["bgrewriteaof", "bgRewriteAof", ""],
   ["bgsave", "bgSave", ""],
@@ -3556,6 +3698,7 @@ export const TABLE: readonly Row[] = [
   ["client tracking", "clientTracking", ""],
   ["client trackinginfo", "clientTrackingInfo", ""],
   ["client unblock", "clientUnblock", ""],
+  ["cluster", "cluster", ""],
   ["command", "command", ""],
   ["command count", "commandCount", ""],
   ["command docs", "commandDocs", ""],
@@ -3586,6 +3729,7 @@ export const TABLE: readonly Row[] = [
   ["expire", "expire", "w"],
   ["expireat", "expireAt", "w"],
   ["expiretime", "expireTime", "r"],
+  ["failover", "failover", ""],
   ["fcall", "fCall", ""],
   ["fcall_ro", "fCallRo", ""],
   ["flushall", "flushAll", "w"],
@@ -3656,6 +3800,7 @@ export const TABLE: readonly Row[] = [
   ["llen", "lLen", "r"],
   ["lmove", "lMove", "w"],
   ["lmpop", "lmPop", "w"],
+  ["lolwut", "lolwut", "r"],
   ["lpop", "lPop", "w"],
   ["lpos", "lPos", "r"],
   ["lpush", "lPush", "w"],
@@ -3703,8 +3848,11 @@ export const TABLE: readonly Row[] = [
   ["pubsub shardchannels", "pubSubShardChannels", ""],
   ["pubsub shardnumsub", "pubSubShardNumSub", ""],
   ["randomkey", "randomKey", "r"],
+  ["readonly", "readonly", ""],
+  ["readwrite", "readwrite", ""],
   ["rename", "rename", "w"],
   ["renamenx", "renameNX", "w"],
+  ["replicaof", "replicaof", ""],
   ["restore", "restore", "w"],
   ["rpop", "rPop", "w"],
   ["rpoplpush", "rPopLPush", "w"],
@@ -3733,6 +3881,12 @@ export const TABLE: readonly Row[] = [
   ["sintercard", "sInterCard", "r"],
   ["sinterstore", "sInterStore", "w"],
   ["sismember", "sIsMember", "r"],
+  ["slaveof", "slaveof", ""],
+  ["slowlog", "slowlog", ""],
+  ["slowlog get", "slowlogGet", ""],
+  ["slowlog help", "slowlogHelp", ""],
+  ["slowlog len", "slowlogLen", ""],
+  ["slowlog reset", "slowlogReset", ""],
   ["smembers", "sMembers", "r"],
   ["smismember", "smIsMember", "r"],
   ["smove", "sMove", "w"],

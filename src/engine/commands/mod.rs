@@ -5,6 +5,7 @@ use super::table::Command;
 mod bitfield;
 mod bitmap;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod connection;
@@ -25,11 +26,13 @@ mod memory;
 mod object;
 mod persistence;
 mod pubsub;
+mod replication;
 mod scan;
 mod scripting;
 mod server;
 mod set;
 mod set_algebra;
+mod slowlog;
 mod sort;
 mod sorted_set;
 mod sorted_set_algebra;
@@ -99,4 +102,7 @@ pub static FAMILIES: &[&[Command]] = &[
     config::COMMANDS,
     memory::COMMANDS,
     command::COMMANDS,
+    slowlog::COMMANDS,
+    replication::COMMANDS,
+    cluster::COMMANDS,
 ];

@@ -1,13 +1,13 @@
 //! Group *server*: databases as a whole, time.
 
 use super::connection::database;
-use crate::engine::Engine;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::info;
 use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, acl, flag, ts};
+use crate::engine::{Engine, REDIS_VERSION};
 use crate::resp::Writer;
 
 const SERVER: Command = Command { group: Group::Server, ..Command::BASE };
@@ -61,6 +61,18 @@ pub static COMMANDS: &[Command] = &[
         syntax: "[section...]",
         reply: ts("string"),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        ..SERVER
+    },
+    Command {
+        name: "lolwut",
+        handler: Some(lolwut),
+        arity: -1,
+        flags: flag::READONLY | flag::FAST,
+        since: "5.0.0",
+        complexity: "O(1)",
+        summary: "Displays computer art and the Redis version.",
+        syntax: "[VERSION version:integer]",
+        reply: ts("string"),
         ..SERVER
     },
     Command {
@@ -138,6 +150,15 @@ fn swapdb(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     c.engine.keyspace.swap(first, second);
     c.changed();
     out.ok();
+    Ok(())
+}
+
+/// The art would be larger than most commands: only the version comes, as from a version without art.
+fn lolwut(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    if args.len() > 1 && args.accept("VERSION") {
+        args.take_integer()?;
+    }
+    out.verbatim("txt", format!("Redis ver. {REDIS_VERSION}\n").as_bytes());
     Ok(())
 }
 
