@@ -618,12 +618,16 @@ async fn always_answers_what_is_stored_and_reads_while_the_store_fails() {
     let leader = Member::join_as(&name, Options { fsync: "always", ..USUAL });
     leader.next("lead").await;
     let second = Member::replica(&name).await;
+    let blocked = second.block("BLPOP list 0");
     assert_eq!(second.ask("SET a 1").await, OK);
     fail_puts("quota");
     let write = second.request("SET a 2");
     let own = leader.request("INCR n");
     let (write, own) = (second.reply(write).await, leader.reply(own).await);
     let (read, refused) = (second.ask("GET n").await, second.ask("SET a 3").await);
+    // What blocks in vain has nothing to store.
+    second.tabs.cancel(blocked);
+    assert!(second.reply(blocked).await.starts_with("-UNBLOCKED "));
     fail_puts("");
     for reply in [write, own, refused] {
         assert!(reply.starts_with("-MISCONF Errors writing to the AOF file: "), "{reply}");

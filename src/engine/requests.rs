@@ -99,6 +99,11 @@ impl Record {
         }
     }
 
+    /// Whether the stream tells of it, since it had effects.
+    pub fn is_told(&self) -> bool {
+        self.streamed.done > 0
+    }
+
     /// Forgets what is not in the stream.
     fn cut(&mut self) {
         self.done = self.streamed.done;
@@ -206,7 +211,7 @@ impl Requests {
         let Some(tab) = self.tab(tab) else { return told };
         tab.records.retain(|(seq, record)| {
             let is_forgotten = seq & BLOCKS != 0 && is_wanted(seq & !BLOCKS);
-            if is_forgotten && record.streamed.done > 0 {
+            if is_forgotten && record.is_told() {
                 told.push(*seq);
             }
             !is_forgotten
@@ -228,7 +233,7 @@ impl Requests {
     /// What the stream has told: every request with a record in it, with that.
     pub fn iter(&self) -> impl Iterator<Item = (RequestId, u32, &[u8])> {
         self.tabs.iter().flat_map(|tab| {
-            let streamed = tab.records.iter().filter(|(_, record)| record.streamed.done > 0);
+            let streamed = tab.records.iter().filter(|(_, record)| record.is_told());
             streamed.map(|(seq, record)| {
                 (
                     RequestId { tab: tab.number, seq: *seq },
@@ -421,7 +426,7 @@ impl Requests {
                 let [reply, undo] = record.streamed();
                 let [tab, seq] = [tab.number, *seq].map(u64::to_le_bytes);
                 let done = &record.streamed.done.to_le_bytes()[..];
-                if record.streamed.done > 0
+                if record.is_told()
                     && !(write(Self::AUX, &[&tab, &seq, done, reply].concat())
                         && (undo.is_empty() || write(Self::AUX_UNDO, &[&tab, &seq, undo].concat())))
                 {

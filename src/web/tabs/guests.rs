@@ -10,7 +10,7 @@ use super::driver::{Driver, bytes, number};
 use crate::collections::Sorted;
 use crate::engine::Engine;
 use crate::engine::blocking::Unblock;
-use crate::engine::requests::RequestId;
+use crate::engine::requests::{Record, RequestId};
 use crate::engine::session::SessionId;
 use crate::engine::session_state::SessionState;
 use crate::replication::peer::{Parting, Run};
@@ -206,13 +206,13 @@ impl Driver {
                 guests.calls.insert((tab, seq), call);
                 if is_done { Some(guests.finish(core, session, (tab, seq))) } else { None }
             } else {
-                Some((work.run(core), commands))
+                Some(Outcome { reply: work.run(core), commands, wrote: was_run })
             }
         };
         self.has_run.set(true);
-        if let Some((reply, commands)) = answer {
+        if let Some(Outcome { reply, commands, wrote }) = answer {
             let offset = self.core.borrow().engine.effects.offset();
-            let wrote = was_run || offset != before;
+            let wrote = wrote || offset != before;
             let answer = Answer { offset, tab, seq, reply, commands, wrote };
             self.ran.borrow_mut().push(answer);
         }
@@ -262,9 +262,9 @@ impl Driver {
                     None => peer.killed(tab),
                 }
             }
-            for ((tab, seq), reply, commands) in answers {
+            for ((tab, seq), Outcome { reply, commands, wrote }) in answers {
                 let offset = self.core.borrow().engine.effects.offset();
-                self.answer_at(Answer { offset, tab, seq, reply, commands, wrote: true });
+                self.answer_at(Answer { offset, tab, seq, reply, commands, wrote });
             }
         }
     }
@@ -351,7 +351,7 @@ impl Guests {
         core: &mut Core,
         own: SessionId,
         own_tab: u64,
-    ) -> Vec<((u64, u64), Vec<u8>, u32)> {
+    ) -> Vec<((u64, u64), Outcome)> {
         let sessions = &core.engine.sessions;
         let served = self.calls.iter().filter(|(_, call)| sessions.has_messages(call.session));
         let served: Vec<(u64, u64)> = served.map(|(key, _)| *key).collect();
@@ -379,24 +379,35 @@ impl Guests {
                 None if tab == own_tab => own,
                 None => continue,
             };
-            let (reply, commands) = self.finish(core, like, (tab, seq));
-            answers.push(((tab, seq), reply, commands));
+            answers.push(((tab, seq), self.finish(core, like, (tab, seq))));
         }
         answers
     }
 
-    /// Ends the session of a request that is done; answers its replies.
-    fn finish(&mut self, core: &mut Core, like: SessionId, key: (u64, u64)) -> (Vec<u8>, u32) {
-        let Some(call) = self.calls.remove(&key) else { return Default::default() };
+    /// Ends the session of a request that is done.
+    fn finish(&mut self, core: &mut Core, like: SessionId, key: (u64, u64)) -> Outcome {
+        let Some(call) = self.calls.remove(&key) else { return Outcome::default() };
         core.disconnect(call.session);
+        let wrote = core.engine.requests.find(call.id).is_some_and(Record::is_told);
         let reply = match core.engine.session_state(like) {
             Some(state) if !self.tabs.get(&key.0).is_some_and(|guest| guest.is_new) => {
                 with_state(&state, &call.reply)
             }
             _ => [&NO_STATE, call.reply.as_slice()].concat(),
         };
-        (reply, call.commands)
+        Outcome { reply, commands: call.commands, wrote }
     }
+}
+
+/// What a request has come to.
+#[derive(Default)]
+struct Outcome {
+    /// After the state of the session.
+    reply: Vec<u8>,
+    /// How many replies.
+    commands: u32,
+    /// Whether it has made effects.
+    wrote: bool,
 }
 
 /// A request to be run.
