@@ -521,7 +521,9 @@ proptest! {
         prop_assert_eq!(&sliced.0, &at_once.0);
         match sliced.0 {
             Ok(_) => {
-                prop_assert!(sealed || file == whole, "damage that is not seen");
+                // Files of the first versions have no checksum.
+                let is_summed = file[5..9] >= b"0005"[..];
+                prop_assert!(sealed || !is_summed || file == whole, "damage that is not seen");
                 let mut here = sliced.1;
                 // Whatever was read can be worked with, and written again.
                 here.populate(&mut Dice::new(seed), 100, |_| true);
