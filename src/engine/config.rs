@@ -124,6 +124,10 @@ pub struct Config {
     pub slowlog_log_slower_than: i64,
     /// `slowlog-max-len`: entries.
     pub slowlog_max_len: usize,
+    /// `latency-monitor-threshold`: milliseconds; 0 for no monitor.
+    pub latency_monitor_threshold: usize,
+    /// `latency-tracking`: whether every command is measured. In Redis it is.
+    pub latency_tracking: bool,
     /// Whether any setting asks how long commands take.
     pub(super) is_timed: bool,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
@@ -149,6 +153,8 @@ impl Default for Config {
             tracking_table_max_keys: 1_000_000,
             slowlog_log_slower_than: -1,
             slowlog_max_len: 128,
+            latency_monitor_threshold: 0,
+            latency_tracking: false,
             is_timed: false,
             generation: 0,
             changed: Vec::new(),
@@ -294,6 +300,15 @@ pub static PARAMETERS: &[Parameter] = &[
                 return Err(format!("argument must be between -1 and {} inclusive", i64::MAX));
             }
             config.slowlog_log_slower_than = value;
+            Ok(())
+        }),
+    },
+    number!("latency-monitor-threshold", latency_monitor_threshold),
+    Parameter {
+        name: "latency-tracking",
+        get: |config| yes_or_no(config.latency_tracking),
+        set: Some(|config, value| {
+            config.latency_tracking = parse_yes_or_no(value)?;
             Ok(())
         }),
     },
@@ -479,7 +494,9 @@ impl Config {
             set(&mut changed, value).map_err(|why| failed(name, &why))?;
         }
         changed.generation += 1;
-        changed.is_timed = changed.slowlog_log_slower_than >= 0;
+        changed.is_timed = changed.slowlog_log_slower_than >= 0
+            || changed.latency_monitor_threshold > 0
+            || changed.latency_tracking;
         *self = changed;
         Ok(())
     }

@@ -1560,6 +1560,100 @@ export interface Commands<W> {
   /** `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk. */
   lastsave: Commands<W>["lastSave"];
   /**
+   * `LATENCY`: A container for latency diagnostics commands.
+   *
+   * `LATENCY`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 2.8.13.
+   */
+  latency(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `LATENCY DOCTOR`: Returns a human-readable latency analysis report.
+   *
+   * `LATENCY DOCTOR`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyDoctor(): Result<W, string>;
+  /** `LATENCY DOCTOR`: Returns a human-readable latency analysis report. */
+  latencydoctor: Commands<W>["latencyDoctor"];
+  /**
+   * `LATENCY GRAPH`: Returns a latency graph for an event.
+   *
+   * `LATENCY GRAPH event`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyGraph(event: Argument): Result<W, string>;
+  /** `LATENCY GRAPH`: Returns a latency graph for an event. */
+  latencygraph: Commands<W>["latencyGraph"];
+  /**
+   * `LATENCY HELP`: Returns helpful text about the different subcommands.
+   *
+   * `LATENCY HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyHelp(): Result<W, string[]>;
+  /** `LATENCY HELP`: Returns helpful text about the different subcommands. */
+  latencyhelp: Commands<W>["latencyHelp"];
+  /**
+   * `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands.
+   *
+   * `LATENCY HISTOGRAM [command [command ...]]`
+   *
+   * Cost: O(N) where N is the number of commands with latency information being retrieved.
+   *
+   * Since Redis 7.0.0.
+   */
+  latencyHistogram(...command: Repeated[]): Result<W, Record<string, Reply>>;
+  /** `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands. */
+  latencyhistogram: Commands<W>["latencyHistogram"];
+  /**
+   * `LATENCY HISTORY`: Returns timestamp-latency samples for an event.
+   *
+   * `LATENCY HISTORY event`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyHistory(event: Argument): Result<W, [number, number][]>;
+  /** `LATENCY HISTORY`: Returns timestamp-latency samples for an event. */
+  latencyhistory: Commands<W>["latencyHistory"];
+  /**
+   * `LATENCY LATEST`: Returns the latest latency samples for all events.
+   *
+   * `LATENCY LATEST`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyLatest(): Result<W, Reply[]>;
+  /** `LATENCY LATEST`: Returns the latest latency samples for all events. */
+  latencylatest: Commands<W>["latencyLatest"];
+  /**
+   * `LATENCY RESET`: Resets the latency data for one or more events.
+   *
+   * `LATENCY RESET [event [event ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyReset(...event: Repeated[]): Result<W, number>;
+  /** `LATENCY RESET`: Resets the latency data for one or more events. */
+  latencyreset: Commands<W>["latencyReset"];
+  /**
    * `LCS`: Finds the longest common substring.
    *
    * `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`
@@ -3794,6 +3888,14 @@ export const TABLE: readonly Row[] = [
   ["info", "info", ""],
   ["keys", "keys", "r"],
   ["lastsave", "lastSave", ""],
+  ["latency", "latency", ""],
+  ["latency doctor", "latencyDoctor", ""],
+  ["latency graph", "latencyGraph", ""],
+  ["latency help", "latencyHelp", ""],
+  ["latency histogram", "latencyHistogram", ""],
+  ["latency history", "latencyHistory", ""],
+  ["latency latest", "latencyLatest", ""],
+  ["latency reset", "latencyReset", ""],
   ["lcs", "lcs", "r"],
   ["lindex", "lIndex", "r"],
   ["linsert", "lInsert", "w"],

@@ -1,6 +1,7 @@
 //! CONFIG.
 
 use super::help;
+use crate::collections::Sorted;
 use crate::engine::args::Args;
 use crate::engine::config::PARAMETERS;
 use crate::engine::context::Ctx;
@@ -100,6 +101,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
 /// `changes` counts since the last save and not since the last reset.
 fn resetstat(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     c.engine.lazyfree.reset_freed();
+    c.engine.timing.histograms = Sorted::default();
     c.engine.stats = Stats { changes: c.engine.stats.changes, ..Stats::default() };
     out.ok();
     Ok(())

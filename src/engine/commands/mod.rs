@@ -19,6 +19,7 @@ mod hash;
 mod hash_expire;
 mod help;
 mod hyperloglog;
+mod latency;
 mod lcs;
 mod list;
 mod list_move;
@@ -103,6 +104,7 @@ pub static FAMILIES: &[&[Command]] = &[
     memory::COMMANDS,
     command::COMMANDS,
     slowlog::COMMANDS,
+    latency::COMMANDS,
     replication::COMMANDS,
     cluster::COMMANDS,
 ];
