@@ -220,6 +220,11 @@ impl Sessions {
         self.slots.get_mut(id.0 as usize)?.as_deref_mut()
     }
 
+    /// How a session tracks, if it does, to be changed.
+    pub(super) fn tracked_mut(&mut self, id: SessionId) -> Option<&mut Tracked> {
+        self.get_mut(id)?.tracked.as_deref_mut()
+    }
+
     /// All sessions, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         let numbered = self.slots.iter().enumerate();

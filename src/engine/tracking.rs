@@ -108,8 +108,7 @@ impl Tracking {
     /// A key has changed: tells who has read it, and takes note of it for those who asked for prefixes.
     fn invalidate(&mut self, sessions: &mut Sessions, key: &Key, by: Option<SessionId>) {
         for id in &self.sessions {
-            let Some(tracked) = sessions.get_mut(*id).and_then(|session| session.tracked.as_mut())
-            else {
+            let Some(tracked) = sessions.tracked_mut(*id) else {
                 continue;
             };
             if tracked.is(mode::NOLOOP) && by == Some(*id) {
@@ -145,7 +144,7 @@ impl Tracking {
 /// Tells a session what has changed of its prefixes, a message for each.
 fn send(sessions: &mut Sessions, id: SessionId) {
     for at in 0.. {
-        let tracked = sessions.get_mut(id).and_then(|session| session.tracked.as_mut());
+        let tracked = sessions.tracked_mut(id);
         let Some((_, keys)) = tracked.and_then(|tracked| tracked.prefixes.get_mut(at)) else {
             return;
         };
@@ -170,7 +169,7 @@ fn tell(sessions: &mut Sessions, id: SessionId, keys: Option<&[&[u8]]>) {
     let Some(session) = sessions.get_mut(to) else { return };
     if session.in_script {
         // Of several such messages `null` is left.
-        if let Some(tracked) = sessions.get_mut(id).and_then(|session| session.tracked.as_mut()) {
+        if let Some(tracked) = sessions.tracked_mut(id) {
             tracked.mode |= mode::OWED;
         }
         return;
@@ -193,7 +192,7 @@ fn tell(sessions: &mut Sessions, id: SessionId, keys: Option<&[&[u8]]>) {
         out.array(keys.len());
         keys.iter().for_each(|key| out.bulk(key));
     });
-    if let Some(tracked) = sessions.get_mut(id).and_then(|session| session.tracked.as_mut()) {
+    if let Some(tracked) = sessions.tracked_mut(id) {
         tracked.mode &= !mode::OWED;
         if !is_told {
             tracked.mode |= mode::OWED;
