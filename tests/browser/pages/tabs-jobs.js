@@ -139,8 +139,8 @@ async function compare({ redis, ask, told }, { key, target }) {
 }
 
 /**
- * Takes a lock, `target` times, and does under it what no two may do at once: what it finds there says
- * whether another has been there meanwhile.
+ * Takes a lock, `target` times and until it is stopped, and does under it what no two may do at once: what
+ * it finds there says whether another has been there meanwhile.
  */
 async function lock({ redis, ask, id, told }, { key, target, px }) {
   const release = async (token) => {
@@ -156,7 +156,7 @@ async function lock({ redis, ask, id, told }, { key, target, px }) {
       if (replies !== null) return;
     }
   };
-  while (told.progress < target) {
+  while (told.progress < target || !told.isStopped) {
     const token = `${id} ${told.progress}`;
     const since = performance.now();
     const taken = await ask("SET NX", redis.set(key, token, "NX", "PX", px));

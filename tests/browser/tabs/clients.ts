@@ -142,6 +142,7 @@ export async function locking(group: Group, target: number, kills: number): Prom
     await group.lose(victim, "kill");
     await start(await group.open());
   }
+  for (const tab of group.live) await tab.call("stop");
   await group.finished();
   const log = await run<string[]>(group.live[0]!, "LRANGE", `${key}:log`, "0", "-1");
   let [holder, outs, ins] = ["", 0, 0];
