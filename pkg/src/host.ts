@@ -12,6 +12,7 @@ import { type Changed, Invalidations } from "./invalidations.js";
 import { listenToPage } from "./lifecycle.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
+import { Pace } from "./pace.js";
 import { readUnlessAborted, Requests, whileNotAborted } from "./requests.js";
 import { StoreCalls } from "./stores/calls.js";
 import type { Store } from "./stores/store.js";
@@ -73,6 +74,7 @@ export class Host {
   private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
   private readonly requests = new Requests();
+  readonly pace = new Pace();
   /** Whether this tab holds a copy while another one leads; not without memory for it. */
   private holdsCopy: boolean;
   /** Whether that can be read. */
@@ -186,8 +188,7 @@ export class Host {
       if (!isHere) return this.forward((reader) => orThrow(reader.next(binary)));
       const reply = this.runOne(command, inputs, binary);
       if (reply instanceof ReplyError) return Promise.reject(reply);
-      const stored = this.flushed();
-      return stored ? stored.then(() => reply) : Promise.resolve(reply);
+      return this.acknowledged(reply);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -235,8 +236,7 @@ export class Host {
       if (!isHere) return this.forward(read, blocking, signal);
       if (blocking) return this.wait(read, signal);
       const result = this.runAll(read);
-      const stored = this.flushed();
-      return stored ? stored.then(() => result) : Promise.resolve(result);
+      return this.acknowledged(result);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -346,6 +346,12 @@ export class Host {
       if (this.isClosed()) throw this.closedError();
       throw this.durability === durability ? error : robbed();
     }
+  }
+
+  /** What the last run came to, once it may be told. */
+  private acknowledged<T>(result: T): Promise<T> {
+    const stored = this.flushed();
+    return stored ? stored.then(() => result) : this.pace.resolved(result);
   }
 
   /** A promise to wait for before the last run is acknowledged. */

@@ -178,7 +178,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
   // As the table has it; a value that was read before, and has not changed, costs no crossing.
   get(key: Argument): Promise<string | null> {
     const known = arguments.length === 1 ? this.host.engine.cache.get(key) : undefined;
-    if (known !== undefined) return Promise.resolve(known);
+    if (known !== undefined) return this.host.pace.resolved(known);
     return this.host.call(GET, arguments, false) as Promise<string | null>;
   }
 

@@ -167,6 +167,7 @@ async function lock({ redis, ask, id, told }, { key, target, px }) {
       continue;
     }
     told.holds = true;
+    await nextTask(); // for others to see that it does
     await ask("RPUSH", redis.rpush(`${key}:log`, `in ${token}`));
     const value = Number(await ask("GET", redis.get(`${key}:value`)));
     await ask("SET", redis.set(`${key}:value`, String(value + 1)));
