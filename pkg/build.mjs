@@ -32,7 +32,7 @@ const common = {
 await build({
   ...common,
   platform: "browser",
-  entryPoints: ["index", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"].map(source),
+  entryPoints: ["index", "full", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"].map(source),
 });
 // The worker loads the module of the package, as the page does.
 await build({
@@ -44,7 +44,7 @@ await build({
 await build({
   ...common,
   platform: "node",
-  entryPoints: ["node", "cli", "stores/directory"].map(source),
+  entryPoints: ["node", "node-full", "cli", "stores/directory"].map(source),
 });
 for (const [directory, file] of Object.entries(modules)) {
   await copyFile(here(`${directory}/lodis_bg.wasm`), here(`dist/${file}`));

@@ -5,8 +5,8 @@ import { type OpenOptions, settingsOf } from "./options.js";
 import { Redis } from "./redis.js";
 import { askToPersist } from "./storage.js";
 
-/** The `open` of a runtime whose module comes from `source`. */
-export function opener(source: SourceOf) {
+/** The `open` of a runtime whose module comes from `source`; with scripting if nothing is said of it. */
+export function opener(source: SourceOf, scripts = false) {
   /**
    * Opens the instance called `name`, with the data that its store has.
    *
@@ -14,9 +14,9 @@ export function opener(source: SourceOf) {
    */
   return async function open(name: string, options: OpenOptions = {}): Promise<Redis> {
     const settings = settingsOf(name, options);
-    const { wasm, scripting = false, host: place = "page" } = options;
+    const { wasm, scripting = scripts, host: place = "page" } = options;
     if (options.persist) askToPersist();
-    const hosted = place === "page" ? undefined : await hostIn(place, name, options);
+    const hosted = place === "page" ? undefined : await hostIn(place, name, { ...options, scripting });
     try {
       const loaded = await load(wasm === undefined ? source : () => wasm, scripting);
       const host = new Host(loaded, settings, hosted);

@@ -67,7 +67,7 @@ export interface OpenOptions {
   /**
    * Whether there are scripts: EVAL and its like, with the interpreter of Lua, which makes the module that
    * is loaded almost twice as large. What leads the tabs of a name runs their scripts, so all of them are
-   * to be opened alike. Default: false.
+   * to be opened alike. Default: false; true with `open` of `lodis/full`.
    */
   scripting?: boolean;
   /**

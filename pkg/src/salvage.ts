@@ -11,8 +11,8 @@ export interface Salvaged {
   readonly lost: string | null;
 }
 
-/** The `salvage` of a runtime whose module comes from `source`. */
-export function salvager(source: SourceOf) {
+/** The `salvage` of a runtime whose module comes from `source`, with scripting or without. */
+export function salvager(source: SourceOf, scripting = false) {
   /**
    * Reads what can be read of the store that `open(name, { store })` refuses as `STORE_CORRUPT`: its
    * base and the log, up to the first damage. The store, by default IndexedDB, stays as it is.
@@ -27,7 +27,7 @@ export function salvager(source: SourceOf) {
     const { store, wasm } = options;
     if (store === "memory") throw new TypeError("salvage: a store that is kept");
     const settings = { ...settingsOf(name, options), store: "memory", appendOnly: false } as const;
-    const host = new Host(await load(wasm === undefined ? source : () => wasm, false), settings);
+    const host = new Host(await load(wasm === undefined ? source : () => wasm, scripting), settings);
     const lost = await host.salvage(typeof store === "object" ? store : undefined);
     return { redis: new Redis(host), lost };
   };

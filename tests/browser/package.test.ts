@@ -16,11 +16,18 @@ const PAGE = `<!doctype html><title>plain</title><link rel="icon" href="data:,">
   document.body.append(await redis.get("greeting").catch((error) => error.message));
 </script>`;
 
+const FULL = `<!doctype html><title>full</title><link rel="icon" href="data:,">
+<script type="module">
+  import { open } from "/full.js";
+  const redis = await open("full", { store: "memory" });
+  document.body.append(await redis.eval("return 'from Lua'", 0));
+</script>`;
+
 let server: Awaited<ReturnType<typeof serveFolder>>;
 let profile: Profile;
 
 beforeAll(async () => {
-  server = await serveFolder(PKG, { "/plain": PAGE });
+  server = await serveFolder(PKG, { "/plain": PAGE, "/full": FULL });
   profile = await launch();
 });
 afterAll(async () => {
@@ -35,6 +42,22 @@ test("a plain page imports the package without a bundler", async () => {
   await page.getByText("The connection is closed.").waitFor();
   expect(await page.title()).toBe("hello");
   await page.close();
+});
+
+test("the module with scripting is fetched by lodis/full alone, which fetches no other", async () => {
+  const fetched = async (path: string, text: string): Promise<string[]> => {
+    const page = await profile.context.newPage();
+    const modules: string[] = [];
+    page.on("request", (request) => {
+      if (request.url().endsWith(".wasm")) modules.push(new URL(request.url()).pathname);
+    });
+    await page.goto(`${server.url}${path}`);
+    await page.getByText(text).waitFor();
+    await page.close();
+    return modules;
+  };
+  expect(await fetched("plain", "The connection is closed.")).toEqual(["/lodis_bg.wasm"]);
+  expect(await fetched("full", "from Lua")).toEqual(["/lodis_full_bg.wasm"]);
 });
 
 test("Vite's dev server serves the playground", async () => {

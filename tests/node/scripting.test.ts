@@ -1,6 +1,7 @@
 // Scripts in the built package: the module with the interpreter, and the one without.
 import { createHash } from "node:crypto";
 import { open, ReplyError } from "lodis";
+import * as full from "lodis/full";
 import { describe, expect, test } from "vitest";
 
 const sha1 = (text: string) => createHash("sha1").update(text).digest("hex");
@@ -31,6 +32,15 @@ test("a script and what it answers", async () => {
   expect(await redis.eval("return cjson.encode({1, 'two', cmsgpack.unpack(cmsgpack.pack(3))})", 0)).toBe(
     '[1,"two",3]',
   );
+});
+
+test("lodis/full has scripting unless it is told otherwise, and the rest is the same", async () => {
+  await using redis = await full.open("by-default", { store: "memory" });
+  expect(await redis.eval("return 7", 0)).toBe(7);
+  await using core = await full.open("told-otherwise", { store: "memory", scripting: false });
+  expect(await failing(core.eval("return 7", 0))).toMatch(/^ERR scripting is not in this build/);
+  expect(full.ReplyError).toBe(ReplyError);
+  expect(Object.keys(full).sort()).toEqual(Object.keys(await import("lodis")).sort());
 });
 
 test("scripting is true or false", async () => {

@@ -1,5 +1,6 @@
 // Compiled, never run: the types that a user of the package sees.
 import { open, type Redis, ReplyError } from "lodis";
+import { open as openFull, type OpenOptions } from "lodis/full";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function is<A, B>(_: Same<A, B>): void {}
@@ -66,6 +67,10 @@ export async function uses(): Promise<void> {
   const imported = await redis.importRdb(file, { signal: AbortSignal.timeout(1000) });
   is<typeof imported.skipped.functions, number>(true);
   await redis.importRdb((await fetch("/dump.rdb")).body!, { size: 1000 });
+
+  const options: OpenOptions = { store: "memory" };
+  const full: Redis = await openFull("app", options);
+  await full.eval("return KEYS[1]", 1, "a");
 
   // @ts-expect-error a value is missing
   await redis.set("a");
