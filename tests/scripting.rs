@@ -1,7 +1,10 @@
 //! Scripts that would run forever, or take all memory, end in an error, and what comes after them runs.
 
+use allocator::allocated;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
+
+mod allocator;
 
 struct Server {
     engine: Engine,
@@ -205,4 +208,27 @@ fn only_so_many_scripts_that_were_evaluated_are_kept() {
     assert_eq!(server.call(&["EVALSHA", &loaded, "0"]), "$4\r\nkept\r\n");
     let first = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
     assert_eq!(server.call(&["SCRIPT", "EXISTS", first]), "*1\r\n:0\r\n");
+}
+
+#[test]
+fn an_interpreter_that_is_not_needed_any_more_takes_no_memory() {
+    const COROUTINE: &str = "c = coroutine.wrap(function() coroutine.yield(1) end) return c()";
+    let mut server = Server::new();
+    let mut round = || {
+        assert_eq!(server.eval(&format!("local {COROUTINE}")), ":1\r\n");
+        let library = format!(
+            "#!lua name=l\nlocal c redis.register_function('f', function() {COROUTINE} end)"
+        );
+        assert_eq!(server.call(&["FUNCTION", "LOAD", &library]), "$1\r\nl\r\n");
+        assert_eq!(server.call(&["FCALL", "f", "0"]), ":1\r\n");
+        for container in ["SCRIPT", "FUNCTION"] {
+            assert_eq!(server.call(&[container, "FLUSH"]), "+OK\r\n");
+        }
+        server.effects();
+        allocated()
+    };
+    let first = round();
+    for _ in 0..5 {
+        assert_eq!(round(), first);
+    }
 }

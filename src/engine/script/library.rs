@@ -29,9 +29,9 @@ struct Function {
 
 /// The libraries as they can be called.
 pub struct Functions {
-    interpreter: Interpreter,
-    /// By their names in lower case.
+    /// By their names in lower case. They may hold coroutines, and go first.
     functions: BTreeMap<Vec<u8>, Function>,
+    interpreter: Interpreter,
     /// Of the libraries that these are of.
     generation: u64,
 }

@@ -59,6 +59,7 @@ pub struct Interpreter {
     run: Function,
     load: Function,
     instructions: u64,
+    _wrapped: native::Wrapped,
 }
 
 fn limits(instructions: u64) -> SandboxConfig {
@@ -82,7 +83,8 @@ impl Interpreter {
     fn build(version: &str) -> omnilua::Result<Self> {
         let lua = Lua::try_new_versioned(LuaVersion::V51)?;
         let random = native::Random::default();
-        let native = native::table(&lua, &random)?;
+        let wrapped = native::Wrapped::default();
+        let native = native::table(&lua, &random, &wrapped)?;
         let prelude = lua.load(PRELUDE).set_name("=lodis").into_function()?;
         let longest = STRING_MAX as f64;
         let words = Variadic::from(vec![
@@ -93,7 +95,8 @@ impl Interpreter {
         ]);
         let (compile, run, load) = prelude.call(words)?;
         let sandbox = lua.install_sandbox(limits(INSTRUCTIONS_MAX))?;
-        Ok(Self { lua, sandbox, compile, run, load, instructions: INSTRUCTIONS_MAX })
+        let instructions = INSTRUCTIONS_MAX;
+        Ok(Self { lua, sandbox, compile, run, load, instructions, _wrapped: wrapped })
     }
 
     /// Sets what a script may execute.
@@ -213,6 +216,13 @@ impl Interpreter {
             table.raw_set((at + 1) as f64, self.lua.create_string(word)?)?;
         }
         Ok(table)
+    }
+}
+
+impl Drop for Interpreter {
+    /// Coroutines own the interpreter that they are in: they have to go before it.
+    fn drop(&mut self) {
+        self.lua.gc_collect();
     }
 }
 

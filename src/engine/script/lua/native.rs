@@ -4,7 +4,7 @@ use super::{Chunk, Registered, bits, cjson, cmsgpack, convert, packing, prepare}
 use crate::engine::script::call::Run;
 use crate::resp::Protocol;
 use omnilua::{Error, Function, Lua, LuaError, Result, Table, Value, Variadic};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// An error with this text.
@@ -92,8 +92,12 @@ impl Random {
     }
 }
 
+/// What functions of the interpreter call. They must not own it: a function owns its interpreter, which
+/// would then own itself.
+pub type Wrapped = Rc<RefCell<Vec<Rc<Function>>>>;
+
 /// The table that the prelude is given.
-pub fn table(lua: &Lua, random: &Random) -> Result<Table> {
+pub fn table(lua: &Lua, random: &Random, wrapped: &Wrapped) -> Result<Table> {
     let table = lua.create_table()?;
     let of_script = random.clone();
     table.raw_set("random", lua.create_function(move |_, ()| Ok(of_script.next()))?)?;
@@ -117,8 +121,15 @@ pub fn table(lua: &Lua, random: &Random) -> Result<Table> {
         }
     })?;
     table.raw_set("prepare", check)?;
-    let wrap = lua.create_function(|lua, function: Function| {
+    let all = Rc::downgrade(wrapped);
+    let wrap = lua.create_function(move |lua, function: Function| {
+        let function = Rc::new(function);
+        let inner = Rc::downgrade(&function);
+        if let Some(all) = all.upgrade() {
+            all.borrow_mut().push(function);
+        }
         lua.create_function(move |_, words: Variadic<Value>| {
+            let function = inner.upgrade().ok_or_else(|| error("the interpreter has ended"))?;
             function.call::<_, Variadic<Value>>(words)
         })
     })?;
