@@ -83,7 +83,10 @@ impl Forms {
     /// # Panics
     /// With file and line, if one cannot be read.
     pub fn load(keep: impl Fn(&Form) -> bool) -> Self {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forms");
+        // The crate that includes this may be one in a directory of the repository.
+        let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut places = above.map(|directory| directory.join("tests/forms"));
+        let directory = places.find(|place| place.is_dir()).expect("tests/forms is there");
         let entries = std::fs::read_dir(&directory).expect("tests/forms is there");
         let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "forms"));

@@ -1,6 +1,7 @@
 //! `cargo xtask`: every developer task, in one place.
 
 mod bench;
+mod fuzz;
 mod generate;
 mod package;
 mod process;
@@ -63,6 +64,11 @@ const TASKS: &[Task] = &[
         run: bench::run,
     },
     Task {
+        usage: "fuzz [TARGET]",
+        about: "feed it what nobody would send: `--minutes N`, or files to run again",
+        run: fuzz::run,
+    },
+    Task {
         usage: "size",
         about: "build the engine for WebAssembly, and print its size by sections",
         run: |args| none(args).and_then(|()| size::show()),
@@ -107,7 +113,7 @@ fn help() -> String {
     for task in TASKS {
         out += &format!("  {:width$}  {}\n", task.usage, task.about);
     }
-    out + &format!("\nparts of `test`:\n  {}\n", test::part_names().join(", "))
+    out + &format!("\nparts of `test`:\n  {}\n", test::part_names().join(" "))
 }
 
 /// For a task without arguments.

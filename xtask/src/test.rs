@@ -3,7 +3,7 @@
 use crate::process::{Program, cargo};
 use crate::setup::{self, Npm, debian, npm};
 use crate::workspace::{path, target};
-use crate::{bench, generate, package, size};
+use crate::{bench, fuzz, generate, package, size};
 use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,6 +29,13 @@ const PARTS: &[Part] = &[
         after: &[],
         is_included: false,
         run: native,
+    },
+    Part {
+        name: "fuzz",
+        title: "What nobody would send, for a while",
+        after: &[],
+        is_included: false,
+        run: fuzz::short,
     },
     Part {
         name: "conformance",
