@@ -29,22 +29,17 @@ const common = {
   alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
   logLevel: "warning",
 };
-await build({
-  ...common,
-  platform: "browser",
-  entryPoints: ["index", "full", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"].map(source),
-});
+// One build, so that an error is of the same class whichever entries an app imports. Only the entries for
+// Node reach what is imported from `node:`.
+const entries = ["index", "full", "rest", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"];
+const nodeEntries = ["node", "node-full", "cli", "stores/directory"];
+await build({ ...common, platform: "node", entryPoints: [...entries, ...nodeEntries].map(source) });
 // The worker loads the module of the package, as the page does.
 await build({
   ...common,
   platform: "browser",
   external: ["./index.js"],
   entryPoints: [source("worker")],
-});
-await build({
-  ...common,
-  platform: "node",
-  entryPoints: ["node", "node-full", "cli", "stores/directory"].map(source),
 });
 for (const [directory, file] of Object.entries(modules)) {
   await copyFile(here(`${directory}/lodis_bg.wasm`), here(`dist/${file}`));

@@ -14,9 +14,15 @@ pub struct Flags {
 }
 
 /// The names of all flags; those that matter only in a cluster, or to a replica without its master,
-/// change nothing here.
-const NAMES: [&[u8]; 5] =
-    [b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"];
+/// change nothing here. Nor does the last, which Upstash has and Redis has not: its clients send it.
+const NAMES: [&[u8]; 6] = [
+    b"no-writes",
+    b"allow-oom",
+    b"allow-stale",
+    b"no-cluster",
+    b"allow-cross-slot-keys",
+    b"allow-key-locking",
+];
 
 impl Flags {
     /// Sets the flag with this name; whether there is one.

@@ -1,0 +1,59 @@
+import type { Redis } from "../redis.js";
+
+/** A subscriber that has not read so many bytes is let go. */
+const UNREAD_MAX = 1024 * 1024;
+/** How often something is sent, so that nobody between takes the connection for a dead one. */
+const BEAT_MS = 20_000;
+
+/** The messages of channels, or of patterns, as server-sent events, until nobody reads them. */
+export async function messages(
+  redis: Redis,
+  kind: "subscribe" | "psubscribe",
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
+  const encoder = new TextEncoder();
+  let stop = (): void => {};
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(given) {
+        controller = given;
+      },
+      cancel: () => stop(),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: UNREAD_MAX }),
+  );
+  let isOver = false;
+  const send = (text: string): void => {
+    if (isOver) return;
+    if ((controller.desiredSize ?? 0) <= 0) return end(new Error("the subscriber does not read"));
+    controller.enqueue(encoder.encode(text));
+  };
+  const event = (...parts: readonly (string | number)[]): void => {
+    const lines = parts.join(",").split(/\r\n|\r|\n/);
+    send(`${lines.map((line) => `data: ${line}`).join("\n")}\n\n`);
+  };
+  const listener = (message: string, channel: string, pattern?: string): void => {
+    if (pattern === undefined) event("message", channel, message);
+    else event("pmessage", pattern, channel, message);
+  };
+  const unsubscribe = await redis[kind](names, listener);
+  const beat = setInterval(() => send(":\n\n"), BEAT_MS);
+  (beat as { unref?: () => void }).unref?.();
+  stop = () => {
+    isOver = true;
+    clearInterval(beat);
+    unsubscribe().catch(() => {});
+  };
+  const end = (error?: unknown): void => {
+    if (isOver) return;
+    stop();
+    if (error === undefined) controller.close();
+    else controller.error(error);
+  };
+  signal.addEventListener("abort", () => end(), { once: true });
+  names.forEach((name, index) => event(kind, name, index + 1));
+  if (signal.aborted) end();
+  return stream;
+}
