@@ -26,7 +26,7 @@ export function coreTests(test: TabsTest, sizes: Sizes): void {
     countWhileLeadersEnd(group, tabs, count, ends, seed),
   );
   test("the sum is right when the process of the leader is stopped, and goes on", (group) =>
-    countWhileLeaderStops(group, count / 2, seed, stopProcess),
+    countWhileLeaderStops(group, count / 2, seed, stopProcess, "sent"),
   );
   // What it was storing must not hold up who comes after it.
   test(
