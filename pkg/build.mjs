@@ -1,11 +1,14 @@
 // Bundles the entries into dist/, writes their declarations, and puts the wasm file beside them.
 import { spawnSync } from "node:child_process";
-import { copyFile, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+/** The entry with scripting. */
+const fullOf = (entry) => (entry === "index" ? "full" : `${entry}-full`);
 const source = (entry) => here(`src/${entry}.ts`);
 
 // Where `cargo xtask wasm` puts a module, and what its file is called in the package.
@@ -18,6 +21,18 @@ for (const directory of Object.keys(modules)) {
 }
 await rm(here("dist"), { recursive: true, force: true });
 
+/** The modules as chunks of the script: compressed, in base64. */
+const inline = {
+  name: "inline",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^lodis-inline/ }, ({ path }) => ({ path, namespace: "inline" }));
+    onLoad({ filter: /.*/, namespace: "inline" }, async ({ path }) => {
+      const directory = path === "lodis-inline" ? "wasm" : "wasm-full";
+      const compressed = gzipSync(await readFile(here(`${directory}/lodis_bg.wasm`)), { level: 9 });
+      return { contents: compressed.toString("base64"), loader: "text" };
+    });
+  },
+};
 const common = {
   bundle: true,
   format: "esm",
@@ -27,18 +42,53 @@ const common = {
   splitting: true,
   chunkNames: "chunk-[hash]",
   alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
+  // Runtimes and other bundlers make modules of these.
+  external: ["*.wasm", "*.wasm?module"],
+  plugins: [inline],
   logLevel: "warning",
 };
+const stores = ["stores/conformance", "stores/files", "stores/memory", "stores/opfs"];
+const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
+const nodeEntries = ["node", "node-full", "stores/directory"];
 // One build, so that an error is of the same class whichever entries an app imports. Only the entries for
 // Node reach what is imported from `node:`.
-const entries = ["index", "full", "rest", "stores/conformance", "stores/files", "stores/memory", "stores/opfs"];
-const nodeEntries = ["node", "node-full", "cli", "stores/directory"];
-await build({ ...common, platform: "node", entryPoints: [...entries, ...nodeEntries].map(source) });
+await build({
+  ...common,
+  platform: "node",
+  entryPoints: [...runtimes, "slim", "rest", ...stores, ...nodeEntries, "cli"].map(source),
+});
+// For `require`: one file, of which the others are parts, for the same reason.
+const required = [...nodeEntries, "slim", "rest", ...stores];
+await build({
+  ...common,
+  platform: "node",
+  format: "cjs",
+  splitting: false,
+  outdir: undefined,
+  outbase: undefined,
+  chunkNames: undefined,
+  outfile: here("dist/cjs/all.js"),
+  define: { "import.meta.url": "importMetaUrl" },
+  // The module lies beside the other entries.
+  banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(require("node:path").resolve(__dirname, "../all.js")).href;' },
+  stdin: {
+    contents: required.map((entry, index) => `export * as _${index} from "./${entry}.ts";`).join("\n"),
+    resolveDir: here("src"),
+    loader: "ts",
+  },
+});
+await writeFile(here("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
+for (const [index, entry] of required.entries()) {
+  const up = entry.includes("/") ? ".." : ".";
+  await mkdir(here(`dist/cjs/${up === ".." ? "stores" : ""}`), { recursive: true });
+  await writeFile(here(`dist/cjs/${entry}.js`), `module.exports = require("${up}/all.js")._${index};\n`);
+}
 // The worker loads the module of the package, as the page does.
 await build({
   ...common,
   platform: "browser",
   external: ["./index.js"],
+  plugins: [],
   entryPoints: [source("worker")],
 });
 for (const [directory, file] of Object.entries(modules)) {
@@ -49,6 +99,9 @@ for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {
 }
 
 const tsc = here("node_modules/typescript/bin/tsc");
-const declarations = ["--emitDeclarationOnly", "--declaration", "-p", here("tsconfig.json")];
-const { status } = spawnSync(process.execPath, [tsc, ...declarations], { stdio: "inherit" });
-process.exit(status ?? 1);
+// Declarations in a package of the other kind are of that kind.
+for (const directory of ["dist", "dist/cjs"]) {
+  const options = ["--emitDeclarationOnly", "--declaration", "-p", here("tsconfig.json"), "--outDir", here(directory)];
+  const { status } = spawnSync(process.execPath, [tsc, ...options], { stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}

@@ -47,6 +47,8 @@ export type Deliver = (
 const MANY = 8;
 /** A command may have set an expiry time: look after this many milliseconds at the latest. */
 const SOON_MS = 100;
+/** A timer that is so late is not going to come. */
+const LOST_MS = 1000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Settings that an engine begins with. */
@@ -229,7 +231,13 @@ export class Engine {
     if (this.timerDue <= due) return;
     clearTimeout(this.timer);
     this.timerDue = due;
-    this.timer = setTimeout(() => this.tick(), Math.min(Math.max(delay, 1), TIMER_MAX_MS));
+    try {
+      this.timer = setTimeout(() => this.tick(), Math.min(Math.max(delay, 1), TIMER_MAX_MS));
+    } catch {
+      // Workers have no timers before the first request.
+      this.timerDue = Infinity;
+      return;
+    }
     // In Node a timer must not keep the process alive; browsers number their timers.
     (this.timer as { unref?: () => void }).unref?.();
   }
@@ -247,6 +255,8 @@ export class Engine {
   private now(): number {
     this.cache.report();
     const now = Date.now();
+    // A timer of Workers ends with the request that set it.
+    if (this.timerDue < now - LOST_MS) this.timerDue = Infinity;
     if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
     return now;
   }

@@ -20,6 +20,9 @@ export interface RestOptions extends AccessOptions {
   readonly cors?: string;
 }
 
+/** An open instance, or one that is being opened. */
+export type Instance = Redis | Promise<Redis>;
+
 /** Answers a request. */
 export type RestHandler = (request: Request) => Promise<Response>;
 
@@ -37,7 +40,7 @@ const REQUEST_MAX = 10 * 1024 * 1024;
 /**
  * A handler of HTTP requests in the REST protocol of Upstash: `export default { fetch: rest(redis, …) }`
  * in Workers, Deno and Bun, `respondWith` in a service worker. Clients such as `@upstash/redis` need the
- * URL and the token, and nothing else.
+ * URL and the token, and nothing else. A function is called by the first request, where Workers can open.
  *
  * A command is an array of words in the body of a POST to `/`, or the path `/set/key/value?EX=60`; a body
  * is its last argument then, ahead of the query. `/pipeline` and `/multi-exec` take arrays of commands;
@@ -48,7 +51,8 @@ const REQUEST_MAX = 10 * 1024 * 1024;
  *
  * @throws TypeError if it is not said who may use it.
  */
-export function rest(redis: Redis | Promise<Redis>, options: RestOptions): RestHandler {
+export function rest(redis: Instance | (() => Instance), options: RestOptions): RestHandler {
+  let instance = typeof redis === "function" ? undefined : redis;
   const { path = "", maxRequestBytes = REQUEST_MAX, cors } = options;
   const accessOf = gate(options);
   const prefix = path.replace(/\/+$/, "");
@@ -61,7 +65,8 @@ export function rest(redis: Redis | Promise<Redis>, options: RestOptions): RestH
     const access = await accessOf(request, url);
     if (access === undefined) throw new Refusal(401, "Unauthorized");
     const asked = await readRequest(request, url, url.pathname.slice(prefix.length), maxRequestBytes);
-    return new Answer(await redis, request, access).to(asked);
+    instance ??= (redis as () => Instance)();
+    return new Answer(await instance, request, access).to(asked);
   };
   return async (request) => {
     const response = await answer(request).catch(failure);

@@ -1,5 +1,7 @@
 /** Resolves in a task of its own, soon: without the delay that nested timers get. */
 export function nextTask(): Promise<void> {
+  // Workers of an older date have timers only.
+  if (!("MessageChannel" in globalThis)) return new Promise((resolve) => setTimeout(resolve));
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

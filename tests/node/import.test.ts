@@ -21,7 +21,7 @@ async function modules(entry: string): Promise<Map<string, string>> {
   return found;
 }
 
-const ENTRIES = ["index.js", "full.js", "rest.js"];
+const ENTRIES = ["index.js", "full.js", "slim.js", "rest.js", "inline.js", "inline-full.js"];
 
 test.each(ENTRIES)("%s can be evaluated where there are no globals at all", async (entry) => {
   const script = `

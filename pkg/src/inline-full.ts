@@ -1,0 +1,9 @@
+// The entry for any other runtime, with scripting: the full module is in the script, unless `open` is told otherwise.
+import { inlined } from "./inlined.js";
+import { opener } from "./open.js";
+import { salvager } from "./salvage.js";
+
+export * from "./exports.js";
+
+export const open = opener(inlined, true);
+export const salvage = salvager(inlined, true);

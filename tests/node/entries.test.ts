@@ -1,0 +1,269 @@
+// Every way into the package, as the runtimes take them.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build, type BuildOptions } from "esbuild";
+import { Miniflare } from "miniflare";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+const run = promisify(execFile);
+const pkg = fileURLToPath(new URL("../../pkg/", import.meta.url));
+const here = fileURLToPath(new URL(".", import.meta.url));
+const dist = (file: string) => join(pkg, "dist", file);
+
+const USE = `
+  const redis = await open("entries", { store: "memory" });
+  const said = [await redis.set("key", "value"), await redis.get("key"), await redis.incr("n")];
+  await redis.close();`;
+
+describe("Node", () => {
+  test("import and require", async () => {
+    const imported = `import { open } from "lodis"; ${USE} console.log(said.join());`;
+    const required = `const { open } = require("lodis"); (async () => { ${USE} console.log(said.join()); })();`;
+    for (const [type, script] of [["module", imported], ["commonjs", required]] as const) {
+      const { stdout } = await run(process.execPath, [`--input-type=${type}`, "-e", script], { cwd: here });
+      expect(stdout, type).toBe("OK,value,1\n");
+    }
+  });
+
+  test("what is required is of one piece", async () => {
+    const require = createRequire(import.meta.url);
+    const { open, ReplyError } = require("lodis/full");
+    const { rest } = require("lodis/rest");
+    const { memoryStore } = require("lodis/stores/memory");
+    expect(require("lodis").ReplyError).toBe(ReplyError);
+    const redis = await open("required", { store: memoryStore() });
+    try {
+      expect(await redis.eval("return redis.call('SET', 'k', 'v')", 0)).toBe("OK");
+      const answer = await rest(redis, { anyone: true })(new Request("http://lodis.test/incr/k"));
+      expect([answer.status, await answer.json()]).toEqual([
+        400,
+        { error: "ERR value is not an integer or out of range" },
+      ]);
+    } finally {
+      await redis.close();
+    }
+  });
+
+  test("with types, whichever way", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "lodis-pack-"));
+    try {
+      execFileSync("npm", ["pack", "--silent", "--pack-destination", dir], { cwd: pkg });
+      const attw = join(here, "../node_modules/@arethetypeswrong/cli/dist/index.js");
+      const modules = ["./wasm", "./full/wasm", "./lodis_bg.wasm", "./lodis_full_bg.wasm"];
+      const options = ["--profile", "node16", "--ignore-rules", "cjs-resolves-to-esm", "--exclude-entrypoints", ...modules];
+      await run(process.execPath, [attw, join(dir, "lodis-0.1.0.tgz"), ...options]);
+      const publint = join(here, "../node_modules/publint/src/cli.js");
+      const { stdout } = await run(process.execPath, [publint, "--strict", pkg]);
+      expect(stdout).toContain("All good!");
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+});
+
+describe("any other runtime", () => {
+  test.each(["inline.js", "inline-full.js"])("%s has the module in itself", async (file) => {
+    const { open } = await import(dist(file));
+    const redis = await open("inline", { store: "memory" });
+    expect(await redis.set("key", "value")).toBe("OK");
+    if (file === "inline-full.js") expect(await redis.eval("return 7", 0)).toBe(7);
+    await redis.close();
+  });
+});
+
+describe("slim", () => {
+  test("says what is missing", async () => {
+    const script = `
+      const { init, open } = await import(${JSON.stringify(dist("slim.js"))});
+      const failure = (options) => open("slim", options).catch(({ message }) => console.log(message));
+      await failure();
+      init(new Uint8Array(0));
+      await failure({ scripting: true });`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script]);
+    expect(stdout).toBe(
+      "open: call init() of lodis/slim with the module of lodis/wasm first\n" +
+        "open: call init() of lodis/slim with the module of lodis/full/wasm and { scripting: true } first\n",
+    );
+  });
+
+  test("takes bytes, a module, a response, or promises of them", async () => {
+    const script = `
+      const { init, open } = await import(${JSON.stringify(dist("slim.js"))});
+      const { readFile } = await import("node:fs/promises");
+      const bytes = await readFile(${JSON.stringify(dist("lodis_full_bg.wasm"))});
+      const response = () => new Response(bytes, { headers: { "content-type": "application/wasm" } });
+      const sources = { bytes, module: new WebAssembly.Module(bytes), response: response(), promise: Promise.resolve(response()) };
+      init(sources[process.argv[1]], { scripting: true });
+      const redis = await open("slim", { scripting: true, store: "memory" });
+      console.log(await redis.eval("return 7", 0));
+      await redis.close();`;
+    for (const kind of ["bytes", "module", "response", "promise"]) {
+      const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script, kind]);
+      expect(stdout, kind).toBe("7\n");
+    }
+  });
+});
+
+/** A worker's script, bundled for a runtime, and the modules that it imports. */
+async function bundled(contents: string, conditions: string[], options: BuildOptions = {}) {
+  const found = new Map<string, Uint8Array>();
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: here, loader: "js" },
+    bundle: true,
+    format: "esm",
+    write: false,
+    conditions,
+    outfile: "worker.js",
+    logLevel: "error",
+    plugins: [
+      {
+        name: "modules",
+        setup({ onResolve }) {
+          onResolve({ filter: /\.wasm(\?module)?$/ }, async ({ path, resolveDir }) => {
+            const file = join(resolveDir, path.replace("?module", ""));
+            const name = file.split("/").at(-1)!;
+            found.set(name, await readFile(file));
+            return { path: `./${name}`, external: true };
+          });
+        },
+      },
+    ],
+    ...options,
+  });
+  return { script: outputFiles![0]!.text, modules: found };
+}
+
+describe("Workers, in workerd", () => {
+  let miniflare: Miniflare;
+
+  const start = async (contents: string, compatibilityDate = "2026-04-01"): Promise<Miniflare> => {
+    const { script, modules } = await bundled(contents, ["workerd", "worker", "browser"]);
+    return new Miniflare({
+      compatibilityDate,
+      modules: [
+        { type: "ESModule", path: "worker.js", contents: script },
+        ...[...modules].map(([path, bytes]) => ({ type: "CompiledWasm" as const, path, contents: bytes })),
+      ],
+    });
+  };
+
+  beforeAll(async () => {
+    miniflare = await start(`
+      import { open } from "lodis";
+      import { rest } from "lodis/rest";
+      const early = open("early").catch((error) => error.message); // no request is there yet
+      let redis;
+      const opened = () => (redis ??= open("worker"));
+      const answer = rest(opened, { token: "secret" });
+      export default {
+        async fetch(request) {
+          const url = new URL(request.url);
+          if (url.pathname === "/early") return Response.json(await early);
+          if (url.pathname === "/many") {
+            const instance = await opened();
+            for (let i = 0; i < 2000; i++) await instance.incr("many");
+            return new Response(await instance.get("many"));
+          }
+          return answer(request);
+        },
+      };`);
+  });
+
+  afterAll(() => miniflare?.dispose());
+
+  const ask = async (path: string): Promise<any> => {
+    const response = await miniflare.dispatchFetch(`http://worker.test${path}`, {
+      headers: { authorization: "Bearer secret" },
+    });
+    return response.json();
+  };
+
+  test("an instance is opened by a request", async () => {
+    expect(await ask("/early")).toBe("open: there are no random numbers before the first request: call it in a handler");
+  });
+
+  test("one instance answers many requests", async () => {
+    expect(await ask("/set/key/value")).toEqual({ result: "OK" });
+    expect(await ask("/get/key")).toEqual({ result: "value" });
+    const replies = await Promise.all(Array.from({ length: 50 }, () => ask("/incr/n")));
+    expect(new Set(replies.map(({ result }) => result)).size).toBe(50);
+    expect(await ask("/many")).toBe(2000);
+    expect(await ask("/many")).toBe(4000);
+  });
+
+  test("what expires is gone, though no request was there when it did", async () => {
+    expect(await ask("/set/gone/v?PX=50")).toEqual({ result: "OK" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await ask("/get/gone")).toEqual({ result: null });
+    expect(await ask("/dbsize")).toEqual({ result: expect.any(Number) });
+  });
+
+  test("an older one has no message channels", async () => {
+    const older = await start(
+      `
+      import { open } from "lodis";
+      export default {
+        async fetch() {
+          const redis = await open("older");
+          for (let i = 0; i < 2000; i++) await redis.incr("n");
+          return Response.json(["MessageChannel" in globalThis, await redis.get("n")]);
+        },
+      };`,
+      "2024-01-01",
+    );
+    try {
+      expect(await (await older.dispatchFetch("http://worker.test/")).json()).toEqual([false, "2000"]);
+    } finally {
+      await older.dispose();
+    }
+  });
+
+  test("scripting comes with lodis/full", async () => {
+    const full = await start(`
+      import { open } from "lodis/full";
+      export default {
+        async fetch() {
+          const redis = await open("full");
+          return Response.json(await redis.eval("return redis.call('INCR', 'n')", 0));
+        },
+      };`);
+    try {
+      expect(await (await full.dispatchFetch("http://worker.test/")).json()).toBe(1);
+    } finally {
+      await full.dispose();
+    }
+  });
+});
+
+test("a clock that stands still, as that of Workers between I/O", async () => {
+  const { open } = await import("lodis");
+  vi.useFakeTimers({ toFake: ["Date", "performance"], now: 1_800_000_000_000 });
+  await using redis = await open("still", { store: "memory" });
+  try {
+    await redis.set("short", "v", { PX: 30 });
+    for (let i = 0; i < 5000; i++) await redis.incr("n");
+    expect(await redis.pttl("short")).toBe(30);
+    vi.setSystemTime(1_800_000_000_030);
+    expect(await redis.get("short")).toBe(null);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("the edge runtime of Vercel imports the module in its own way", async () => {
+  const { script, modules } = await bundled('export { open } from "lodis";', ["edge-light", "worker", "browser"]);
+  expect([...modules.keys()]).toEqual(["lodis_bg.wasm"]);
+  expect(script).toContain('from "./lodis_bg.wasm"');
+});
+
+test("a bundler for browsers takes the entry that fetches the module", async () => {
+  const { script, modules } = await bundled('export { open } from "lodis";', ["browser"]);
+  expect([...modules.keys()]).toEqual([]);
+  expect(script).toContain('new URL("./lodis_bg.wasm", import.meta.url)');
+  expect(script).not.toContain("node:");
+});
