@@ -2,6 +2,7 @@
 //!
 //! A parameter is here only if it is honoured, or states a fact.
 
+use super::acl::Acl;
 use super::error::Error;
 use super::eviction::{MaxMemory, Policy};
 use super::notify::{format_classes, parse_classes};
@@ -130,6 +131,12 @@ pub struct Config {
     pub latency_tracking: bool,
     /// Whether any setting asks how long commands take.
     pub(super) is_timed: bool,
+    /// Who may do what.
+    pub(super) acl: Acl,
+    /// `requirepass`: as it was last set here.
+    pub(super) requirepass: Vec<u8>,
+    /// `acllog-max-len`: entries.
+    pub acllog_max_len: usize,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
     /// What CONFIG SET has changed, in the order of the names.
@@ -156,6 +163,9 @@ impl Default for Config {
             latency_monitor_threshold: 0,
             latency_tracking: false,
             is_timed: false,
+            acl: Acl::default(),
+            requirepass: Vec::new(),
+            acllog_max_len: 128,
             generation: 0,
             changed: Vec::new(),
         }
@@ -313,6 +323,26 @@ pub static PARAMETERS: &[Parameter] = &[
         }),
     },
     number!("slowlog-max-len", slowlog_max_len),
+    number!("acllog-max-len", acllog_max_len),
+    Parameter {
+        name: "acl-pubsub-default",
+        get: |config| {
+            (if config.acl.all_channels { ALL_CHANNELS } else { NO_CHANNELS }).1.to_owned()
+        },
+        set: Some(|config, value| {
+            config.acl.all_channels = parse_name(&[ALL_CHANNELS, NO_CHANNELS], value)?;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "requirepass",
+        get: |config| String::from_utf8_lossy(&config.requirepass).into_owned(),
+        set: Some(|config, value| {
+            config.acl.set_password(value);
+            config.requirepass = value.to_vec();
+            Ok(())
+        }),
+    },
     number!("lua-time-limit", busy_reply_threshold),
     limit!("list-max-listpack-size", list_max_listpack_size, parse_int),
     limit!("list-max-ziplist-size", list_max_listpack_size, parse_int),
@@ -357,7 +387,7 @@ pub static PARAMETERS: &[Parameter] = &[
     maxmemory!("lfu-decay-time", lfu_decay_time, 0, i32::MAX),
     Parameter { name: "databases", get: |config| config.databases.to_string(), set: None },
     Parameter { name: "save", get: |_| String::new(), set: None },
-    Parameter { name: "requirepass", get: |_| String::new(), set: None },
+    Parameter { name: "aclfile", get: |_| String::new(), set: None },
     Parameter { name: "timeout", get: |_| "0".to_owned(), set: None },
     Parameter { name: "cluster-enabled", get: |_| "no".to_owned(), set: None },
 ];
@@ -392,6 +422,9 @@ pub(super) fn parse_name<T: Copy>(names: &[(T, &str)], word: &[u8]) -> Result<T,
         format!("argument(s) must be one of the following: {}", names.join(", "))
     })
 }
+
+const ALL_CHANNELS: (bool, &str) = (true, "allchannels");
+const NO_CHANNELS: (bool, &str) = (false, "resetchannels");
 
 fn yes_or_no(value: bool) -> String {
     if value { "yes" } else { "no" }.to_owned()
@@ -515,13 +548,16 @@ impl Config {
     }
 
     /// What was changed since the engine began, for [`Config::adopt`]: names and values in turn, each
-    /// after its length (u32, little-endian).
+    /// after its length (u32, little-endian); of users, lines of rules.
     pub fn changes(&self) -> Vec<u8> {
         let known = self.changed.iter().filter_map(|name| parameter(name.as_bytes()));
-        let words = known.flat_map(|known| [known.name.to_owned(), known.value(self)]);
-        words.fold(Vec::new(), |mut bytes, word| {
-            bytes.extend_from_slice(&(word.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(word.as_bytes());
+        let settings = known.map(|known| (known.name, known.value(self).into_bytes()));
+        let users = self.acl.lines().into_iter().map(|line| (USER, line));
+        settings.chain(users).fold(Vec::new(), |mut bytes, (name, value)| {
+            for word in [name.as_bytes(), &value] {
+                bytes.extend_from_slice(&(word.len() as u32).to_le_bytes());
+                bytes.extend_from_slice(word);
+            }
             bytes
         })
     }
@@ -540,12 +576,21 @@ impl Config {
         let (pairs, _) = words.as_chunks::<2>();
         let pairs: Vec<(&[u8], &[u8])> =
             pairs.iter().map(|[name, value]| (*name, *value)).collect();
-        if !pairs.is_empty() {
+        // Users come last.
+        let settings = pairs.iter().take_while(|(name, _)| *name != USER.as_bytes()).count();
+        let (settings, users) = pairs.split_at(settings);
+        if !settings.is_empty() {
             // One of another version, with other settings, keeps its own.
-            let _ = self.change(&pairs);
+            let _ = self.change(settings);
+        }
+        if !users.is_empty() {
+            self.acl.adopt(users);
         }
     }
 }
+
+/// What [`Config::changes`] calls a user.
+const USER: &str = "user";
 
 fn failed(name: &str, why: &str) -> Error {
     Error::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))

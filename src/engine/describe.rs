@@ -1,8 +1,9 @@
 //! A declaration in the forms of COMMAND INFO and COMMAND DOCS.
 
+use super::acl;
 use super::registry::full_name;
 use super::syntax::{self, Arg, Kind};
-use super::table::{Begin, Command, Find, Group, KeySpec, acl, flag, key};
+use super::table::{Begin, Command, Find, KeySpec, flag, key};
 use crate::resp::Writer;
 
 /// The entry of COMMAND INFO: an array of ten elements.
@@ -15,7 +16,7 @@ pub(super) fn info(out: &mut Writer<'_>, container: Option<&Command>, command: &
     let (first, last, step) = first_last_step(command.keys);
     [first, last, step].iter().for_each(|number| out.integer(i64::from(*number)));
     let categories: Vec<String> =
-        acl_categories(command).iter().map(|name| format!("@{name}")).collect();
+        acl::names(acl::categories(command)).map(|name| ["@", name].concat()).collect();
     status_set(out, &categories);
     out.set(command.tips.len());
     command.tips.iter().for_each(|tip| out.bulk(tip.as_bytes()));
@@ -41,39 +42,6 @@ fn names(table: &'static [(u32, &'static str)], bits: u32) -> impl Iterator<Item
 pub(super) fn key_flags(out: &mut Writer<'_>, flags: u32) {
     let flags: Vec<&str> = names(key::NAMES, flags).collect();
     status_set(out, &flags);
-}
-
-/// The ACL categories of a command, in Redis's order: those that its flags and its group imply,
-/// and those that it declares.
-pub(super) fn acl_categories(command: &Command) -> Vec<&'static str> {
-    let flag = |flags| command.has(flags);
-    let acl = |bit| command.acl & bit != 0;
-    let is_container = command.handler.is_none();
-    let group = |group| command.group == group && !is_container;
-    let categories = [
-        (acl(acl::KEYSPACE), "keyspace"),
-        (flag(flag::READONLY) && !acl(acl::SCRIPTING), "read"),
-        (flag(flag::WRITE), "write"),
-        (acl(acl::SET) || group(Group::Set), "set"),
-        (acl(acl::SORTED_SET) || group(Group::SortedSet), "sortedset"),
-        (acl(acl::LIST) || group(Group::List), "list"),
-        (group(Group::Hash), "hash"),
-        (acl(acl::STRING) || group(Group::String), "string"),
-        (acl(acl::BITMAP) || group(Group::Bitmap), "bitmap"),
-        (group(Group::Hyperloglog), "hyperloglog"),
-        (group(Group::Geo), "geo"),
-        (group(Group::Stream), "stream"),
-        (flag(flag::PUBSUB), "pubsub"),
-        (flag(flag::ADMIN) || acl(acl::ADMIN), "admin"),
-        (flag(flag::FAST), "fast"),
-        (!flag(flag::FAST), "slow"),
-        (flag(flag::BLOCKING), "blocking"),
-        (flag(flag::ADMIN) || acl(acl::DANGEROUS), "dangerous"),
-        (acl(acl::CONNECTION), "connection"),
-        (acl(acl::TRANSACTION), "transaction"),
-        (acl(acl::SCRIPTING), "scripting"),
-    ];
-    categories.iter().filter(|(is_in, _)| *is_in).map(|(_, name)| *name).collect()
 }
 
 /// The old notation: first key, last key and step; zeros when there is none. Several ranges that

@@ -82,7 +82,8 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let is_restricted = self.follower || self.persistence.write_error.is_some();
         if !session.is_plain() || is_restricted || !has_room {
-            if let Err(error) = self.admit(id, resolved, has_room) {
+            let admitted = self.admit_user(id, resolved, argv);
+            if let Err(error) = admitted.and_then(|()| self.admit(id, resolved, has_room)) {
                 return self.reject(id, argv, &error, out);
             }
             if self.is_queued(id, resolved, argv) {

@@ -178,6 +178,9 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "tracking_total_items", items);
     field(text, "tracking_total_prefixes", engine.tracking_prefixes());
     field(text, "total_error_replies", stats.errors);
+    for (reason, count) in [("auth", 3), ("cmd", 0), ("key", 1), ("channel", 2)] {
+        field(text, &["acl_access_denied_", reason].concat(), stats.denied[count]);
+    }
 }
 
 fn replication(engine: &Engine, text: &mut String) {

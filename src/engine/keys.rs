@@ -1,7 +1,7 @@
 //! Finding the keys of a command by its key specifications.
 
 use super::number::parse_integer;
-use super::table::{Begin, Command, Find, KeySpec, flag};
+use super::table::{Begin, Command, Find, KeySpec, flag, key};
 
 impl Command {
     /// Where the keys are in `argv`, each with the flags of its specification; `None` when the
@@ -15,9 +15,38 @@ impl Command {
                 continue;
             }
             let (first, last, step) = range_of(spec, begin, argv)?;
-            positions.extend((first..=last).step_by(step).map(|at| (at, spec.flags)));
+            let flags = flags_of(self, spec, argv);
+            positions.extend((first..=last).step_by(step).map(|at| (at, flags)));
         }
         positions.iter().all(|(at, _)| *at < argv.len()).then_some(positions)
+    }
+}
+
+/// What happens to the keys of a specification, as far as the arguments decide it.
+fn flags_of(command: &Command, spec: &KeySpec, argv: &[&[u8]]) -> u32 {
+    if spec.flags & key::VARIABLE_FLAGS == 0 {
+        return spec.flags;
+    }
+    let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    match command.name {
+        // A key or a value may be called so too.
+        "set" if !argv.iter().skip(3).any(|word| is(word, "get")) => key::OW | key::UPDATE,
+        "bitfield" => {
+            let mut rest = argv.iter().skip(2);
+            while let Some(word) = rest.next() {
+                let arguments = match word {
+                    word if is(word, "get") => 2,
+                    word if is(word, "overflow") => 1,
+                    _ => return key::RW | key::ACCESS | key::UPDATE,
+                };
+                if rest.len() < arguments {
+                    return key::RW | key::ACCESS | key::UPDATE;
+                }
+                rest.nth(arguments - 1);
+            }
+            key::RO | key::ACCESS
+        }
+        _ => spec.flags & !key::VARIABLE_FLAGS,
     }
 }
 

@@ -646,6 +646,11 @@ impl Keyspace {
         &mut self.dbs[index]
     }
 
+    /// Whoever keeps copies of values must not answer them any more.
+    pub(super) fn forget_copies(&mut self) {
+        self.dbs.iter_mut().for_each(|db| db.generations.advance_all());
+    }
+
     /// The next key that has changed while sessions wait for it, with its database and them.
     pub fn next_ready(&mut self) -> Option<(usize, Key, Vec<SessionId>)> {
         let ready = |(index, db): (usize, &mut Db)| {

@@ -9,6 +9,7 @@
 //! other sessions wait in their outboxes until the host takes them.
 #![forbid(unsafe_code)]
 
+mod acl;
 pub mod args;
 pub mod blocking;
 pub mod commands;
@@ -58,6 +59,7 @@ mod undo;
 
 pub use connection::Connection;
 
+use acl::Guard;
 use blocking::Waiting;
 use config::{Config, Limits};
 use effects::Effects;
@@ -104,11 +106,20 @@ pub struct Options {
     /// A clock that only goes forward, in microseconds since some moment: asked only where somebody
     /// wants to know how long commands take.
     pub clock: fn() -> u64,
+    /// Bits that nobody can guess: asked only for passwords (ACL GENPASS).
+    pub random: fn() -> u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, now_us: 0, databases: 16, meter: Meter::default(), clock: || 0 }
+        Self {
+            seed: 0,
+            now_us: 0,
+            databases: 16,
+            meter: Meter::default(),
+            clock: || 0,
+            random: || 0,
+        }
     }
 }
 
@@ -143,6 +154,8 @@ pub struct Engine {
     /// What tells how much memory there is.
     pub(crate) meter: Meter,
     clock: fn() -> u64,
+    random: fn() -> u64,
+    guard: Guard,
     timing: Timing,
     /// Bytes that were allocated when the engine was made.
     pub(crate) startup_bytes: usize,
@@ -203,6 +216,8 @@ impl Engine {
             started_us: options.now_us,
             meter: options.meter,
             clock: options.clock,
+            random: options.random,
+            guard: Guard::default(),
             timing: Timing::default(),
             startup_bytes: 0,
             eviction: Eviction::default(),
@@ -259,16 +274,19 @@ impl Engine {
 
     /// Begins a session.
     pub fn connect(&mut self) -> SessionId {
-        self.stats.connections += 1;
-        self.sessions.open(self.now_ms())
+        let id = self.connect_owner();
+        self.forget_user(id);
+        id
     }
 
-    /// Begins a session in the database, with the protocol and the name of session `like`.
+    /// Begins a session in the database, with the protocol, the name and the user of session `like`.
     pub fn fork(&mut self, like: SessionId) -> SessionId {
         let id = self.connect();
         let Some(session) = self.sessions.get(like) else { return id };
         let (db, protocol, name) = (session.db, session.protocol, session.name.clone());
+        let (user, is_authenticated) = (session.user.clone(), session.is_authenticated);
         let acts_for = Some(session.acts_for.unwrap_or(like));
+        self.set_user(id, user.as_deref(), is_authenticated);
         if let Some(session) = self.sessions.get_mut(id) {
             (session.db, session.protocol, session.name) = (db, protocol, name);
             session.acts_for = acts_for;

@@ -9,6 +9,19 @@ pub fn commands() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().flat_map(|family| family.iter())
 }
 
+/// Every command, each followed by its subcommands, which come with it.
+#[inline(never)]
+pub fn every() -> Vec<Resolved> {
+    let mut all = Vec::new();
+    for command in commands() {
+        all.push(Resolved { command, container: None });
+        for sub in command.subcommands {
+            all.push(Resolved { command: sub, container: Some(command) });
+        }
+    }
+    all
+}
+
 const BUCKETS: usize = 1024;
 /// The longest command name; a longer word is no command.
 const NAME_LEN: usize = 32;

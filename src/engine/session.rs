@@ -96,6 +96,14 @@ pub struct Session {
     pub no_touch: bool,
     /// The host should end the session after sending what is there (QUIT, CLIENT KILL).
     pub closing: bool,
+    /// Whose it is (AUTH); `None` for the default user.
+    pub(super) user: Option<Box<[u8]>>,
+    /// Whether it has authenticated, or began when that took no password.
+    pub(super) is_authenticated: bool,
+    /// It is the host's own, and may do everything.
+    pub(super) is_owner: bool,
+    /// Whether it may do everything, which need then not be checked.
+    pub(super) is_free: bool,
     /// CLIENT TRACKING.
     pub(super) tracked: Option<Box<Tracked>>,
     /// A script is being run: what the session is told has to wait, since its protocol is the script's.
@@ -133,11 +141,21 @@ impl Session {
             no_evict: false,
             no_touch: false,
             closing: false,
+            user: None,
+            is_authenticated: true,
+            is_owner: true,
+            is_free: true,
             tracked: None,
             in_script: false,
             acts_for: None,
             outbox: Vec::new(),
         }
+    }
+
+    /// Whether nothing that the session calls has to be checked: it has authenticated, and its user may do
+    /// everything.
+    pub fn is_free(&self) -> bool {
+        self.is_free
     }
 
     /// How the session tracks, if it does.
@@ -163,10 +181,12 @@ impl Session {
         self.channels.len() + self.patterns.len()
     }
 
-    /// Whether commands run as they come: no transaction has begun, and no subscription restricts
-    /// what may be called.
+    /// Whether commands run as they come: no transaction has begun, and neither its user nor a
+    /// subscription restricts what may be called.
     pub(super) fn is_plain(&self) -> bool {
-        self.queue.is_none() && (self.protocol == Protocol::Resp3 || !self.is_subscriber())
+        self.is_free
+            && self.queue.is_none()
+            && (self.protocol == Protocol::Resp3 || !self.is_subscriber())
     }
 
     /// Whether any subscription is in force.
@@ -235,6 +255,11 @@ impl Sessions {
     pub fn client(&self, client_id: u64) -> Option<SessionId> {
         let mut all = self.iter();
         all.find(|(_, s)| s.client_id == client_id && !s.closing).map(|(id, _)| id)
+    }
+
+    /// The numbers of all sessions.
+    pub(super) fn numbers(&self) -> Vec<SessionId> {
+        self.iter().map(|(id, _)| id).collect()
     }
 
     /// How many sessions there are.

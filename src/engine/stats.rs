@@ -26,6 +26,8 @@ pub struct Stats {
     /// For how long more memory was used than `maxmemory`, in microseconds, not counting the time since
     /// it last was not.
     pub eviction_exceeded_us: u64,
+    /// Requests that users may not make, in the order of [`super::acl::Reason::NAMES`].
+    pub denied: [u64; 4],
     /// Error replies.
     pub errors: u64,
     /// Error replies by their code (`ERR`, `WRONGTYPE`, …).

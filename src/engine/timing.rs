@@ -7,6 +7,7 @@ use super::session::SessionId;
 use super::table::flag;
 use crate::collections::Sorted;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// So many words of a command are kept, and so many bytes of a word.
 const WORDS: usize = 32;
@@ -174,18 +175,28 @@ fn shortened(resolved: Resolved, argv: &[&[u8]]) -> Vec<Vec<u8>> {
     if argv.len() > whole {
         words.push(format!("... ({} more arguments)", argv.len() - whole).into_bytes());
     }
-    let secret = match resolved.command.name {
-        "auth" if argv.len() <= 3 => 1..3,
-        "hello" => {
-            let is_auth = |word: &&[u8]| word.eq_ignore_ascii_case(b"AUTH");
-            argv.iter().skip(2).position(is_auth).map_or(0..0, |at| at + 3..at + 5)
-        }
-        _ => 0..0,
-    };
+    let secret = secret(resolved, argv);
     for word in words.iter_mut().take(secret.end).skip(secret.start) {
         *word = b"(redacted)".to_vec();
     }
     words
+}
+
+/// Where passwords are.
+fn secret(resolved: Resolved, argv: &[&[u8]]) -> Range<usize> {
+    let after = |name: &[u8]| {
+        let found = argv.iter().skip(2).position(|word| word.eq_ignore_ascii_case(name));
+        found.map(|at| at + 3)
+    };
+    match (resolved.container, resolved.command.name) {
+        (None, "auth") if argv.len() <= 3 => 1..3,
+        (None, "hello") => after(b"auth").map_or(0..0, |at| at..at + 2),
+        (Some(_), "setuser") => 2..argv.len(),
+        (Some(container), "set") if container.name == "config" => {
+            after(b"requirepass").map_or(0..0, |at| at..at + 1)
+        }
+        _ => 0..0,
+    }
 }
 
 fn shortened_word(word: &[u8]) -> Vec<u8> {

@@ -51,7 +51,7 @@ impl Applier {
     /// Begins at `offset`.
     pub(super) fn new(engine: &mut Engine, offset: u64) -> Self {
         Self {
-            session: engine.connect(),
+            session: engine.connect_owner(),
             parser: parser(),
             buffer: Vec::new(),
             start: offset,

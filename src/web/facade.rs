@@ -117,6 +117,7 @@ impl Lodis {
             databases: options.databases.unwrap_or(16).clamp(1, 16_384) as usize,
             meter: METER,
             clock: || micros(elapsed_ms()) as u64,
+            random: || getrandom::u64().unwrap_or_default(),
         });
         let settings = [
             (&b"maxmemory"[..], &options.maxmemory),
@@ -364,7 +365,7 @@ impl Core {
         self.request = request;
         self.end_reply(session);
         let forget = if view == self.view(session) { 0 } else { FLAG_FORGET };
-        self.flags(session, progress) | self.note_copied() | forget | brief(&self.reply)
+        self.flags(session, progress) | self.note_copied(session) | forget | brief(&self.reply)
     }
 
     /// On what, besides the keyspace, it depends what a session reads.
@@ -373,9 +374,12 @@ impl Core {
         Some((session.db, session.queue.is_some(), session.tracks_reads()))
     }
 
-    /// Puts into the head what the last reply is a copy of, if it is one.
-    fn note_copied(&mut self) -> u32 {
-        let Some(copied) = self.engine.take_copied() else { return 0 };
+    /// Puts into the head what the last reply is a copy of, if it is one, and a copy of it may be
+    /// answered: nobody checks then what a user may read.
+    fn note_copied(&mut self, session: u32) -> u32 {
+        let session = self.engine.sessions.get(SessionId(session));
+        let is_free = session.is_some_and(Session::is_free);
+        let Some(copied) = self.engine.take_copied().filter(|_| is_free) else { return 0 };
         self.head.slot = Generations::slot(copied.hash) as u32;
         self.head.expires_at = copied.expires_at.map_or(f64::INFINITY, |at| at as f64);
         FLAG_COPIED

@@ -5,6 +5,172 @@ import type { Argument, Data, Repeated, Reply, Result, Waiting } from "../types.
 /** Every command as a method; `W` says how its reply comes (see `Result`). */
 export interface Commands<W> {
   /**
+   * `ACL`: A container for Access List Control commands.
+   *
+   * `ACL`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 6.0.0.
+   */
+  acl(subcommand: string, ...rest: Repeated[]): Result<W, Reply>;
+  /**
+   * `ACL CAT`: Lists the ACL categories, or the commands inside a category.
+   *
+   * `ACL CAT [category]`
+   *
+   * Cost: O(1) since the categories and commands are a fixed set.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclCat(category?: Argument): Result<W, string[]>;
+  /** `ACL CAT`: Lists the ACL categories, or the commands inside a category. */
+  aclcat: Commands<W>["aclCat"];
+  /**
+   * `ACL DELUSER`: Deletes ACL users, and terminates their connections.
+   *
+   * `ACL DELUSER username [username ...]`
+   *
+   * Cost: O(1) amortized time considering the typical user.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclDeluser(username: Repeated, ...moreUsername: Repeated[]): Result<W, number>;
+  /** `ACL DELUSER`: Deletes ACL users, and terminates their connections. */
+  acldeluser: Commands<W>["aclDeluser"];
+  /**
+   * `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command.
+   *
+   * `ACL DRYRUN username command [arg [arg ...]]`
+   *
+   * Cost: O(1).
+   *
+   * Since Redis 7.0.0.
+   */
+  aclDryrun(username: Argument, command: Argument, ...arg: Repeated[]): Result<W, string>;
+  /** `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command. */
+  acldryrun: Commands<W>["aclDryrun"];
+  /**
+   * `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users.
+   *
+   * `ACL GENPASS [bits]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  aclGenpass(bits?: Argument): Result<W, string>;
+  /** `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users. */
+  aclgenpass: Commands<W>["aclGenpass"];
+  /**
+   * `ACL GETUSER`: Lists the ACL rules of a user.
+   *
+   * `ACL GETUSER username`
+   *
+   * Cost: O(N). Where N is the number of password, command and pattern rules that the user has.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclGetuser(username: Argument): Result<W, Record<string, Reply> | null>;
+  /** `ACL GETUSER`: Lists the ACL rules of a user. */
+  aclgetuser: Commands<W>["aclGetuser"];
+  /**
+   * `ACL HELP`: Returns helpful text about the different subcommands.
+   *
+   * `ACL HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  aclHelp(): Result<W, string[]>;
+  /** `ACL HELP`: Returns helpful text about the different subcommands. */
+  aclhelp: Commands<W>["aclHelp"];
+  /**
+   * `ACL LIST`: Dumps the effective rules in ACL file format.
+   *
+   * `ACL LIST`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclList(): Result<W, string[]>;
+  /** `ACL LIST`: Dumps the effective rules in ACL file format. */
+  acllist: Commands<W>["aclList"];
+  /**
+   * `ACL LOAD`: Reloads the rules from the configured ACL file.
+   *
+   * `ACL LOAD`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclLoad(): Result<W, "OK">;
+  /** `ACL LOAD`: Reloads the rules from the configured ACL file. */
+  aclload: Commands<W>["aclLoad"];
+  /**
+   * `ACL LOG`: Lists recent security events generated due to ACL rules.
+   *
+   * `ACL LOG [count | RESET]`
+   *
+   * Cost: O(N) with N being the number of entries shown.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclLog(...rest: Repeated[]): Result<W, Reply[] | "OK">;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  acllog: Commands<W>["aclLog"];
+  /**
+   * `ACL SAVE`: Saves the effective ACL rules in the configured ACL file.
+   *
+   * `ACL SAVE`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclSave(): Result<W, "OK">;
+  /** `ACL SAVE`: Saves the effective ACL rules in the configured ACL file. */
+  aclsave: Commands<W>["aclSave"];
+  /**
+   * `ACL SETUSER`: Creates and modifies an ACL user and its rules.
+   *
+   * `ACL SETUSER username [rule [rule ...]]`
+   *
+   * Cost: O(N). Where N is the number of rules provided.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclSetuser(username: Argument, ...rule: Repeated[]): Result<W, "OK">;
+  /** `ACL SETUSER`: Creates and modifies an ACL user and its rules. */
+  aclsetuser: Commands<W>["aclSetuser"];
+  /**
+   * `ACL USERS`: Lists all ACL users.
+   *
+   * `ACL USERS`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclUsers(): Result<W, string[]>;
+  /** `ACL USERS`: Lists all ACL users. */
+  aclusers: Commands<W>["aclUsers"];
+  /**
+   * `ACL WHOAMI`: Returns the authenticated username of the current connection.
+   *
+   * `ACL WHOAMI`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  aclWhoami(): Result<W, string>;
+  /** `ACL WHOAMI`: Returns the authenticated username of the current connection. */
+  aclwhoami: Commands<W>["aclWhoami"];
+  /**
    * `APPEND`: Appends a string to the value of a key. Creates the key if it doesn't exist.
    *
    * `APPEND key value`
@@ -3758,6 +3924,20 @@ export type Row = readonly [words: string, method: string, flags: string];
 
 /** Every command that has a method, in the order of the names. */
 export const TABLE: readonly Row[] = [
+  ["acl", "acl", ""],
+  ["acl cat", "aclCat", ""],
+  ["acl deluser", "aclDeluser", ""],
+  ["acl dryrun", "aclDryrun", ""],
+  ["acl genpass", "aclGenpass", ""],
+  ["acl getuser", "aclGetuser", ""],
+  ["acl help", "aclHelp", ""],
+  ["acl list", "aclList", ""],
+  ["acl load", "aclLoad", ""],
+  ["acl log", "aclLog", ""],
+  ["acl save", "aclSave", ""],
+  ["acl setuser", "aclSetuser", ""],
+  ["acl users", "aclUsers", ""],
+  ["acl whoami", "aclWhoami", ""],
   ["append", "append", "w"],
   ["asking", "asking", ""],
   ["auth", "auth", ""],

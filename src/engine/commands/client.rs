@@ -1,6 +1,8 @@
 //! CLIENT: the sessions.
 
 use super::{help, tracking};
+use crate::engine::Engine;
+use crate::engine::acl::Acl;
 use crate::engine::args::Args;
 use crate::engine::blocking::Unblock;
 use crate::engine::context::Ctx;
@@ -221,7 +223,7 @@ fn client_id(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Res
 
 fn info(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let id = c.session_id;
-    let text = c.engine.sessions.get(id).map(|session| describe(c, id, session));
+    let text = c.engine.sessions.get(id).map(|session| describe(c.engine, id, session));
     out.verbatim("txt", &text.unwrap_or_default());
     Ok(())
 }
@@ -244,7 +246,7 @@ fn list(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         if wanted_type.is_none_or(|wanted| wanted == ClientType::of(session))
             && wanted_ids.as_ref().is_none_or(|ids| ids.contains(&id))
         {
-            text.extend_from_slice(&describe(c, number, session));
+            text.extend_from_slice(&describe(c.engine, number, session));
         }
     }
     out.verbatim("txt", &text);
@@ -258,17 +260,17 @@ fn alive<'a>(c: &'a Ctx<'_>) -> impl Iterator<Item = (SessionId, &'a Session)> {
 }
 
 /// One line of CLIENT LIST: of Redis's fields those that say something here.
-fn describe(c: &Ctx<'_>, id: SessionId, session: &Session) -> Vec<u8> {
-    let seconds_since = |then: i64| c.now_ms().saturating_sub(then).max(0) / 1000;
+pub(in crate::engine) fn describe(engine: &Engine, id: SessionId, session: &Session) -> Vec<u8> {
+    let seconds_since = |then: i64| engine.now_ms().saturating_sub(then).max(0) / 1000;
     let queued = session.queue.as_ref().map_or(-1, |queue| queue.commands.len() as i64);
     let mut line = format!("id={} addr={} name=", session.client_id, session.address).into_bytes();
     line.extend_from_slice(&session.name);
     let fields = format!(
         " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} cmd={} \
-         user=default redir={} resp={} lib-name=",
+         user=",
         seconds_since(session.created_ms),
         seconds_since(session.active_ms),
-        flags_of(session, c.engine.is_touched(id)),
+        flags_of(session, engine.is_touched(id)),
         session.db,
         session.channels.len(),
         session.patterns.len(),
@@ -276,6 +278,11 @@ fn describe(c: &Ctx<'_>, id: SessionId, session: &Session) -> Vec<u8> {
         queued,
         session.watched.len(),
         session.last_command.map_or("NULL".to_owned(), Resolved::full_name),
+    );
+    line.extend_from_slice(fields.as_bytes());
+    line.extend_from_slice(session.username());
+    let fields = format!(
+        " redir={} resp={} lib-name=",
         tracking::redirect_of(session),
         if session.protocol == Protocol::Resp3 { 3 } else { 2 },
     );
@@ -338,11 +345,12 @@ struct KillFilter<'a> {
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     older_than_s: Option<i64>,
+    user: Option<&'a [u8]>,
     skip_me: bool,
 }
 
 impl<'a> KillFilter<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Self, Error> {
+    fn parse(args: &mut Args<'a>, acl: &Acl) -> Result<Self, Error> {
         let mut filter = Self { skip_me: true, ..Self::default() };
         while let Some(option) = args.next() {
             let value = args.take()?;
@@ -351,7 +359,7 @@ impl<'a> KillFilter<'a> {
                 b"type" => filter.client_type = Some(ClientType::parse(value)?),
                 b"addr" => filter.address = Some(value),
                 b"laddr" => filter.local_address = Some(value),
-                b"user" if value == b"default" => {}
+                b"user" if acl.user(value).is_some() => filter.user = Some(value),
                 b"user" => {
                     return Err(Error::new([b"ERR No such user '", value, b"'"].concat()));
                 }
@@ -378,6 +386,7 @@ impl<'a> KillFilter<'a> {
                 .address
                 .is_none_or(|address| !address.is_empty() && address == session.address.as_bytes())
             && self.older_than_s.is_none_or(|limit| age_s >= limit)
+            && self.user.is_none_or(|user| user == session.username())
     }
 }
 
@@ -395,7 +404,7 @@ fn kill(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
     let filter = if is_old_form {
         KillFilter { address: args.next(), ..KillFilter::default() }
     } else {
-        KillFilter::parse(args)?
+        KillFilter::parse(args, &c.engine.config.acl)?
     };
     let me = c.session_id;
     let now = c.now_ms();
@@ -407,12 +416,8 @@ fn kill(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         return Err(Error::fixed("ERR No such client"));
     }
     for id in &selected {
-        if *id == me {
-            // What it holds goes with it, once it has its reply.
-            c.engine.sessions.kill(me);
-        } else {
-            c.engine.kill(*id);
-        }
+        // What this one holds goes with it, once it has its reply.
+        c.engine.expel(*id, Some(me));
     }
     if is_old_form {
         out.ok();

@@ -1,12 +1,13 @@
 //! COMMAND: what the command table says about itself.
 
 use super::help;
+use crate::engine::acl::{categories, category};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::describe;
 use crate::engine::error::Error;
 use crate::engine::glob::glob_match;
-use crate::engine::registry::{self, commands};
+use crate::engine::registry::{self, commands, every};
 use crate::engine::table::{Command, Group, acl, flag, ts};
 use crate::resp::Writer;
 
@@ -152,12 +153,6 @@ fn docs(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 }
 
 fn list(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    let all = || {
-        commands().flat_map(|command| {
-            let subcommands = command.subcommands.iter().map(move |sub| (Some(command), sub));
-            std::iter::once((None, command)).chain(subcommands)
-        })
-    };
     let names: Vec<String> = if args.is_empty() {
         commands().map(|command| command.name.to_owned()).collect()
     } else {
@@ -168,15 +163,16 @@ fn list(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
         let matches: &dyn Fn(&str, &Command) -> bool = match kind.to_ascii_lowercase().as_slice() {
             // There are no modules.
             b"module" => &|_, _| false,
-            b"aclcat" => &|_, command| {
-                let mut categories = describe::acl_categories(command).into_iter();
-                categories.any(|name| name.as_bytes().eq_ignore_ascii_case(wanted))
-            },
+            b"aclcat" => {
+                let bit = category(wanted).unwrap_or(0);
+                &move |_, command| categories(command) & bit != 0
+            }
             b"pattern" => &|name, _| glob_match(wanted, name.as_bytes(), true),
             _ => return Err(Error::SYNTAX),
         };
-        all()
-            .map(|(container, command)| (registry::full_name(container, command), command))
+        every()
+            .into_iter()
+            .map(|known| (known.full_name(), known.command))
             .filter(|(name, command)| matches(name, command))
             .map(|(name, _)| name)
             .collect()

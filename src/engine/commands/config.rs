@@ -93,6 +93,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     c.engine.config.change(&pairs)?;
+    c.engine.users_changed(Some(c.session_id), None);
     c.engine.evict_soon();
     out.ok();
     Ok(())

@@ -1,6 +1,7 @@
 //! Group *connection*, CLIENT apart.
 
 use crate::engine::REDIS_VERSION;
+use crate::engine::acl::DEFAULT;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -104,27 +105,21 @@ pub static COMMANDS: &[Command] = &[
     },
 ];
 
-/// The user `default` has no password, so that every password is right; there is no other user.
-fn authenticate(user: &[u8]) -> Result<(), Error> {
-    if user == b"default" {
-        return Ok(());
-    }
-    Err(Error::fixed("WRONGPASS invalid username-password pair or user is disabled."))
-}
-
-fn auth(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    match args.rest() {
-        [_] => Err(Error::fixed(
+fn auth(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (user, password) = match args.rest() {
+        [password] => (DEFAULT, password),
+        [user, password] => (*user, password),
+        _ => return Err(Error::SYNTAX),
+    };
+    if args.argv().len() == 2 && c.engine.config.acl.user(DEFAULT).is_some_and(|u| u.is_nopass) {
+        return Err(Error::fixed(
             "ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?",
-        )),
-        [user, _] => {
-            authenticate(user)?;
-            out.ok();
-            Ok(())
-        }
-        _ => Err(Error::SYNTAX),
+        ));
     }
+    c.engine.authenticate(c.session_id, user, password, args.argv())?;
+    out.ok();
+    Ok(())
 }
 
 fn echo(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
@@ -138,8 +133,7 @@ fn hello(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let mut name = None;
     while let Some(option) = args.next() {
         if option.eq_ignore_ascii_case(b"AUTH") && args.len() >= 2 {
-            user = Some(args.take()?);
-            args.take()?;
+            user = Some((args.take()?, args.take()?));
         } else if option.eq_ignore_ascii_case(b"SETNAME") && !args.is_empty() {
             name = Some(super::client::valid_name(args.take()?)?);
         } else {
@@ -147,7 +141,16 @@ fn hello(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
             return Err(Error::new(text));
         }
     }
-    user.map_or(Ok(()), authenticate)?;
+    if let Some((user, password)) = user {
+        c.engine.authenticate(c.session_id, user, password, args.argv())?;
+    }
+    if c.engine.must_authenticate(c.session_id) {
+        return Err(Error::fixed(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+             <proto> AUTH <user> <pass> option can be used to authenticate the client and select the \
+             RESP protocol version at the same time",
+        ));
+    }
     let session = c.session();
     if let Some(name) = name {
         session.name = name.to_vec();
@@ -214,6 +217,7 @@ fn reset(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     c.engine.discard(c.session_id);
     c.engine.drop_subscriptions(c.session_id);
     c.engine.untrack(c.session_id);
+    c.engine.forget_user(c.session_id);
     let session = c.session();
     session.db = 0;
     session.protocol = Protocol::Resp2;

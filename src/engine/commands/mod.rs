@@ -2,6 +2,7 @@
 
 use super::table::Command;
 
+mod acl;
 mod bitfield;
 mod bitmap;
 mod client;
@@ -53,6 +54,7 @@ mod tracking;
 mod transactions;
 mod wait;
 
+pub(super) use client::describe as describe_client;
 pub(super) use client::is_printable as is_client_name;
 #[cfg(feature = "scripting")]
 pub(super) use help::wrong_subcommand;
@@ -103,6 +105,7 @@ pub static FAMILIES: &[&[Command]] = &[
     config::COMMANDS,
     memory::COMMANDS,
     command::COMMANDS,
+    acl::COMMANDS,
     slowlog::COMMANDS,
     latency::COMMANDS,
     replication::COMMANDS,

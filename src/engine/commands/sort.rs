@@ -149,7 +149,8 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: &mut Args<'a>, may_store: bool) -> Result<Self, Error> {
+    fn parse(c: &mut Ctx<'_>, args: &mut Args<'a>, may_store: bool) -> Result<Self, Error> {
+        let reads_all = c.engine.may_read_all(c.session_id, args.argv());
         let mut options = Self { count: -1, ..Self::default() };
         while !args.is_empty() {
             let left = args.len() - 1;
@@ -167,8 +168,19 @@ impl<'a> Options<'a> {
             } else if left >= 1 && args.accept("BY") {
                 let by = args.take()?;
                 options.by = Some(by);
-                options.unsorted |= !c_string(by).contains(&b'*');
+                let reads_keys = c_string(by).contains(&b'*');
+                if reads_keys && !reads_all {
+                    return Err(Error::fixed(
+                        "ERR BY option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
+                options.unsorted |= !reads_keys;
             } else if left >= 1 && args.accept("GET") {
+                if !reads_all {
+                    return Err(Error::fixed(
+                        "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
                 options.get.push(Pattern::of(args.take()?));
             } else {
                 return Err(Error::SYNTAX);
@@ -319,7 +331,7 @@ fn sorted(c: &mut Ctx<'_>, key: &[u8], options: &mut Options<'_>) -> Result<Vec<
 
 fn sort(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let key = args.take()?;
-    let mut options = Options::parse(args, true)?;
+    let mut options = Options::parse(c, args, true)?;
     let entries = sorted(c, key, &mut options)?;
     match options.store {
         Some(destination) => {
@@ -334,7 +346,7 @@ fn sort(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 
 fn sort_ro(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let key = args.take()?;
-    let mut options = Options::parse(args, false)?;
+    let mut options = Options::parse(c, args, false)?;
     let entries = sorted(c, key, &mut options)?;
     reply(c, &entries, &options.get, out);
     Ok(())

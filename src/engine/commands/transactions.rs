@@ -110,7 +110,13 @@ fn exec(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
         let argv: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
         // It was resolved when it was queued, and the table does not change.
         match c.engine.resolve(&argv) {
-            Ok(resolved) => c.engine.run(c.session_id, resolved, &argv, out),
+            Ok(resolved) => match c.engine.admit_user(c.session_id, resolved, &argv) {
+                Ok(()) => c.engine.run(c.session_id, resolved, &argv, out),
+                Err(error) => {
+                    c.engine.stats.count_error(error.code());
+                    out.error(error.as_bytes());
+                }
+            },
             Err(error) => out.error(error.as_bytes()),
         }
     }

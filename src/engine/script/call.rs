@@ -4,8 +4,9 @@ use super::shebang::Flags;
 use crate::engine::Engine;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
+use crate::engine::registry::Resolved;
 use crate::engine::session::SessionId;
-use crate::engine::table::{Command, flag};
+use crate::engine::table::flag;
 use crate::resp::{Protocol, Writer};
 
 /// Each call counts as so many steps of the interpreter, and each byte of its reply as one.
@@ -119,17 +120,19 @@ impl<'a> Run<'a> {
         if !command.can_run(argv.len()) {
             return Err(Error::fixed("ERR Wrong number of args calling Redis command from script"));
         }
-        self.admit(command, argv)?;
         let resolved = self.engine.resolve(argv)?;
+        self.admit(resolved, argv)?;
         let mut out = Writer::new(bytes, self.protocol);
         self.engine.run(self.session, resolved, argv, &mut out);
         Ok(())
     }
 
-    fn admit(&mut self, command: &Command, argv: &[&[u8]]) -> Result<(), Error> {
+    fn admit(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Error> {
+        let command = resolved.command;
         if command.has(flag::NOSCRIPT) {
             return Err(Error::fixed("ERR This Redis command is not allowed from script"));
         }
+        self.engine.admit_user(self.session, resolved, argv)?;
         if command.has(flag::WRITE) {
             if self.reads_only {
                 return Err(Error::fixed(
@@ -152,9 +155,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Whether there is such a command.
-    pub fn knows(&self, argv: &[&[u8]]) -> bool {
-        self.engine.registry().resolve(argv).is_some()
+    /// Whether the user may run a command; `None` if there is no such command.
+    pub fn may(&mut self, argv: &[&[u8]]) -> Option<bool> {
+        let command = self.engine.registry().resolve(argv)?;
+        Some(self.engine.denial(self.session, command, argv).is_none())
     }
 
     /// Seconds since the engine was made.

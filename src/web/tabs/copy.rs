@@ -427,7 +427,7 @@ impl Driver {
         let log = log::Driver::new(core, store, self.options, self.on_log.clone(), claim, stored);
         *self.log.borrow_mut() = Some(Rc::clone(&log));
         // What CONFIG SET has changed counts for more than what this tab was opened with.
-        self.core.borrow_mut().engine.config.adopt(&changes);
+        self.core.borrow_mut().engine.adopt_settings(&changes);
         let audience = Rc::downgrade(self);
         log.lead(audience, lineage, offset, tail, anew);
         if is_refused {

@@ -269,7 +269,7 @@ impl Driver {
                 self.lane.borrow_mut().plan(action);
             }
             Action::Push(messages) => self.push(&messages),
-            Action::Config(changes) => self.core.borrow_mut().engine.config.adopt(&changes),
+            Action::Config(changes) => self.core.borrow_mut().engine.adopt_settings(&changes),
         }
     }
 

@@ -188,17 +188,17 @@ fn call(lua: &Lua, run: &mut Run<'_>, words: &[Value]) -> Result<Variadic<Value>
     Ok(Variadic::from(vec![value, Value::Boolean(is_error), Value::Boolean(reply.spent)]))
 }
 
-/// Whether the user may run a command: there is but one user, who may run all.
+/// Whether the user may run a command.
 fn check(lua: &Lua, run: &mut Run<'_>, words: &[Value]) -> Result<Variadic<Value>> {
     let argv = match arguments(words) {
         Ok(argv) => argv,
         Err(problem) => return failed(lua, problem),
     };
     let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
-    if !run.knows(&argv) {
-        return failed(lua, "ERR Invalid command passed to redis.acl_check_cmd()");
+    match run.may(&argv) {
+        Some(may) => Ok(Variadic::from(vec![Value::Boolean(may)])),
+        None => failed(lua, "ERR Invalid command passed to redis.acl_check_cmd()"),
     }
-    Ok(Variadic::from(vec![Value::Boolean(true)]))
 }
 
 /// What a call of `redis.register_function` registers.
