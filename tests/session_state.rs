@@ -33,7 +33,7 @@ fn state_after(lines: &[&str]) -> SessionState {
 }
 
 fn state(db: u32, in_transaction: bool, watching: bool, name: &str) -> SessionState {
-    SessionState { db, in_transaction, watching, name: name.into(), tracking: None }
+    SessionState { db, in_transaction, watching, name: name.into(), ..SessionState::default() }
 }
 
 /// An engine with a session in this state.
@@ -70,6 +70,47 @@ fn a_restored_session_is_in_its_database_with_its_name() {
     assert_eq!(call(&mut engine, session, "CLIENT GETNAME"), "$-1\r\n");
     assert_eq!(call(&mut engine, session, "EXEC"), "-ERR EXEC without MULTI\r\n");
     assert_eq!(call(&mut engine, session, "GET a"), "$1\r\n1\r\n");
+}
+
+#[test]
+fn a_session_stays_the_one_of_its_user() {
+    let users = ["ACL SETUSER u on >pw +get +acl|whoami ~a", "ACL SETUSER v on nopass +@all ~* &*"];
+    let state = state_after(&[users[0], "AUTH u pw"]);
+    assert_eq!(
+        (state.user.as_deref(), state.is_restricted, state.tracks()),
+        (Some(&b"u"[..]), true, 2)
+    );
+    let all = state_after(&[users[1], "AUTH v pw", "CLIENT TRACKING ON BCAST"]);
+    assert_eq!((all.user.as_deref(), all.is_restricted, all.tracks()), (Some(&b"v"[..]), false, 1));
+    let asked = state_after(&["CONFIG SET requirepass secret"]);
+    assert_eq!((asked.user, asked.is_restricted), (None, false));
+    let default = state_after(&["CONFIG SET requirepass secret", "AUTH secret"]);
+    assert_eq!((default.user.as_deref(), default.is_restricted), (Some(&b"default"[..]), false));
+
+    let (mut engine, session) = session_after(&users);
+    assert!(engine.restore_session(session, &state));
+    assert_eq!(engine.session_state(session), Some(state.clone()));
+    assert_eq!(call(&mut engine, session, "ACL WHOAMI"), "$1\r\nu\r\n");
+    assert_eq!(call(&mut engine, session, "GET a"), "$-1\r\n");
+    assert_eq!(call(&mut engine, session, "GET b"), "-NOPERM No permissions to access a key\r\n");
+    // Where there is no such user, it is nobody else's.
+    let (mut engine, session) = session_after(&[]);
+    assert!(engine.restore_session(session, &state));
+    for line in ["GET a", "ACL WHOAMI", "ACL SETUSER u on"] {
+        let refused = "-NOAUTH Authentication required.\r\n";
+        assert_eq!(call(&mut engine, session, line), refused, "{line}");
+    }
+    assert_eq!(call(&mut engine, session, "AUTH default any"), "+OK\r\n");
+    assert_eq!(call(&mut engine, session, "GET a"), "$-1\r\n");
+    // One that has not authenticated has to, where that takes a password.
+    let (mut engine, session) = session_after(&["CONFIG SET requirepass secret"]);
+    let other = engine.connect();
+    assert!(engine.restore_session(other, &SessionState::default()));
+    assert!(engine.restore_session(session, &SessionState::default()));
+    assert_eq!(call(&mut engine, other, "PING"), "-NOAUTH Authentication required.\r\n");
+    assert_eq!(call(&mut engine, session, "PING"), "+PONG\r\n");
+    assert!(engine.restore_session(other, &default));
+    assert_eq!(call(&mut engine, other, "PING"), "+PONG\r\n");
 }
 
 #[test]
@@ -144,7 +185,9 @@ fn bytes_are_read_as_they_were_written_or_refused() {
         bytes[at] = byte;
         SessionState::decode(&bytes)
     };
-    assert_eq!(with(4, 9), Err(SessionStateError::Flags(9)));
+    assert_eq!(with(4, 33), Err(SessionStateError::Flags(33)));
+    // The name of a user is missing.
+    assert_eq!(with(4, 17), Err(SessionStateError::Length));
     assert_eq!(with(8, b'\n'), Err(SessionStateError::Name));
     let long = "n".repeat(70_000);
     for (len, kept) in [(65_535, 65_535), (65_536, 0), (70_000, 0)] {
@@ -159,7 +202,9 @@ fn whatever_is_read_is_written_the_same() {
     for seed in 0..500 {
         let mut dice = Dice::new(seed);
         let name = "name".repeat(dice.below(3));
-        let mut bytes = state(dice.next() as u32, dice.one_in(2), dice.one_in(2), &name).encode();
+        let mut state = state(dice.next() as u32, dice.one_in(2), dice.one_in(2), &name);
+        state.user = dice.one_in(2).then(|| name.clone().into());
+        let mut bytes = state.encode();
         let at = dice.below(bytes.len());
         bytes[at] ^= dice.next() as u8;
         if let Ok(state) = SessionState::decode(&bytes) {

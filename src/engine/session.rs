@@ -96,7 +96,7 @@ pub struct Session {
     pub no_touch: bool,
     /// The host should end the session after sending what is there (QUIT, CLIENT KILL).
     pub closing: bool,
-    /// Whose it is (AUTH); `None` for the default user.
+    /// Whose it is (AUTH); `None` for the default user, who has not said so.
     pub(super) user: Option<Box<[u8]>>,
     /// Whether it has authenticated, or began when that took no password.
     pub(super) is_authenticated: bool,

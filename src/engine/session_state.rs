@@ -1,12 +1,13 @@
 //! What a session takes with it from one leader to the next.
 //!
-//! A tab's session is at the leader. When that is gone, the tab tells its successor the database and
-//! the name, whether a MULTI or a WATCH was open, and how it tracks. What was queued, what happened to
+//! A tab's session is at the leader. When that is gone, the tab tells its successor the database, the
+//! name and the user, whether a MULTI or a WATCH was open, and how it tracks. What was queued, what happened to
 //! the watched keys meanwhile, and what the tab has read, nobody knows: EXEC must not run any of it, and
 //! whatever the tab has cached counts as changed.
 //!
 //! As bytes, all integers little-endian: database `u32`, flags `u8` (1: in a transaction, 2: watching, 4:
-//! tracking), length of the name `u16`, the name; of one that tracks also the mode `u8`, the client that
+//! tracking, 8: restricted, 16: with a user), length of the name `u16`, the name; of one that has
+//! authenticated the length of the user's name `u16` and that name; of one that tracks also the mode `u8`, the client that
 //! messages go to `u64` or 0, and of each prefix the length `u16` and the prefix.
 
 use super::Engine;
@@ -18,6 +19,8 @@ use std::fmt;
 const IN_TRANSACTION: u8 = 1;
 const WATCHING: u8 = 2;
 const TRACKING: u8 = 4;
+const RESTRICTED: u8 = 8;
+const WITH_USER: u8 = 16;
 /// Prefixes that are longer together are the empty one: who tracks hears of more than it asked for.
 const PREFIXES: usize = 16 * 1024;
 
@@ -32,6 +35,10 @@ pub struct SessionState {
     pub watching: bool,
     /// Set by CLIENT SETNAME; empty for none.
     pub name: Vec<u8>,
+    /// Whose it is, if it has authenticated.
+    pub user: Option<Vec<u8>>,
+    /// Not everything is allowed: it reads nothing but where that is known for certain.
+    pub is_restricted: bool,
     /// How it tracks, if it does.
     pub tracking: Option<TrackingState>,
 }
@@ -109,12 +116,15 @@ impl std::error::Error for SessionStateError {}
 
 impl SessionState {
     /// What the tab has to know of how its session tracks: 0 for nothing, 1 that it does, 2 that all of
-    /// its reads have to be the leader's.
+    /// its reads have to be the leader's, also because not all is allowed.
     pub fn tracks(&self) -> u8 {
+        if self.is_restricted {
+            return 2;
+        }
         self.tracking.as_ref().map_or(0, |how| if how.mode & mode::BCAST == 0 { 2 } else { 1 })
     }
 
-    /// As bytes. A name of 65,536 bytes or more is left out.
+    /// As bytes. A name of 65,536 bytes or more is left out; users have none that is longer.
     pub fn encode(&self) -> Vec<u8> {
         let len = u16::try_from(self.name.len());
         let name = if len.is_ok() { self.name.as_slice() } else { &[] };
@@ -122,10 +132,16 @@ impl SessionState {
             (self.in_transaction, IN_TRANSACTION),
             (self.watching, WATCHING),
             (self.tracking.is_some(), TRACKING),
+            (self.is_restricted, RESTRICTED),
+            (self.user.is_some(), WITH_USER),
         ];
         let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, flag)| all | flag);
         let mut bytes =
             [&self.db.to_le_bytes(), &[flags][..], &len.unwrap_or(0).to_le_bytes(), name].concat();
+        if let Some(user) = &self.user {
+            bytes.extend_from_slice(&(user.len() as u16).to_le_bytes());
+            bytes.extend_from_slice(user);
+        }
         if let Some(tracking) = &self.tracking {
             bytes.push(tracking.mode);
             bytes.extend_from_slice(&tracking.redirect.to_le_bytes());
@@ -145,9 +161,14 @@ impl SessionState {
             let (name, rest) = split_short(rest)?;
             Some((u32::from_le_bytes(*db), *flags, name, rest))
         };
-        let (db, flags, name, rest) = split().ok_or(SessionStateError::Length)?;
-        if flags & !(IN_TRANSACTION | WATCHING | TRACKING) != 0 {
+        let (db, flags, name, mut rest) = split().ok_or(SessionStateError::Length)?;
+        if flags & !(IN_TRANSACTION | WATCHING | TRACKING | RESTRICTED | WITH_USER) != 0 {
             return Err(SessionStateError::Flags(flags));
+        }
+        let mut user = None;
+        if flags & WITH_USER != 0 {
+            let (name, after) = split_short(rest).ok_or(SessionStateError::Length)?;
+            (user, rest) = (Some(name.to_vec()), after);
         }
         let tracking = match flags & TRACKING {
             0 if rest.is_empty() => None,
@@ -163,6 +184,8 @@ impl SessionState {
             in_transaction: is(IN_TRANSACTION),
             watching: is(WATCHING),
             name: name.to_vec(),
+            user,
+            is_restricted: is(RESTRICTED),
             tracking,
         })
     }
@@ -177,11 +200,14 @@ impl Engine {
             in_transaction: session.queue.is_some(),
             watching: session.watch_lost || !session.watched.is_empty(),
             name: session.name.clone(),
+            user: session.user.as_deref().map(<[u8]>::to_vec),
+            is_restricted: !session.is_free(),
             tracking: session.tracked().map(TrackingState::of),
         })
     }
 
-    /// Puts a session, which is not blocked, where another one was: in its database, with its name. A
+    /// Puts a session, which is not blocked, where another one was: in its database, with its name and its
+    /// user. One of a user who is not there may do nothing but authenticate. A
     /// MULTI that was open is open, and EXEC answers EXECABORT; of a WATCH without one the next EXEC
     /// answers that a key has changed. One that tracks, and has not done so here, is told that all that
     /// it has cached may be out of date, or that nobody here is the client which messages went to.
@@ -192,6 +218,10 @@ impl Engine {
         let db = usize::try_from(state.db).ok().filter(|db| *db < self.keyspace.databases());
         let (Some(db), Some(_)) = (db, self.sessions.get(id)) else { return false };
         self.discard(id);
+        let user = state.user.as_deref();
+        if self.sessions.get(id).is_some_and(|session| session.user.as_deref() != user) {
+            self.restore_user(id, user, false);
+        }
         let Some(session) = self.sessions.get_mut(id) else { return false };
         session.db = db;
         session.name.clone_from(&state.name);

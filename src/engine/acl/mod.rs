@@ -27,6 +27,8 @@ use selector::Asked;
 
 /// So many users there are at most.
 const USERS: usize = 4096;
+/// The longest name that a session can take with it.
+const NAME_MAX: usize = 1024;
 const SYNTAX: &str = "Syntax error";
 /// Whose a session is that has not said so.
 pub(super) const DEFAULT: &[u8] = b"default";
@@ -128,7 +130,7 @@ impl Acl {
     /// # Errors
     /// Redis's own.
     pub(super) fn set_user(&mut self, name: &[u8], rules: &[&[u8]]) -> Result<(), Error> {
-        if has_spaces(name) {
+        if has_spaces(name) || name.len() > NAME_MAX {
             return Err(Error::fixed("ERR Usernames can't contain spaces or null characters"));
         }
         let merged = user::merge(rules).map_err(|start| {
@@ -255,11 +257,22 @@ impl Engine {
         self.set_user(id, None, is_authenticated);
     }
 
+    /// Makes a session one of a user who has authenticated elsewhere, or one that nobody has;
+    /// `is_known` if it has been seen to be free to do everything.
+    pub fn restore_user(&mut self, id: SessionId, user: Option<&[u8]>, is_known: bool) {
+        let acl = &self.config.acl;
+        let is_there = match user {
+            Some(name) => acl.user(name).is_some(),
+            None => is_known || !acl.asks_for_password(),
+        };
+        self.set_user(id, user, is_there);
+    }
+
     /// Makes a session one of a user.
     pub(super) fn set_user(&mut self, id: SessionId, user: Option<&[u8]>, is_authenticated: bool) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let was_free = session.is_free;
-        session.user = user.filter(|name| *name != DEFAULT).map(Box::from);
+        session.user = user.map(Box::from);
         session.is_authenticated = is_authenticated;
         session.is_owner = false;
         settle(&self.config.acl, session);
@@ -276,7 +289,9 @@ impl Engine {
             let Some(session) = self.sessions.get_mut(id) else { continue };
             settle(&self.config.acl, session);
             let is_changed = changed == Some(session.username());
-            let may_stay = session.is_owner
+            // One that was restored may be of a user who was gone before.
+            let may_stay = !session.is_authenticated
+                || session.is_owner
                 || self
                     .config
                     .acl
@@ -334,8 +349,12 @@ impl Engine {
 
     /// Whether a session has to authenticate first.
     pub(super) fn must_authenticate(&self, id: SessionId) -> bool {
-        let is_known = |session: &Session| session.is_owner || session.is_authenticated;
-        !self.sessions.get(id).is_some_and(is_known) && self.config.acl.asks_for_password()
+        let acl = &self.config.acl;
+        let must = |session: &Session| {
+            let is_known = session.is_owner || session.is_authenticated;
+            !is_known && (acl.asks_for_password() || acl.user(session.username()).is_none())
+        };
+        self.sessions.get(id).is_some_and(must)
     }
 
     /// Why the user of a session may not run a command; `None` if it may.
@@ -349,6 +368,7 @@ impl Engine {
         let mut asked = self.guard.asked(command, argv);
         match self.config.acl.user(session.username()) {
             Some(user) => user.check(&mut asked).err(),
+            None if command.has(flag::NO_AUTH) => None,
             None => Some(Denial { reason: Reason::Command, at: 0 }),
         }
     }

@@ -439,17 +439,20 @@ impl Driver {
     /// The store knows that this tab leads: it runs what is asked for.
     pub(super) fn serve(self: &Rc<Self>) {
         let Some(log) = self.log.borrow().clone() else { return };
-        let inheritance = {
+        let (inheritance, settings) = {
             let engine = &mut self.core.borrow_mut().engine;
             if !engine.is_follower() {
                 return;
             }
             engine.set_follower(false);
             engine.restore_session(self.session.get(), &self.state.borrow());
-            inheritance(engine)
+            (inheritance(engine), engine.config.changes())
         };
         self.emit_log(log);
-        self.update(|peer| peer.led(&inheritance, now_ms()));
+        self.update(|peer| {
+            peer.led(&inheritance, now_ms());
+            peer.configured(settings);
+        });
         self.core.borrow_mut().engine.set_away(self.tab, false);
         self.collect();
     }

@@ -269,7 +269,13 @@ impl Driver {
                 self.lane.borrow_mut().plan(action);
             }
             Action::Push(messages) => self.push(&messages),
-            Action::Config(changes) => self.core.borrow_mut().engine.adopt_settings(&changes),
+            Action::Config(changes) => {
+                let engine = &mut self.core.borrow_mut().engine;
+                engine.adopt_settings(&changes);
+                // What the leader has told of it is older than the settings.
+                let user = self.state.borrow().user.clone();
+                engine.restore_user(self.session.get(), user.as_deref(), false);
+            }
         }
     }
 

@@ -81,8 +81,10 @@ impl Driver {
         self.emit("reply", &fields);
     }
 
-    /// What this tab reads on its own copy is in the database of its session at the leader.
+    /// What this tab reads on its own copy is in the database of its session at the leader, and what that
+    /// session's user may read.
     pub(super) fn select(&self, engine: &mut Engine, state: &SessionState) {
+        engine.restore_user(self.session.get(), state.user.as_deref(), !state.is_restricted);
         let db = state.db as usize;
         if db < engine.keyspace.databases()
             && let Some(session) = engine.sessions.get_mut(self.session.get())
