@@ -6,6 +6,7 @@ use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
 use super::registry::{Resolved, subcommand};
+use super::renames::Named;
 use super::room::MOST_EFFECTS;
 use super::session::{Queue, ReplyMode, Session, SessionId};
 use super::table::{Command, flag};
@@ -25,6 +26,25 @@ impl Engine {
     /// As [`Engine::call`], where the command that the first word names is known: `None` if there is
     /// no such command.
     pub fn call_known(
+        &mut self,
+        id: SessionId,
+        command: Option<&'static Command>,
+        argv: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) {
+        if !self.renames.is_empty() && self.sessions.get(id).is_some_and(|s| !s.is_owner) {
+            return match self.named(argv) {
+                Named::AsItSays => self.call_real(id, command, argv, out),
+                Named::Other(command, argv) => self.call_real(id, Some(command), &argv, out),
+                Named::Nothing => self.call_real(id, None, argv, out),
+            };
+        }
+        self.call_real(id, command, argv, out);
+    }
+
+    /// As [`Engine::call_known`], with the names of the table.
+    #[inline]
+    fn call_real(
         &mut self,
         id: SessionId,
         command: Option<&'static Command>,

@@ -41,6 +41,7 @@ pub mod number;
 pub mod pubsub;
 pub mod rdb;
 pub mod registry;
+mod renames;
 pub mod requests;
 pub mod rng;
 mod room;
@@ -71,6 +72,7 @@ use libraries::Libraries;
 use meter::Meter;
 use pubsub::{PubSub, Space};
 use registry::Registry;
+use renames::Rename;
 use requests::Requests;
 use rng::Rng;
 #[cfg(feature = "scripting")]
@@ -156,6 +158,7 @@ pub struct Engine {
     clock: fn() -> u64,
     random: fn() -> u64,
     guard: Guard,
+    renames: Vec<Rename>,
     timing: Timing,
     /// Bytes that were allocated when the engine was made.
     pub(crate) startup_bytes: usize,
@@ -218,6 +221,7 @@ impl Engine {
             clock: options.clock,
             random: options.random,
             guard: Guard::default(),
+            renames: Vec::new(),
             timing: Timing::default(),
             startup_bytes: 0,
             eviction: Eviction::default(),

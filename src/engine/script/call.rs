@@ -113,10 +113,10 @@ impl<'a> Run<'a> {
     }
 
     fn run(&mut self, argv: &[&[u8]], bytes: &mut Vec<u8>) -> Result<(), Error> {
-        let command = self.engine.registry().resolve(argv);
-        let Some(command) = command else {
-            return Err(Error::fixed("ERR Unknown Redis command called from script"));
-        };
+        let named = self.engine.named(argv);
+        let unknown = Error::fixed("ERR Unknown Redis command called from script");
+        let Some(argv) = named.words(argv) else { return Err(unknown) };
+        let command = self.engine.registry().resolve(argv).ok_or(unknown)?;
         if !command.can_run(argv.len()) {
             return Err(Error::fixed("ERR Wrong number of args calling Redis command from script"));
         }
@@ -157,6 +157,8 @@ impl<'a> Run<'a> {
 
     /// Whether the user may run a command; `None` if there is no such command.
     pub fn may(&mut self, argv: &[&[u8]]) -> Option<bool> {
+        let named = self.engine.named(argv);
+        let argv = named.words(argv)?;
         let command = self.engine.registry().resolve(argv)?;
         Some(self.engine.denial(self.session, command, argv).is_none())
     }
