@@ -104,7 +104,8 @@ impl Default for Acl {
     fn default() -> Self {
         let mut user = User::new(DEFAULT, true);
         for rule in [&b"+@all"[..], b"~*", b"on", b"nopass"] {
-            debug_assert_eq!(user.apply(rule, true), Ok(()));
+            let is_done = user.apply(rule, true);
+            debug_assert_eq!(is_done, Ok(()));
         }
         Self { users: vec![user], all_channels: false, is_set: false }
     }
