@@ -125,11 +125,18 @@ export class Engine {
     if (this.routes.delete(session)) this.lodis.disconnect(session);
   }
 
-  /** Begins a connection that speaks RESP as on the wire. */
+  /** Begins a connection that speaks RESP as on the wire; -1 if there are too many. */
   openConnection(address: string, deliver: Deliver): number {
     const connection = this.lodis.openConnection(address, Date.now());
-    this.routes.set(connection, deliver);
+    if (connection >= 0) this.routes.set(connection, deliver);
     return connection;
+  }
+
+  /** A connection has been sent all but so many bytes; if that is too much, it is soon told that it is over. */
+  setUnsent(connection: number, bytes: number): void {
+    if (!this.routes.has(connection)) return;
+    this.lodis.setUnsent(connection, bytes);
+    if (bytes > 0) this.schedule(0);
   }
 
   /** Ends a connection, if it and the engine have not ended. */

@@ -27,11 +27,6 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/**
- * A subscriber that does not read is disconnected when this much waits for it: the hard limit of
- * Redis's `client-output-buffer-limit pubsub`.
- */
-const UNSENT_MAX = 32 * 1024 * 1024;
 /** After a reply of about this size, more requests may wait in the engine (it stops at 1 MiB). */
 const REPLY_PAUSE = 1024 * 1024 - 64;
 const NOTHING = new Uint8Array(0);
@@ -101,19 +96,36 @@ async function openLog(
 /** What goes to one peer, in order, and not before it is stored if that was asked for. */
 class Outlet {
   private waiting: Promise<void> | undefined;
+  /** Bytes that wait for the store. */
+  private held = 0;
 
   constructor(
     private readonly socket: Socket,
     private readonly durability: Durability | undefined,
   ) {}
 
-  /** Has `work` send something, after everything before it. */
-  after(work: () => void): void {
+  /** How much the peer has yet to take; 0 while it is not worth mentioning. */
+  get unsent(): number {
+    const { held, socket } = this;
+    return held > 0 || socket.writableNeedDrain ? held + socket.writableLength : 0;
+  }
+
+  /** Sends bytes after everything before them, and then does `work`. */
+  send(bytes: Uint8Array, work: () => void): void {
+    const { socket } = this;
+    const now = (): void => {
+      if (bytes.length > 0 && socket.writable) socket.write(bytes);
+      work();
+    };
     const stored = this.durability?.pending();
-    if (!stored && !this.waiting) return work();
-    const turn = Promise.all([this.waiting, stored]).then(work);
+    if (!stored && !this.waiting) return now();
+    this.held += bytes.length;
+    const turn = Promise.all([this.waiting, stored]).then(() => {
+      this.held -= bytes.length;
+      now();
+    });
     // What could not be stored is not acknowledged: what became of it, the peer is not told.
-    const settled = turn.catch(() => void this.socket.destroy()).then(() => {
+    const settled = turn.catch(() => void socket.destroy()).then(() => {
       if (this.waiting === settled) this.waiting = undefined;
     });
     this.waiting = settled;
@@ -123,15 +135,32 @@ class Outlet {
 function accept(engine: Engine, socket: Socket, durability: Durability | undefined): void {
   const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
   const outlet = new Outlet(socket, durability);
+  // The reason of a broken connection is the peer's; `close` follows.
+  socket.on("error", () => {});
+  let told = 0;
+  /** Tells the engine how much the peer has yet to take. */
+  const tell = (): void => {
+    const { unsent } = outlet;
+    if (unsent !== told) engine.setUnsent(connection, (told = unsent));
+  };
   const connection = engine.openConnection(peer, (messages, over) => {
-    outlet.after(() => {
-      send(socket, messages);
-      if (over) socket.end();
-      if (socket.writableLength > UNSENT_MAX) socket.destroy();
+    outlet.send(messages, () => {
+      // Who does not take what there is would not take the end of it either.
+      if (over && socket.writableNeedDrain) socket.destroy();
+      else if (over) socket.end();
+      tell();
     });
+    tell();
     // What came after a blocking command may be answered with more than can be sent at once.
     if (messages.length > REPLY_PAUSE) queueMicrotask(() => feed(NOTHING));
   });
+  if (connection < 0) {
+    socket.end("-ERR max number of clients reached\r\n");
+    socket.resume();
+    return;
+  }
+  const seconds = engine.lodis.keepAlive();
+  if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
   /** Whether requests wait in the engine until the peer has taken its replies. */
   let held = false;
   const feed = (bytes: Uint8Array): void => {
@@ -139,9 +168,9 @@ function accept(engine: Engine, socket: Socket, durability: Durability | undefin
       const reply = engine.receive(connection, bytes);
       const over = (engine.flags & CLOSE) !== 0;
       held = reply.length > REPLY_PAUSE;
-      outlet.after(() => {
-        send(socket, reply);
+      outlet.send(reply, () => {
         if (over) socket.end();
+        tell();
       });
       engine.settle();
       if (over) return;
@@ -154,16 +183,11 @@ function accept(engine: Engine, socket: Socket, durability: Durability | undefin
     if (!socket.writableEnded) feed(bytes);
   });
   socket.on("drain", () => {
+    tell();
     if (held && !socket.writableEnded) feed(NOTHING);
     if (!socket.writableNeedDrain) socket.resume();
   });
-  // The reason of a broken connection is the peer's; `close` follows.
-  socket.on("error", () => {});
   socket.once("close", () => engine.closeConnection(connection));
-}
-
-function send(socket: Socket, bytes: Uint8Array): void {
-  if (bytes.length > 0 && socket.writable) socket.write(bytes);
 }
 
 function listen(server: Server, { host, port }: ServeOptions): Promise<void> {

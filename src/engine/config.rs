@@ -3,6 +3,7 @@
 //! A parameter is here only if it is honoured, or states a fact.
 
 use super::acl::Acl;
+use super::clients::OutputLimits;
 use super::error::Error;
 use super::eviction::{MaxMemory, Policy};
 use super::notify::{format_classes, parse_classes};
@@ -108,6 +109,16 @@ pub struct Config {
     pub rewrite_min_size: u64,
     /// `notify-keyspace-events`: bits of [`super::notify::class`].
     pub notify: u32,
+    /// `client-output-buffer-limit`.
+    pub output_limits: OutputLimits,
+    /// `client-query-buffer-limit` in bytes.
+    pub query_buffer_limit: u64,
+    /// `maxclients`.
+    pub max_clients: u32,
+    /// `timeout`: how long a connection may be silent, in seconds; 0 for ever.
+    pub timeout_s: u32,
+    /// `tcp-keepalive` in seconds; 0 for never.
+    pub tcp_keepalive_s: u32,
     /// `proto-max-bulk-len` in bytes.
     pub proto_max_bulk_len: usize,
     /// `busy-reply-threshold`: how long a script may run, in milliseconds, or what is taken for one.
@@ -152,6 +163,11 @@ impl Default for Config {
             rewrite_percentage: 100,
             rewrite_min_size: REWRITE_MIN_SIZE,
             notify: 0,
+            output_limits: OutputLimits::default(),
+            query_buffer_limit: 1 << 30,
+            max_clients: 10_000,
+            timeout_s: 0,
+            tcp_keepalive_s: 300,
             proto_max_bulk_len: 512 * 1024 * 1024,
             busy_reply_threshold: 5000,
             limits: Limits::default(),
@@ -220,6 +236,20 @@ macro_rules! maxmemory {
             get: |config| config.maxmemory.$field.to_string(),
             set: Some(|config, value| {
                 config.maxmemory.$field = parse_within(value, $min, $max)?;
+                Ok(())
+            }),
+        }
+    };
+}
+
+/// A parameter that is a number, with the least and the most that it can be.
+macro_rules! within {
+    ($name:literal, $field:ident, $min:literal, $max:expr) => {
+        Parameter {
+            name: $name,
+            get: |config| config.$field.to_string(),
+            set: Some(|config, value| {
+                config.$field = parse_within(value, $min, $max)?;
                 Ok(())
             }),
         }
@@ -296,10 +326,28 @@ pub static PARAMETERS: &[Parameter] = &[
         name: "proto-max-bulk-len",
         get: |config| config.proto_max_bulk_len.to_string(),
         set: Some(|config, value| {
-            config.proto_max_bulk_len = parse_bulk_len(value)?;
+            let bytes = parse_long_memory(value)?;
+            // More than the address space holds is no limit at all.
+            config.proto_max_bulk_len = usize::try_from(bytes).unwrap_or(usize::MAX);
             Ok(())
         }),
     },
+    Parameter {
+        name: "client-query-buffer-limit",
+        get: |config| config.query_buffer_limit.to_string(),
+        set: Some(|config, value| {
+            config.query_buffer_limit = parse_long_memory(value)?;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "client-output-buffer-limit",
+        get: |config| config.output_limits.text(),
+        set: Some(|config, value| config.output_limits.set(value)),
+    },
+    within!("maxclients", max_clients, 1, u32::MAX),
+    within!("timeout", timeout_s, 0, i32::MAX as u32),
+    within!("tcp-keepalive", tcp_keepalive_s, 0, i32::MAX as u32),
     number!("busy-reply-threshold", busy_reply_threshold),
     Parameter {
         name: "slowlog-log-slower-than",
@@ -381,14 +429,13 @@ pub static PARAMETERS: &[Parameter] = &[
             Ok(())
         }),
     },
-    maxmemory!("maxmemory-samples", samples, 1, i32::MAX),
+    maxmemory!("maxmemory-samples", samples, 1, i32::MAX as u32),
     maxmemory!("maxmemory-eviction-tenacity", tenacity, 0, 100),
-    maxmemory!("lfu-log-factor", lfu_log_factor, 0, i32::MAX),
-    maxmemory!("lfu-decay-time", lfu_decay_time, 0, i32::MAX),
+    maxmemory!("lfu-log-factor", lfu_log_factor, 0, i32::MAX as u32),
+    maxmemory!("lfu-decay-time", lfu_decay_time, 0, i32::MAX as u32),
     Parameter { name: "databases", get: |config| config.databases.to_string(), set: None },
     Parameter { name: "save", get: |_| String::new(), set: None },
     Parameter { name: "aclfile", get: |_| String::new(), set: None },
-    Parameter { name: "timeout", get: |_| "0".to_owned(), set: None },
     Parameter { name: "cluster-enabled", get: |_| "no".to_owned(), set: None },
 ];
 
@@ -440,16 +487,15 @@ fn parse_yes_or_no(word: &[u8]) -> Result<bool, String> {
 
 const NOT_A_NUMBER: &str = "argument couldn't be parsed into an integer";
 const NOT_A_SIZE: &str = "argument must be a memory value";
-const BULK_LEN_MIN: u64 = 1024 * 1024;
+/// What a client may send is limited to no less.
+const LONG_MIN: u64 = 1024 * 1024;
 
-fn parse_bulk_len(word: &[u8]) -> Result<usize, String> {
+fn parse_long_memory(word: &[u8]) -> Result<u64, String> {
     let bytes = parse_memory(word).ok_or(NOT_A_SIZE)?;
-    let outside = || format!("argument must be between {BULK_LEN_MIN} and {} inclusive", i64::MAX);
-    if bytes < BULK_LEN_MIN || i64::try_from(bytes).is_err() {
-        return Err(outside());
+    if bytes < LONG_MIN || i64::try_from(bytes).is_err() {
+        return Err(format!("argument must be between {LONG_MIN} and {} inclusive", i64::MAX));
     }
-    // More than the address space holds is no limit at all.
-    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    Ok(bytes)
 }
 
 fn parse_int(word: &[u8]) -> Result<i32, String> {
@@ -459,9 +505,9 @@ fn parse_int(word: &[u8]) -> Result<i32, String> {
         .map_err(|_| format!("argument must be between {} and {} inclusive", i32::MIN, i32::MAX))
 }
 
-fn parse_within(word: &[u8], min: u32, max: i32) -> Result<u32, String> {
+fn parse_within(word: &[u8], min: u32, max: u32) -> Result<u32, String> {
     let value = parse_integer(word).ok_or(NOT_A_NUMBER)?;
-    let value = u32::try_from(value).ok().filter(|value| (min..=max as u32).contains(value));
+    let value = u32::try_from(value).ok().filter(|value| (min..=max).contains(value));
     value.ok_or_else(|| format!("argument must be between {min} and {max} inclusive"))
 }
 
@@ -478,7 +524,7 @@ fn parse_size(word: &[u8]) -> Result<usize, String> {
 }
 
 /// A number of bytes with an optional unit: `k` is 1000, `kb` 1024, and so on up to `gb`.
-fn parse_memory(word: &[u8]) -> Option<u64> {
+pub(super) fn parse_memory(word: &[u8]) -> Option<u64> {
     let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, unit) = word.split_at(digits);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {

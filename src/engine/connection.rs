@@ -1,15 +1,13 @@
 //! A connection that speaks RESP: bytes in, bytes out.
 
 use super::Engine;
+use super::error::Error;
 use super::session::SessionId;
 use crate::resp::{Limits, Request, RequestParser};
 use smallvec::SmallVec;
 
 /// Once this many bytes of replies wait, the rest of the requests stays where it is.
 const REPLY_PAUSE: usize = 1024 * 1024;
-
-/// A peer that sends more than this while it is blocked is disconnected.
-const QUERY_BUFFER_MAX: usize = 32 * 1024 * 1024;
 
 /// One peer's connection: its session, and what of a request has arrived so far.
 pub struct Connection {
@@ -23,12 +21,11 @@ impl Connection {
     /// Begins a session, in RESP2 until it says HELLO 3.
     pub fn open(engine: &mut Engine) -> Self {
         let limits = Limits { bulk_len: engine.config.proto_max_bulk_len, ..Limits::default() };
-        Self {
-            session: engine.connect(),
-            parser: RequestParser::new(limits),
-            buffer: Vec::new(),
-            closed: false,
+        let session = engine.connect();
+        if let Some(session) = engine.sessions.get_mut(session) {
+            session.is_connection = true;
         }
+        Self { session, parser: RequestParser::new(limits), buffer: Vec::new(), closed: false }
     }
 
     /// The session.
@@ -58,7 +55,7 @@ impl Connection {
         if self.closed {
             return;
         }
-        if self.is_blocked(engine) && self.buffer.len() + bytes.len() > QUERY_BUFFER_MAX {
+        if self.buffer.try_reserve(bytes.len()).is_err() {
             self.closed = true;
             return;
         }
@@ -88,16 +85,45 @@ impl Connection {
         let done = self.parser.needed_from();
         self.buffer.drain(..done);
         self.parser.rebase(done);
+        self.note_query(engine);
+    }
+
+    /// Takes note of what has come and is no whole command yet; too much of that ends the connection.
+    fn note_query(&mut self, engine: &mut Engine) {
+        let now_ms = engine.now_ms();
+        let Some(session) = engine.sessions.get_mut(self.session) else { return };
+        session.active_ms = now_ms;
+        session.query_bytes = self.buffer.len();
+        // What waits for EXEC has not been run either.
+        let queued = session.queue.as_ref().map_or(0, |queue| queue.bytes);
+        let waiting = self.buffer.len().saturating_add(queued) as u64;
+        if waiting > engine.config.query_buffer_limit {
+            engine.stats.query_limit_disconnections += 1;
+            self.closed = true;
+        }
     }
 
     fn run(&self, engine: &mut Engine, request: &Request, out: &mut Vec<u8>) {
-        let argv: SmallVec<[&[u8]; 8]> = match request {
-            Request::Array(ranges) => ranges.iter().map(|r| &self.buffer[r.clone()]).collect(),
-            Request::Inline(words) => words.iter().map(Vec::as_slice).collect(),
-        };
+        let mut argv: SmallVec<[&[u8]; 8]> = SmallVec::new();
+        if let Request::Array(ranges) = request
+            && argv.try_reserve(ranges.len()).is_err()
+        {
+            return crate::resp::Writer::new(out, Default::default())
+                .error(Error::OUT_OF_MEMORY.as_bytes());
+        }
+        match request {
+            Request::Array(ranges) => {
+                argv.extend(ranges.iter().map(|r| self.buffer.get(r.clone()).unwrap_or_default()));
+            }
+            Request::Inline(words) => argv.extend(words.iter().map(Vec::as_slice)),
+        }
         engine.call(self.session, &argv, out);
         if engine.sessions.have_messages() {
-            out.extend_from_slice(&engine.sessions.take_messages_of(self.session));
+            let messages = engine.sessions.take_messages_of(self.session);
+            if out.try_reserve(messages.len()).is_err() {
+                return engine.sessions.kill(self.session);
+            }
+            out.extend_from_slice(&messages);
         }
     }
 }

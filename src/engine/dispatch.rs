@@ -122,6 +122,7 @@ impl Engine {
         let queue = session.queue.as_mut().filter(|_| may_be_queued(resolved));
         let is_queued = queue.is_some();
         if let Some(queue) = queue {
+            queue.bytes += argv.iter().map(|word| word.len()).sum::<usize>();
             queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
         }
         is_queued

@@ -69,6 +69,7 @@ fn server(engine: &Engine, text: &mut String) {
 fn clients(engine: &Engine, text: &mut String) {
     let sessions = || engine.sessions.iter().map(|(_, s)| s).filter(|s| !s.closing);
     field(text, "connected_clients", sessions().count());
+    field(text, "maxclients", engine.config.max_clients);
     field(text, "blocked_clients", engine.blocked_len());
     field(text, "tracking_clients", engine.tracking_counts()[0]);
     field(text, "pubsub_clients", sessions().filter(|s| s.is_subscriber()).count());
@@ -161,6 +162,7 @@ fn stats(engine: &Engine, text: &mut String) {
     let stats = &engine.stats;
     field(text, "total_connections_received", stats.connections);
     field(text, "total_commands_processed", stats.commands);
+    field(text, "rejected_connections", stats.rejected_connections);
     field(text, "expired_keys", stats.expired_keys);
     field(text, "expired_subkeys", stats.expired_fields);
     field(text, "evicted_keys", stats.evicted_keys);
@@ -181,6 +183,10 @@ fn stats(engine: &Engine, text: &mut String) {
     for (reason, count) in [("auth", 3), ("cmd", 0), ("key", 1), ("channel", 2)] {
         field(text, &["acl_access_denied_", reason].concat(), stats.denied[count]);
     }
+    let by_query = stats.query_limit_disconnections;
+    field(text, "client_query_buffer_limit_disconnections", by_query);
+    let by_output = engine.sessions.slow_dropped;
+    field(text, "client_output_buffer_limit_disconnections", by_output);
 }
 
 fn replication(engine: &Engine, text: &mut String) {

@@ -12,6 +12,7 @@
 mod acl;
 pub mod args;
 pub mod blocking;
+pub mod clients;
 pub mod commands;
 pub mod config;
 mod connection;
@@ -173,6 +174,8 @@ pub struct Engine {
     loading: bool,
     follower: bool,
     copied: Option<(usize, dict::Slot)>,
+    /// When to look at clients that may have to go.
+    clients_due_ms: i64,
     snapshot: Option<Box<Snapshot>>,
     /// Bytes of what is being loaded beside the keyspace.
     beside: usize,
@@ -235,6 +238,7 @@ impl Engine {
             loading: false,
             follower: false,
             copied: None,
+            clients_due_ms: 0,
             snapshot: None,
             beside: 0,
         };
@@ -362,7 +366,7 @@ impl Engine {
         if self.tracking.is_some() {
             self.settle_tracking();
         }
-        next = [next, self.next_timeout()].into_iter().flatten().min();
+        next = [next, self.next_timeout(), self.look_at_clients()].into_iter().flatten().min();
         next.map(|at| at.max(now))
     }
 

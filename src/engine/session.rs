@@ -1,6 +1,7 @@
 //! Sessions: what Redis calls clients.
 
 use super::blocking::Blocked;
+use super::clients::{OutputLimits, Unsent};
 use super::key::Key;
 use super::registry::Resolved;
 use super::tracking::{Tracked, mode};
@@ -31,6 +32,8 @@ pub struct Queue {
     pub commands: Vec<Vec<Box<[u8]>>>,
     /// A command was refused while queueing: EXEC answers EXECABORT.
     pub aborted: bool,
+    /// Bytes of all words.
+    pub bytes: usize,
 }
 
 /// A key that the session watches.
@@ -74,6 +77,12 @@ pub struct Session {
     /// The command that waits, if the session is blocked: until it has been answered, the session
     /// runs nothing else.
     pub blocked: Option<Box<Blocked>>,
+    /// Whether it speaks RESP over a connection, which is closed when it is silent for too long.
+    pub is_connection: bool,
+    /// Bytes that have come, and are not yet a whole command.
+    pub query_bytes: usize,
+    /// What its host has for it and could not send yet.
+    pub unsent: Unsent,
     /// Whether its host asks for its messages by its number alone.
     pub is_remote: bool,
     /// Whether commands that would block answer that they found nothing, as in a transaction.
@@ -130,6 +139,9 @@ impl Session {
             queue: None,
             executing: false,
             blocked: None,
+            is_connection: false,
+            query_bytes: 0,
+            unsent: Unsent::default(),
             is_remote: false,
             deny_blocking: false,
             watched: Vec::new(),
@@ -203,6 +215,12 @@ pub struct Sessions {
     next_client_id: u64,
     /// Sessions that have something in their outbox, each once.
     with_messages: Vec<SessionId>,
+    /// `client-output-buffer-limit`.
+    pub(super) output_limits: OutputLimits,
+    /// More waits for some session than should for long.
+    pub(super) is_slow: bool,
+    /// How many sessions were dropped since too much waited for them.
+    pub(super) slow_dropped: u64,
 }
 
 impl Sessions {
@@ -296,7 +314,7 @@ impl Sessions {
         if is_torn {
             writer.truncate(len);
         }
-        !is_torn
+        !is_torn && !self.drop_if_slow(id)
     }
 
     /// Sets `closing`, and makes the session one that has messages, so that its host looks at it.

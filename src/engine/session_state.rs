@@ -226,7 +226,7 @@ impl Engine {
         session.db = db;
         session.name.clone_from(&state.name);
         session.watch_lost = state.watching;
-        let poisoned = Queue { commands: Vec::new(), aborted: true };
+        let poisoned = Queue { aborted: true, ..Queue::default() };
         session.queue = state.in_transaction.then_some(poisoned);
         if session.tracked().map(TrackingState::of) != state.tracking {
             self.restore_tracking(id, state.tracking.as_ref());

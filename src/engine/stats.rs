@@ -13,6 +13,10 @@ pub struct Stats {
     pub commands: u64,
     /// Sessions begun.
     pub connections: u64,
+    /// Connections that were refused since there were too many.
+    pub rejected_connections: u64,
+    /// Connections that were closed since they sent so much without an end.
+    pub query_limit_disconnections: u64,
     /// Keys found by commands that answer their value.
     pub keyspace_hits: u64,
     /// Keys not found.

@@ -159,8 +159,11 @@ impl RequestParser {
             }
         };
         // The two bytes after the payload are skipped unseen, as Redis does.
-        if buffer.len() - self.position < len + 2 {
+        if buffer.len() - self.position < len.saturating_add(2) {
             return Ok(false);
+        }
+        if self.arguments.try_reserve(1).is_err() {
+            return Err(error("no memory for so many arguments"));
         }
         self.arguments.push(self.position..self.position + len);
         self.position += len + 2;

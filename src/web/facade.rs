@@ -232,11 +232,15 @@ impl Lodis {
         })
     }
 
-    /// Begins a connection that takes raw RESP; answers its number, which is its session's.
+    /// Begins a connection that takes raw RESP; answers its number, which is its session's, or -1 if
+    /// there are too many.
     #[wasm_bindgen(js_name = openConnection)]
-    pub fn open_connection(&self, address: String, now_ms: f64) -> u32 {
+    pub fn open_connection(&self, address: String, now_ms: f64) -> i32 {
         let core = &mut *self.core.borrow_mut();
         core.engine.set_time(micros(now_ms));
+        if !core.engine.admits_client() {
+            return -1;
+        }
         let connection = Connection::open(&mut core.engine);
         let id = connection.session();
         if let Some(session) = core.engine.sessions.get_mut(id) {
@@ -247,7 +251,20 @@ impl Lodis {
             core.connections.resize_with(slot + 1, || None);
         }
         core.connections[slot] = Some(connection);
-        id.0
+        id.0 as i32
+    }
+
+    /// A connection has been sent all but so many bytes of what it is to be sent.
+    #[wasm_bindgen(js_name = setUnsent)]
+    pub fn set_unsent(&self, connection: u32, bytes: f64) {
+        self.core.borrow_mut().engine.set_unsent(SessionId(connection), bytes as u64);
+    }
+
+    /// After how many seconds of silence a connection's peer is to be asked whether it is there; 0 for
+    /// never.
+    #[wasm_bindgen(js_name = keepAlive)]
+    pub fn keep_alive(&self) -> u32 {
+        self.core.borrow().engine.config.tcp_keepalive_s
     }
 
     /// Gives a connection the first `bytes` bytes of the request buffer. Answers the reply's flags.

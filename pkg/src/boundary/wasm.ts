@@ -13,6 +13,8 @@ export interface Lodis {
   generations(session: number): number;
   exec(session: number, bytes: number, nowMs: number): number;
   openConnection(address: string, nowMs: number): number;
+  setUnsent(connection: number, bytes: number): void;
+  keepAlive(): number;
   receive(connection: number, bytes: number, nowMs: number): number;
   closeConnection(connection: number): void;
   takeMessages(): number;

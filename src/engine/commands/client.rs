@@ -263,11 +263,12 @@ fn alive<'a>(c: &'a Ctx<'_>) -> impl Iterator<Item = (SessionId, &'a Session)> {
 pub(in crate::engine) fn describe(engine: &Engine, id: SessionId, session: &Session) -> Vec<u8> {
     let seconds_since = |then: i64| engine.now_ms().saturating_sub(then).max(0) / 1000;
     let queued = session.queue.as_ref().map_or(-1, |queue| queue.commands.len() as i64);
+    let multi_bytes = session.queue.as_ref().map_or(0, |queue| queue.bytes);
     let mut line = format!("id={} addr={} name=", session.client_id, session.address).into_bytes();
     line.extend_from_slice(&session.name);
     let fields = format!(
-        " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} cmd={} \
-         user=",
+        " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} qbuf={} \
+         multi-mem={} obl={} oll={} omem={} tot-mem={} cmd={} user=",
         seconds_since(session.created_ms),
         seconds_since(session.active_ms),
         flags_of(session, engine.is_touched(id)),
@@ -277,6 +278,13 @@ pub(in crate::engine) fn describe(engine: &Engine, id: SessionId, session: &Sess
         session.shard_channels.len(),
         queued,
         session.watched.len(),
+        session.query_bytes,
+        multi_bytes,
+        session.outbox.len(),
+        u8::from(session.unsent.host > 0),
+        session.unsent.host,
+        (size_of::<Session>() + session.query_bytes + multi_bytes + session.outbox.len()) as u64
+            + session.unsent.host,
         session.last_command.map_or("NULL".to_owned(), Resolved::full_name),
     );
     line.extend_from_slice(fields.as_bytes());

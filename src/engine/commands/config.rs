@@ -94,6 +94,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     c.engine.config.change(&pairs)?;
     c.engine.users_changed(Some(c.session_id), None);
+    c.engine.look_at_clients();
     c.engine.evict_soon();
     out.ok();
     Ok(())
@@ -102,6 +103,7 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
 /// `changes` counts since the last save and not since the last reset.
 fn resetstat(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     c.engine.lazyfree.reset_freed();
+    c.engine.sessions.slow_dropped = 0;
     c.engine.timing.histograms = Sorted::default();
     c.engine.stats = Stats { changes: c.engine.stats.changes, ..Stats::default() };
     out.ok();
