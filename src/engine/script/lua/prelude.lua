@@ -8,7 +8,8 @@ local setmetatable, getmetatable, setfenv = setmetatable, getmetatable, setfenv
 local loadstring, collectgarbage = loadstring, collectgarbage
 local getinfo = debug.getinfo
 local floor = math.floor
-local find, sub, gsub, format = string.find, string.sub, string.gsub, string.format
+local find, sub, gsub, gmatch = string.find, string.sub, string.gsub, string.gmatch
+local format = string.format
 local insert, join = table.insert, table.concat
 local G = _G
 
@@ -242,8 +243,22 @@ local function within(length)
   end
 end
 
+-- Refuses what Lua 5.1 does; longer numbers are not for the interpreter to read.
+local function check_format(form)
+  for flags, digits in gmatch(gsub(form, '%%%%', ''), '%%([-+ #0]*)([%d.]*)') do
+    if #flags > 5 then
+      error('invalid format (repeated flags)', 3)
+    elseif find(digits, '%d%d%d') then
+      error('invalid format (width or precision too long)', 3)
+    end
+  end
+end
+
 function string.format(...)
-  local length = 0
+  local form, length = (...), 0
+  if type(form) == 'string' and find(form, '[-+ #%d][-+ #%d][-+ #%d]') then
+    check_format(form)
+  end
   for i = 1, select('#', ...) do
     local value = select(i, ...)
     if type(value) == 'string' then
