@@ -131,13 +131,20 @@ function transaction(queue: Queue): Queue {
 }
 
 function readMany(reader: ReplyReader, count: number, binary: boolean): Reply[] {
-  const replies: Reply[] = [];
-  for (let index = 0; index < count; index++) replies.push(reader.next(binary));
+  const replies: Reply[] = [reader.next(binary)];
+  if (count > 1) orRefused(reader, replies[0]);
+  for (let index = 1; index < count; index++) replies.push(reader.next(binary));
   return replies;
+}
+
+/** Throws the error that stands for all replies, since there is no memory for them. */
+function orRefused(reader: ReplyReader, first: Reply | undefined): void {
+  if (first instanceof ReplyError && !reader.more) throw first;
 }
 
 function readTransaction(reader: ReplyReader, commands: number, binary: boolean): Reply[] | null {
   const begun = reader.next(false);
+  orRefused(reader, begun);
   let refused: ReplyError | undefined;
   for (let index = 0; index < commands; index++) {
     const queued = reader.next(false);

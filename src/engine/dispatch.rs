@@ -106,8 +106,10 @@ impl Engine {
             if let Err(error) = admitted.and_then(|()| self.admit(id, resolved, has_room)) {
                 return self.reject(id, argv, &error, out);
             }
-            if self.is_queued(id, resolved, argv) {
-                return out.simple("QUEUED");
+            match self.is_queued(id, resolved, argv) {
+                Ok(false) => {}
+                Ok(true) => return out.simple("QUEUED"),
+                Err(error) => return self.reject(id, argv, &error, out),
             }
         } else {
             session.last_command = Some(resolved);
@@ -116,16 +118,23 @@ impl Engine {
     }
 
     /// Remembers the last command, and queues it if a transaction has begun; whether it did.
-    fn is_queued(&mut self, id: SessionId, resolved: Resolved, argv: &[&[u8]]) -> bool {
-        let Some(session) = self.sessions.get_mut(id) else { return false };
+    fn is_queued(
+        &mut self,
+        id: SessionId,
+        resolved: Resolved,
+        argv: &[&[u8]],
+    ) -> Result<bool, Error> {
+        let Some(session) = self.sessions.get_mut(id) else { return Ok(false) };
         session.last_command = Some(resolved);
         let queue = session.queue.as_mut().filter(|_| may_be_queued(resolved));
-        let is_queued = queue.is_some();
-        if let Some(queue) = queue {
-            queue.bytes += argv.iter().map(|word| word.len()).sum::<usize>();
-            queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
+        let Some(queue) = queue else { return Ok(false) };
+        // It is one stretch of memory, however many commands there are.
+        if queue.commands.try_reserve(1).is_err() {
+            return Err(Error::OUT_OF_MEMORY);
         }
-        is_queued
+        queue.bytes += argv.iter().map(|word| word.len()).sum::<usize>();
+        queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
+        Ok(true)
     }
 
     /// Finds the command and checks the number of its words.

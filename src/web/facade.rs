@@ -27,6 +27,12 @@ use wasm_bindgen::prelude::*;
 const REQUEST_LEN: usize = 64 * 1024;
 /// A reply buffer that has grown beyond this is given back.
 const REPLY_KEEP: usize = 1024 * 1024;
+/// So much of the reply buffer is there at least.
+const REPLY_LEAST: usize = 64 * 1024;
+/// What the error takes that there is no memory for a reply.
+const REFUSAL: usize = 64;
+/// The refusals of all commands of a shorter frame fit into the least reply buffer.
+const SHORT_FRAME: usize = REPLY_LEAST / REFUSAL * 8;
 
 /// Messages wait: call `takeMessages` until it answers -1.
 const FLAG_MESSAGES: u32 = 1;
@@ -432,10 +438,19 @@ impl Core {
     /// Runs the commands of a frame one after the other, up to one that blocks; answers how many are
     /// done.
     fn run_frame(&mut self, session: u32, frame: &[u8]) -> u32 {
+        let is_short = frame.len() <= SHORT_FRAME;
         let mut frame = Frame::new(frame);
+        let mut left = if is_short { 0 } else { frame.count(self.engine.registry()) };
+        if !self.keeps_room(left) {
+            // One error for all of them, of which none is run.
+            Writer::new(&mut self.reply, Protocol::Resp3).error(Error::OUT_OF_MEMORY.as_bytes());
+            return left;
+        }
         let mut argv = Argv::new();
         let mut done = 0;
         while !frame.is_empty() {
+            left = left.saturating_sub(1);
+            let start = self.reply.len();
             let Some(command) = frame.next(self.engine.registry(), &mut argv) else {
                 let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
                 out.error(b"ERR Protocol error: broken frame");
@@ -449,6 +464,12 @@ impl Core {
                 continue;
             }
             self.engine.call_known(SessionId(session), command, &argv, &mut self.reply);
+            if !self.keeps_room(left) {
+                // The others are to be told at least that there is no memory for their replies.
+                self.reply.truncate(start);
+                let mut out = Writer::new(&mut self.reply, Protocol::Resp3);
+                out.error(Error::OUT_OF_MEMORY.as_bytes());
+            }
             if self.is_blocked(session) {
                 if !frame.is_empty() {
                     self.unfinished.insert(session, frame.to_vec());
@@ -460,12 +481,22 @@ impl Core {
         done
     }
 
+    /// Whether the refusals of so many commands would fit into the reply.
+    fn keeps_room(&mut self, commands: u32) -> bool {
+        let bytes = (commands as usize).saturating_mul(REFUSAL);
+        self.reply.capacity() - self.reply.len() >= bytes
+            || self.reply.try_reserve(bytes).is_ok()
+            || self.reply.try_reserve_exact(bytes).is_ok()
+    }
+
     /// Runs a frame of another tab as its session; answers the replies, and how many commands are done.
     /// What comes after one that blocks, [`Core::rest`] answers.
     pub(super) fn run_remote(&mut self, session: SessionId, frame: &[u8]) -> (Vec<u8>, u32) {
         self.begin_reply();
         let done = self.run_frame(session.0, frame);
-        (std::mem::take(&mut self.reply), done)
+        let is_short = self.reply.len() < REPLY_LEAST;
+        let reply = if is_short { self.reply.clone() } else { std::mem::take(&mut self.reply) };
+        (reply, done)
     }
 
     /// The commands after one that has blocked, which are not to be run otherwise.
@@ -503,10 +534,13 @@ impl Core {
     }
 
     fn begin_reply(&mut self) {
-        if self.reply.capacity() > REPLY_KEEP {
-            self.reply = Vec::new();
-        }
         self.reply.clear();
+        if self.reply.capacity() > REPLY_KEEP {
+            self.reply.shrink_to(REPLY_LEAST);
+        } else if self.reply.capacity() < REPLY_LEAST {
+            // There may be no memory for it; then even short replies may not fit.
+            let _ = self.reply.try_reserve_exact(REPLY_LEAST);
+        }
     }
 
     fn end_reply(&mut self, session: u32) {

@@ -20,6 +20,7 @@ const TABLE: u32 = u32::MAX;
 pub(super) type Argv<'a> = SmallVec<[&'a [u8]; 16]>;
 
 /// What is left of a request.
+#[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
     table: Option<&'a [u8]>,
     bytes: &'a [u8],
@@ -46,7 +47,7 @@ impl<'a> Frame<'a> {
     }
 
     /// What is left, as a whole request.
-    pub(super) fn to_vec(&self) -> Vec<u8> {
+    pub(super) fn to_vec(self) -> Vec<u8> {
         let Some(table) = self.table else { return self.bytes.to_vec() };
         let len = (table.len() / 4) as u32;
         [&TABLE.to_le_bytes(), &len.to_le_bytes(), table, self.bytes].concat()

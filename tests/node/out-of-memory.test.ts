@@ -201,3 +201,38 @@ for (const [commands, batch] of ENDLESS) {
     expect(await again.strLen("after")).toBe(10_000);
   });
 }
+
+test("the replies to 100,000 commands at once are all there, or none is run", { timeout: 120_000 }, async () => {
+  await using redis = await open("pipelines", { wasm: await limited() });
+  const count = 100_000;
+  const outcomes = { whole: 0, partly: 0, refused: 0 };
+  const pipelines: string[][] = [["INCR", "n"], ["ECHO", "v".repeat(300)], ["NOSUCH"], ["GET", "value"], ["SET", "value", "w"]];
+  for (let filled = 0; filled <= 60; filled += 4) {
+    await redis.flushAll();
+    await redis.memoryPurge();
+    for (let key = 0; key < filled; key++) await redis.set(`filler:${key}`, "v".repeat(1_000_000)).catch(() => {});
+    await redis.set("value", "v".repeat(300)).catch(() => {});
+    for (const command of pipelines) {
+      const batch = redis.pipeline();
+      for (let index = 0; index < count; index++) batch.call(command[0]!, ...command.slice(1));
+      try {
+        const replies = await batch.exec();
+        expect(replies.length).toBe(count);
+        const errors = replies.filter((reply) => reply instanceof ReplyError);
+        for (const error of errors) expect(error.code).toBe(command[0] === "NOSUCH" && error.code === "ERR" ? "ERR" : "OOM");
+        outcomes[errors.length > 0 ? "partly" : "whole"]++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(ReplyError);
+        expect((error as ReplyError).code, `${command[0]} beside ${filled} MB`).toBe("OOM");
+        outcomes.refused++;
+      }
+      expect(await redis.ping()).toBe("PONG");
+    }
+    const transaction = redis.multi();
+    for (let index = 0; index < count; index++) transaction.call("ECHO", "x");
+    const replies = await transaction.exec().catch((error: unknown) => error);
+    if (replies instanceof Error) expect(replies).toBeInstanceOf(ReplyError);
+    else expect((replies as unknown[]).length).toBe(count);
+  }
+  expect(Math.min(...Object.values(outcomes)), JSON.stringify(outcomes)).toBeGreaterThan(0);
+});
