@@ -207,7 +207,7 @@ test("the replies to 100,000 commands at once are all there, or none is run", { 
   const count = 100_000;
   const outcomes = { whole: 0, partly: 0, refused: 0 };
   const pipelines: string[][] = [["INCR", "n"], ["ECHO", "v".repeat(300)], ["NOSUCH"], ["GET", "value"], ["SET", "value", "w"]];
-  for (let filled = 0; filled <= 60; filled += 4) {
+  for (const filled of [0, 30, 44, 48, 56]) {
     await redis.flushAll();
     await redis.memoryPurge();
     for (let key = 0; key < filled; key++) await redis.set(`filler:${key}`, "v".repeat(1_000_000)).catch(() => {});
