@@ -5,6 +5,7 @@
 mod commands;
 mod formats;
 mod lua;
+mod peer;
 mod protocol;
 
 use crate::generator::Dice;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     commands::TARGET,
     protocol::RESP,
     protocol::MESSAGES,
+    peer::TARGET,
     formats::RDB,
     formats::DUMP,
     formats::LOG,

@@ -80,8 +80,10 @@ fn resp(input: &[u8]) {
     }
     let mut cut = Here::without_memory();
     let in_pieces = receive(&mut cut, &pieces);
+    // What has come of a request depends on that.
+    let tells = at_once.windows(6).any(|window| window == b" qbuf=");
     assert!(
-        at_once == in_pieces,
+        tells || at_once == in_pieces,
         "at once {}\nin pieces {}",
         at_once.escape_ascii(),
         in_pieces.escape_ascii()
