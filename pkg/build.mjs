@@ -55,7 +55,7 @@ const nodeEntries = ["node", "node-full", "stores/directory"];
 await build({
   ...common,
   platform: "node",
-  entryPoints: [...runtimes, "slim", "rest", ...stores, ...nodeEntries, "cli"].map(source),
+  entryPoints: [...runtimes, "slim", "worker", "rest", ...stores, ...nodeEntries, "cli"].map(source),
 });
 // For `require`: one file, of which the others are parts, for the same reason.
 const required = [...nodeEntries, "slim", "rest", ...stores];
@@ -83,14 +83,6 @@ for (const [index, entry] of required.entries()) {
   await mkdir(here(`dist/cjs/${up === ".." ? "stores" : ""}`), { recursive: true });
   await writeFile(here(`dist/cjs/${entry}.js`), `module.exports = require("${up}/all.js")._${index};\n`);
 }
-// The worker loads the module of the package, as the page does.
-await build({
-  ...common,
-  platform: "browser",
-  external: ["./index.js"],
-  plugins: [],
-  entryPoints: [source("worker")],
-});
 for (const [directory, file] of Object.entries(modules)) {
   await copyFile(here(`${directory}/lodis_bg.wasm`), here(`dist/${file}`));
 }

@@ -10,5 +10,5 @@ const source = (scripting: boolean): WebAssembly.Module => {
   return full;
 };
 
-export const open = opener(source, true);
+export const open = opener(source, { scripting: true });
 export const salvage = salvager(source, true);

@@ -5,5 +5,5 @@ import { wasmFile } from "./wasm-file.js";
 
 export * from "./exports.js";
 
-export const open = opener(wasmFile, true);
+export const open = opener(wasmFile, { scripting: true });
 export const salvage = salvager(wasmFile, true);

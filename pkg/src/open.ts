@@ -1,12 +1,19 @@
 import { Host } from "./host.js";
-import { hostIn } from "./hosting.js";
+import type { hostIn } from "./hosting.js";
 import { load, type SourceOf } from "./load.js";
 import { type OpenOptions, settingsOf } from "./options.js";
 import { Redis } from "./redis.js";
 import { askToPersist } from "./storage.js";
 
-/** The `open` of a runtime whose module comes from `source`; with scripting if nothing is said of it. */
-export function opener(source: SourceOf, scripts = false) {
+/** What a runtime has, and does if nothing is said of it. */
+export interface Runtime {
+  readonly scripting?: boolean;
+  /** Has a worker open the name; without it there are no workers. */
+  readonly hostIn?: typeof hostIn;
+}
+
+/** The `open` of a runtime whose module comes from `source`. */
+export function opener(source: SourceOf, runtime: Runtime = {}) {
   /**
    * Opens the instance called `name`, with the data that its store has.
    *
@@ -14,9 +21,10 @@ export function opener(source: SourceOf, scripts = false) {
    */
   return async function open(name: string, options: OpenOptions = {}): Promise<Redis> {
     const settings = settingsOf(name, options);
-    const { wasm, scripting = scripts, host: place = "page" } = options;
+    const { wasm, scripting = runtime.scripting ?? false, host: place = "page" } = options;
     if (options.persist) askToPersist();
-    const hosted = place === "page" ? undefined : await hostIn(place, name, { ...options, scripting });
+    if (place !== "page" && !runtime.hostIn) throw new TypeError("open: there are no workers here to host it");
+    const hosted = place === "page" ? undefined : await runtime.hostIn!(place, name, { ...options, scripting });
     try {
       const loaded = await load(wasm === undefined ? source : () => wasm, scripting);
       const host = new Host(loaded, settings, hosted);

@@ -1,5 +1,6 @@
 // The entry without a module: whoever has it hands it over.
 import type { Source } from "./boundary/wasm.js";
+import { hostIn } from "./hosting.js";
 import { opener } from "./open.js";
 import { salvager } from "./salvage.js";
 
@@ -25,5 +26,5 @@ const source = (scripting: boolean): ModuleSource => {
   throw new TypeError(`open: call init() of lodis/slim with the module of ${which} first`);
 };
 
-export const open = opener(source);
+export const open = opener(source, { hostIn });
 export const salvage = salvager(source);

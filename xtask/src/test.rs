@@ -80,6 +80,13 @@ const PARTS: &[Part] = &[
         run: node,
     },
     Part {
+        name: "builds",
+        title: "Apps, built by bundlers and run; other runtimes",
+        after: &["package"],
+        is_included: false,
+        run: builds,
+    },
+    Part {
         name: "bench",
         title: "The benchmarks' work, done once",
         after: &["package"],
@@ -243,6 +250,14 @@ fn node() -> anyhow::Result<()> {
     debian::redis()?;
     setup::npm_packages(Npm::Tests)?;
     npm().args(["run", "--silent", "node"]).dir(path("tests")).show()
+}
+
+fn builds() -> anyhow::Result<()> {
+    debian::browser()?;
+    for directory in [Npm::Tests, Npm::Builds] {
+        setup::npm_packages(directory)?;
+    }
+    npm().args(["run", "--silent", "builds"]).dir(path("tests")).show()
 }
 
 fn wasm() -> anyhow::Result<()> {

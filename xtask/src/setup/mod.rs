@@ -21,13 +21,15 @@ pub enum Npm {
     Www,
     /// The tests' clients and runners.
     Tests,
+    /// What apps are built with.
+    Builds,
     /// What Lodis is compared with.
     Benches,
 }
 
 impl Npm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pkg, Self::Www, Self::Tests, Self::Benches];
+    pub const ALL: [Self; 5] = [Self::Pkg, Self::Www, Self::Tests, Self::Builds, Self::Benches];
 
     /// Its place in the repository.
     pub const fn dir(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Npm {
             Self::Pkg => "pkg",
             Self::Www => "www",
             Self::Tests => "tests",
+            Self::Builds => "tests/builds",
             Self::Benches => "benches",
         }
     }

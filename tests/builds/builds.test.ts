@@ -1,0 +1,119 @@
+// Apps that use the package, built by what people build with, and then run.
+import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import * as vite from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { end, launch, type Profile } from "../browser/browser.js";
+import { serveFolder } from "../browser/serving.js";
+import { here, install, startNext, withEsbuild, withRollup, withRollupAlone, withVite, withWebpack } from "./tools.js";
+
+let profile: Profile;
+
+beforeAll(async () => {
+  await install();
+  profile = await launch();
+});
+afterAll(async () => {
+  await end(profile);
+  expect(profile.problems).toEqual([]);
+});
+
+/** What the app shows when it is visited, and visited again. */
+async function visit(url: string, query = ""): Promise<string[]> {
+  const shown: string[] = [];
+  const page = await profile.context.newPage();
+  for (let times = 0; times < 2; times++) {
+    await page.goto(`${url}${query}`);
+    await page.getByText(/^visit \d+ as \w+$/).waitFor();
+    shown.push((await page.textContent("body"))!);
+  }
+  await page.close();
+  return shown;
+}
+
+test.each([
+  ["Vite", withVite],
+  ["webpack", withWebpack],
+  ["Rollup", withRollup],
+  ["Rollup that copies no files", withRollupAlone],
+  ["esbuild, with lodis/slim", withEsbuild],
+])("an app built with %s", async (_, build) => {
+  const server = await serveFolder(await build());
+  try {
+    expect(await visit(server.url)).toEqual(["visit 1 as leader", "visit 2 as leader"]);
+  } finally {
+    await server.close();
+  }
+});
+
+test.each([
+  ["Vite", withVite],
+  ["webpack", withWebpack],
+])("an app built with %s whose leader is a worker", async (_, build) => {
+  const server = await serveFolder(await build());
+  try {
+    expect(await visit(server.url, "?host=worker")).toEqual(["visit 1 as replica", "visit 2 as replica"]);
+  } finally {
+    await server.close();
+  }
+});
+
+test("Vite's dev server", async () => {
+  const root = join(here, "apps/plain");
+  // As the README says.
+  const optimizeDeps = { exclude: ["lodis"] };
+  const server = await vite.createServer({ root, optimizeDeps, logLevel: "error", server: { host: "127.0.0.1", port: 0 } });
+  try {
+    await server.listen();
+    const { port } = server.httpServer!.address() as { port: number };
+    expect(await visit(`http://127.0.0.1:${port}/`)).toEqual(["visit 1 as leader", "visit 2 as leader"]);
+  } finally {
+    await server.close();
+  }
+});
+
+test("Next.js: rendered by the server, and alive in the page", { timeout: 240_000 }, async () => {
+  const next = await startNext();
+  try {
+    const page = await profile.context.newPage();
+    for (const times of [1, 2]) {
+      await page.goto(next.url);
+      await page.getByText(`visit ${times}`).waitFor();
+      expect(await page.textContent("#server")).toBe(`rendered ${times}`);
+    }
+    await page.close();
+  } finally {
+    await next.end();
+  }
+});
+
+describe("runtimes", () => {
+  const run = promisify(execFile);
+  const require = createRequire(import.meta.url);
+  const script = `
+    import { open, ReplyError } from "lodis";
+    import { open as full } from "lodis/full";
+    import { rest } from "lodis/rest";
+    const redis = await open("runtime");
+    const script = await full("runtime, with scripting");
+    const response = await rest(redis, { anyone: true })(new Request("http://lodis.test/set/key/value?EX=100"));
+    const wrong = await redis.incr("key").catch((error) => error instanceof ReplyError);
+    console.log([await response.text(), await redis.ttl("key"), wrong, await script.eval("return 7", 0)].join());
+    await redis.close();
+    await script.close();`;
+
+  test("Deno", async () => {
+    const deno = join(dirname(require.resolve("deno/package.json")), "bin.cjs");
+    const args = ["eval", "--no-lock", "--node-modules-dir=manual", script];
+    const { stdout } = await run(process.execPath, [deno, ...args], { cwd: here });
+    expect(stdout).toBe('{"result":"OK"},100,true,7\n');
+  });
+
+  test("Bun", async () => {
+    const bun = join(here, "node_modules/.bin/bun");
+    const { stdout } = await run(bun, ["-e", script], { cwd: here });
+    expect(stdout).toBe('{"result":"OK"},100,true,7\n');
+  });
+});

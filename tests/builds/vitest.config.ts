@@ -1,0 +1,3 @@
+import { ofBrowser } from "../vitest.browsers.js";
+
+export default ofBrowser(import.meta.dirname);
