@@ -177,3 +177,36 @@ fn there_are_no_more_clients_than_may_be() {
     engine.kill(second);
     assert!(engine.admits_client());
 }
+
+/// Commands with very many words take a time that grows with their number, and not with its square.
+#[test]
+fn very_many_words_are_no_reason_to_stop() {
+    let mut engine = engine();
+    let id = engine.connect();
+    let names: Vec<String> = (0..200_000).map(|number| format!("name{number}")).collect();
+    let mut ask = |head: &str, tail: &[String]| {
+        let words = head.split(' ').chain(tail.iter().map(String::as_str));
+        let argv: Vec<&[u8]> = words.map(str::as_bytes).collect();
+        let mut reply = Vec::new();
+        engine.call(id, &argv, &mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
+    };
+    let last = names.last().unwrap();
+    for (subscribe, unsubscribe) in [("SUBSCRIBE", "UNSUBSCRIBE"), ("SSUBSCRIBE", "SUNSUBSCRIBE")] {
+        let done = |reply: String, count: usize| {
+            assert!(reply.ends_with(&format!("${}\r\n{last}\r\n:{count}\r\n", last.len())));
+        };
+        done(ask(subscribe, &names), names.len());
+        done(ask(unsubscribe, &names), 0);
+        done(ask(subscribe, &names), names.len());
+        done(ask(unsubscribe, &[]), 0);
+    }
+    assert_eq!(ask("SADD set", &names), ":200000\r\n");
+    assert_eq!(ask("SINTERCARD 2 set set", &[]), ":200000\r\n");
+    assert_eq!(ask("DEL set", &names), ":1\r\n");
+    assert_eq!(ask("MULTI", &[]), "+OK\r\n");
+    for _ in 0..200_000 {
+        assert_eq!(ask("INCR n", &[]), "+QUEUED\r\n");
+    }
+    assert!(ask("EXEC", &[]).ends_with(":200000\r\n"));
+}

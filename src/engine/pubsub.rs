@@ -43,6 +43,18 @@ impl PubSub {
         self.patterns.len()
     }
 
+    /// Whether the session has this subscription.
+    pub(super) fn has(&self, space: Space, name: &[u8], id: SessionId) -> bool {
+        let ids = match space {
+            Space::Channel => self.channels.get(name),
+            Space::Shard => self.shard_channels.get(name),
+            Space::Pattern => {
+                self.patterns.iter().find(|(known, _)| **known == *name).map(|(_, ids)| ids)
+            }
+        };
+        ids.is_some_and(|ids| ids.contains(&id))
+    }
+
     /// Adds a subscription that the session does not have.
     pub fn add(&mut self, space: Space, name: &[u8], id: SessionId) {
         match space {

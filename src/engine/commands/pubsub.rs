@@ -240,9 +240,8 @@ fn subscribed(session: &mut Session, space: Space) -> &mut Vec<Key> {
 
 fn add(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>, space: Space) {
     for name in args.by_ref() {
-        let names = subscribed(c.session(), space);
-        if !names.iter().any(|known| **known == *name) {
-            names.push(Key::from(name));
+        if !c.engine.pubsub.has(space, name, c.session_id) {
+            subscribed(c.session(), space).push(Key::from(name));
             c.engine.pubsub.add(space, name, c.session_id);
         }
         let kind = match space {
@@ -250,7 +249,16 @@ fn add(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>, space: Space)
             Space::Pattern => "psubscribe",
             Space::Shard => "ssubscribe",
         };
-        announce(c, out, kind, Some(name), space);
+        let count = told(c.session(), space);
+        announce(c, out, kind, Some(name), count);
+    }
+}
+
+/// How many subscriptions are told of one of this space.
+fn told(session: &Session, space: Space) -> usize {
+    match space {
+        Space::Shard => session.shard_channels.len(),
+        Space::Channel | Space::Pattern => session.subscriptions(),
     }
 }
 
@@ -261,27 +269,33 @@ fn remove(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>, space: Spa
         Space::Pattern => "punsubscribe",
         Space::Shard => "sunsubscribe",
     };
+    let mut count = told(c.session(), space);
+    let is_all = args.is_empty();
     let mut names: Vec<Key> = args.by_ref().map(Key::from).collect();
-    if names.is_empty() {
-        names = subscribed(c.session(), space).clone();
+    if is_all {
+        names = std::mem::take(subscribed(c.session(), space));
         if names.is_empty() {
-            return announce(c, out, kind, None, space);
+            return announce(c, out, kind, None, count);
         }
     }
     for name in &names {
-        subscribed(c.session(), space).retain(|known| known != name);
-        c.engine.pubsub.remove(space, name, c.session_id);
-        announce(c, out, kind, Some(name), space);
+        if c.engine.pubsub.has(space, name, c.session_id) {
+            c.engine.pubsub.remove(space, name, c.session_id);
+            count = count.saturating_sub(1);
+        }
+        announce(c, out, kind, Some(name), count);
+    }
+    if !is_all {
+        // There may be many, of both.
+        names.sort_unstable_by(|a, b| (**a).cmp(&**b));
+        let is_named = |name: &Key| names.binary_search_by(|known| (**known).cmp(&**name)).is_ok();
+        subscribed(c.session(), space).retain(|name| !is_named(name));
     }
 }
 
 /// Writes what (un)subscribing answers: a push, which CLIENT REPLY does not silence.
-fn announce(c: &mut Ctx<'_>, out: &mut Writer<'_>, kind: &str, name: Option<&[u8]>, space: Space) {
+fn announce(c: &mut Ctx<'_>, out: &mut Writer<'_>, kind: &str, name: Option<&[u8]>, count: usize) {
     let session = c.session();
-    let count = match space {
-        Space::Shard => session.shard_channels.len(),
-        Space::Channel | Space::Pattern => session.subscriptions(),
-    };
     let write = |out: &mut Writer<'_>| {
         out.push(3);
         out.bulk(kind.as_bytes());
