@@ -20,6 +20,8 @@ const SLOW: Duration = Duration::from_secs(5);
 const DEATHS_MAX: u64 = 20;
 /// The most inputs that are kept.
 const CORPUS_MAX: usize = 20_000;
+/// How many bytes a target's corpus has at most.
+const MINIMAL: usize = 24 << 10;
 /// What one worker leaves behind when it is killed by what it runs.
 const RUNNING: &str = "running";
 
@@ -88,6 +90,7 @@ pub fn work(target: &Target, options: &Options) -> bool {
         output,
         seen: Seen::new(),
         corpus: Vec::new(),
+        gains: Vec::new(),
         runs: 0,
         findings: 0,
     };
@@ -118,6 +121,8 @@ struct Worker<'a> {
     running: PathBuf,
     seen: Seen,
     corpus: Vec<Vec<u8>>,
+    /// What those of the beginning reached that the shorter ones had not.
+    gains: Vec<usize>,
     runs: u64,
     findings: u64,
 }
@@ -131,8 +136,10 @@ impl Worker<'_> {
         inputs.sort_by(|a, b| a.len().cmp(&b.len()).then(a.cmp(b)));
         inputs.dedup();
         for input in inputs {
-            if self.run(&input) > 0 || self.seen.edges().1 == 0 {
+            let gain = self.run(&input);
+            if gain > 0 || self.seen.edges().1 == 0 {
                 self.corpus.push(input);
+                self.gains.push(gain);
             }
         }
         if self.corpus.is_empty() {
@@ -214,17 +221,28 @@ impl Worker<'_> {
         })
     }
 
-    /// Writes what was kept, in the place of what there was.
+    /// Writes those that reach the most for their length, in the place of what there was.
     fn write_corpus(&self, directory: &Path) -> bool {
         let made = fs::remove_dir_all(directory).or_else(|why| match why.kind() {
             std::io::ErrorKind::NotFound => Ok(()),
             _ => Err(why),
         });
         let seeds = (self.target.seeds)();
-        let mut kept = self.corpus.iter().filter(|input| !seeds.contains(input));
-        let write = |input: &Vec<u8>| fs::write(directory.join(name_of(input)), input);
-        let done = made.and_then(|()| fs::create_dir_all(directory));
-        let done = done.and_then(|()| kept.try_for_each(write));
+        let mut best: Vec<_> = self.corpus.iter().zip(&self.gains).collect();
+        best.retain(|(input, _)| !seeds.contains(input));
+        best.sort_by_key(|(input, gain)| std::cmp::Reverse(*gain * 1000 / (input.len() + 64)));
+        let mut left = MINIMAL;
+        let mut kept = best.into_iter().map(|(input, _)| input).take_while(|input| {
+            let fits = input.len() <= left;
+            left = left.saturating_sub(input.len());
+            fits
+        });
+        let write = || -> std::io::Result<()> {
+            made?;
+            fs::create_dir_all(directory)?;
+            kept.try_for_each(|input| fs::write(directory.join(name_of(input)), input))
+        };
+        let done = write();
         self.tell(Duration::ZERO);
         done.is_ok()
     }

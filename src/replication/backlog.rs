@@ -107,7 +107,7 @@ impl Backlog {
             if at >= offset {
                 found.push((at, stretch.as_slice()));
             }
-            at += stretch.len() as u64;
+            at = at.saturating_add(stretch.len() as u64);
         }
         let first = found.first().map_or(at, |(at, _)| *at);
         (first == offset).then_some(found)
@@ -115,7 +115,7 @@ impl Backlog {
 
     fn trim(&mut self) {
         while let Some(first) = self.stretches.front() {
-            let after = self.start + first.len() as u64;
+            let after = self.start.saturating_add(first.len() as u64);
             let is_stored = after <= self.stored || self.unrecorded;
             let is_pinned =
                 self.pin.is_some_and(|pin| after > pin && self.end - pin <= self.pinned_len);
@@ -187,5 +187,17 @@ mod tests {
         backlog.push(vec![0; 500]);
         assert_eq!((backlog.start(), backlog.stored()), (500, 400));
         assert!(backlog.since(400).is_none());
+    }
+
+    #[test]
+    fn no_offset_is_beyond_the_last_number() {
+        let mut backlog = Backlog::new(0, 0);
+        backlog.reset(u64::MAX - 1, 0);
+        backlog.push(vec![0; 10]);
+        backlog.push(vec![0; 10]);
+        assert_eq!(backlog.end(), u64::MAX);
+        assert!(backlog.since(u64::MAX - 1).is_some());
+        backlog.set_stored(u64::MAX);
+        assert_eq!(backlog.start(), u64::MAX);
     }
 }

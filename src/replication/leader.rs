@@ -175,7 +175,8 @@ impl Peer {
         if self.has_replicas() {
             self.send_effects(stretch.clone());
         }
-        self.applied = self.applied.max(self.backlog.end() + stretch.len() as u64);
+        let end = self.backlog.end().saturating_add(stretch.len() as u64);
+        self.applied = self.applied.max(end);
         self.backlog.push(stretch);
         self.outrun_receivers();
     }

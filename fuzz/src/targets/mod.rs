@@ -2,6 +2,7 @@
 //!
 //! A target runs one input, and panics if something holds no more that has to hold.
 
+mod acl;
 mod commands;
 mod formats;
 mod lua;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     protocol::RESP,
     protocol::MESSAGES,
     peer::TARGET,
+    acl::TARGET,
     formats::RDB,
     formats::DUMP,
     formats::LOG,

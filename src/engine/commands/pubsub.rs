@@ -287,9 +287,9 @@ fn remove(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>, space: Spa
     }
     if !is_all {
         // There may be many, of both.
-        names.sort_unstable_by(|a, b| (**a).cmp(&**b));
-        let is_named = |name: &Key| names.binary_search_by(|known| (**known).cmp(&**name)).is_ok();
-        subscribed(c.session(), space).retain(|name| !is_named(name));
+        let mut named: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
+        named.sort_unstable();
+        subscribed(c.session(), space).retain(|name| named.binary_search(&&**name).is_err());
     }
 }
 
