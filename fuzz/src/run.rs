@@ -22,6 +22,8 @@ const DEATHS_MAX: u64 = 20;
 const CORPUS_MAX: usize = 20_000;
 /// How many bytes a target's corpus has at most.
 const MINIMAL: usize = 24 << 10;
+/// And how many inputs.
+const INPUTS_MAX: usize = 64;
 /// What one worker leaves behind when it is killed by what it runs.
 const RUNNING: &str = "running";
 
@@ -232,7 +234,8 @@ impl Worker<'_> {
         best.retain(|(input, _)| !seeds.contains(input));
         best.sort_by_key(|(input, gain)| std::cmp::Reverse(*gain * 1000 / (input.len() + 64)));
         let mut left = MINIMAL;
-        let mut kept = best.into_iter().map(|(input, _)| input).take_while(|input| {
+        let best = best.into_iter().map(|(input, _)| input).take(INPUTS_MAX);
+        let mut kept = best.take_while(|input| {
             let fits = input.len() <= left;
             left = left.saturating_sub(input.len());
             fits
