@@ -68,7 +68,7 @@ fn a_script_without_an_end_is_ended() {
             "string.gsub('a', 'a', function() while true do end end)",
             "table.sort({3, 2, 1}, function() while true do end end)",
             "setmetatable({}, {__index = function() while true do end end}).x()",
-            "return string.find(string.rep('a', 3000), string.rep('a?', 3000) .. string.rep('a', 3000))",
+            "return string.find(string.rep('a', 150), string.rep('a?', 150) .. string.rep('a', 150))",
             "return ('a'):rep(100000):find(('.-'):rep(30) .. 'b')",
             "xpcall(function() while true do end end, function() while true do end end)",
             "for i = 1, math.huge do end",
@@ -231,4 +231,26 @@ fn an_interpreter_that_is_not_needed_any_more_takes_no_memory() {
     for _ in 0..5 {
         assert_eq!(round(), first);
     }
+}
+
+#[test]
+fn a_pattern_does_not_nest_deeper_than_the_stack_nor_look_for_ever() {
+    let mut server = Server::new();
+    for script in [
+        "return string.find(string.rep('a', 100000), string.rep('a?', 20000) .. 'b')",
+        "return (string.rep('a', 100000)):match(string.rep('a*', 20000) .. 'b')",
+        "return string.gsub('a', string.rep('a?', 20000) .. 'b', '')",
+        "for x in string.gmatch('a', string.rep('a?', 20000) .. 'b') do end",
+        "return string.find(string.rep('(', 10000), '%b()')",
+        "return string.find(string.rep('x', 10000), '%bxy')",
+    ] {
+        let reply = server.eval(script);
+        assert!(reply.contains("user_script:1: pattern too complex"), "{script}: {reply}");
+    }
+    let text = "string.rep(' ', 100000) .. '(a(b))'";
+    assert_eq!(server.eval(&format!("return string.match({text}, '%b()')")), "$6\r\n(a(b))\r\n");
+    assert_eq!(server.eval("return string.match('aaab', '(a-)(b)')"), "$3\r\naaa\r\n");
+    assert_eq!(server.eval("return {('a,b'):find(',', 1, true)}"), "*2\r\n:2\r\n:2\r\n");
+    let words = "local t = {} for w in ('a b'):gmatch('%a') do t[#t + 1] = w end return t";
+    assert_eq!(server.eval(words), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
 }

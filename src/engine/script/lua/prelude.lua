@@ -243,6 +243,39 @@ local function within(length)
   end
 end
 
+-- No more nests, and no more is looked at, than there is a stack and time for.
+local ITEMS_MAX, LOOKS_MAX = 200, 1.6e7
+
+-- The matcher calls itself for each item of a pattern, and looks at all that follows for each `%b`.
+local function check_pattern(s, pattern)
+  if type(pattern) ~= 'string' or type(s) ~= 'string' then
+    return
+  end
+  if #pattern > ITEMS_MAX then
+    local _, items = gsub(pattern, '[?*+%-()]', '')
+    if items > ITEMS_MAX then
+      error('pattern too complex', 0)
+    end
+  end
+  if #s * #s > LOOKS_MAX and find(pattern, '%b', 1, true) then
+    for opening in gmatch(pattern, '%%b(.)') do
+      local _, count = gsub(s, find(opening, '%w') and opening or '%' .. opening, '')
+      if count * #s > LOOKS_MAX then
+        error('pattern too complex', 0)
+      end
+    end
+  end
+end
+
+local function checked(f)
+  return placed(function(s, pattern, ...)
+    check_pattern(s, pattern)
+    return f(s, pattern, ...)
+  end)
+end
+
+string.find, string.match, string.gmatch = checked(find), checked(string.match), checked(gmatch)
+
 -- Refuses what Lua 5.1 does; longer numbers are not for the interpreter to read.
 local function check_format(form)
   for flags, digits in gmatch(gsub(form, '%%%%', ''), '%%([-+ #0]*)([%d.]*)') do
@@ -281,6 +314,7 @@ local function bounded(replace, length)
 end
 
 function string.gsub(s, pattern, replace, ...)
+  check_pattern(s, pattern)
   local length = (type(s) == 'string' or type(s) == 'number') and #tostring(s) or 0
   if type(replace) == 'function' then
     replace = bounded(replace, length)
