@@ -62,6 +62,7 @@ impl Connection {
         self.buffer.extend_from_slice(bytes);
         while !self.is_blocked(engine) {
             self.parser.set_bulk_limit(engine.config.proto_max_bulk_len);
+            self.parser.set_strangers(engine.must_authenticate(self.session));
             match self.parser.next(&self.buffer) {
                 Ok(Some(request)) => {
                     self.run(engine, &request, out);
@@ -132,6 +133,34 @@ impl Connection {
 mod tests {
     use super::*;
     use crate::engine::Options;
+
+    #[test]
+    fn who_has_not_authenticated_sends_little() {
+        let request = |words: &[&str]| {
+            let start = format!("*{}\r\n", words.len());
+            words.iter().fold(start, |all, word| all + &format!("${}\r\n{word}\r\n", word.len()))
+        };
+        let long = "v".repeat(16_385);
+        let many = request(&["DEL"; 11]);
+        let cases = [
+            (&many, "-ERR Protocol error: unauthenticated multibulk length\r\n"),
+            (
+                &request(&["SET", "k", &long]),
+                "-ERR Protocol error: unauthenticated bulk length\r\n",
+            ),
+            (&request(&["SET", "k", &long[1..]]), "-NOAUTH Authentication required.\r\n"),
+            (&(request(&["AUTH", "pw"]) + &many), "+OK\r\n:0\r\n"),
+        ];
+        let mut engine = Engine::new(&Options::default());
+        engine.config.set(&[(b"requirepass", b"pw")]).unwrap();
+        for (bytes, reply) in cases {
+            let mut connection = Connection::open(&mut engine);
+            let mut out = Vec::new();
+            connection.receive(&mut engine, bytes.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), reply);
+            assert_eq!(connection.is_closed(), reply.contains("Protocol"));
+        }
+    }
 
     #[test]
     fn replies_come_a_mebibyte_at_a_time_and_none_is_lost() {

@@ -2,6 +2,9 @@
 
 use super::inline::split_words;
 
+/// Who has not authenticated sends no more arguments than these, and no longer ones.
+const STRANGERS_ARGUMENTS: i64 = 10;
+const STRANGERS_BULK: i64 = 16_384;
 /// Room for this many arguments is kept from one request to the next.
 const ARGUMENTS_KEPT: usize = 1024;
 
@@ -56,6 +59,7 @@ pub struct RequestParser {
     bulk_len: Option<usize>,
     in_array: bool,
     scanned: usize,
+    is_strangers: bool,
 }
 
 impl RequestParser {
@@ -67,6 +71,11 @@ impl RequestParser {
     /// Changes the longest argument, in bytes, for arguments that are still to come.
     pub fn set_bulk_limit(&mut self, bytes: usize) {
         self.limits.bulk_len = bytes;
+    }
+
+    /// Whether what is still to come is of somebody who has yet to authenticate.
+    pub fn set_strangers(&mut self, is_strangers: bool) {
+        self.is_strangers = is_strangers;
     }
 
     /// Where the next byte will be read: everything before it may be dropped, unless a request is
@@ -111,6 +120,9 @@ impl RequestParser {
             let count = count
                 .filter(|count| *count <= self.limits.arguments as i64)
                 .ok_or_else(|| error("invalid multibulk length"))?;
+            if self.is_strangers && count > STRANGERS_ARGUMENTS {
+                return Err(error("unauthenticated multibulk length"));
+            }
             if count <= 0 {
                 return Ok(Some(Request::Array(Vec::new())));
             }
@@ -151,9 +163,13 @@ impl RequestParser {
                 let Some(len) = self.length_line(buffer, "too big bulk count string")? else {
                     return Ok(false);
                 };
-                let len =
-                    len.filter(|len| *len >= 0 && *len as u64 <= self.limits.bulk_len as u64)
-                        .ok_or_else(|| error("invalid bulk length"))? as usize;
+                let len = len
+                    .filter(|len| *len >= 0 && *len as u64 <= self.limits.bulk_len as u64)
+                    .ok_or_else(|| error("invalid bulk length"))?;
+                if self.is_strangers && len > STRANGERS_BULK {
+                    return Err(error("unauthenticated bulk length"));
+                }
+                let len = len as usize;
                 self.bulk_len = Some(len);
                 len
             }
