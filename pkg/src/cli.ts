@@ -15,6 +15,13 @@ A Redis server (RESP2 and RESP3) in this process. Without --dir, data is kept in
   --maxmemory <size>   memory that may be used, as 100mb, 0 for no limit (0)
   --maxmemory-policy <policy>
                        which keys go when more would be used (noeviction)
+  --requirepass <password>
+                       what clients have to authenticate with
+  --user <rules>       a user, as "alice on >secret ~app:* +@read"; any number
+  --rename-command <old> <new>
+                       another name for a command, "" for none; any number
+  --protected-mode <yes|no>
+                       whether clients of other machines need a password (yes)
   --dir <path>         directory in which the data is kept
   --appendonly <yes|no>
                        whether writes are recorded there (yes)
@@ -29,7 +36,8 @@ const FSYNCS = ["always", "everysec", "no"] as const;
 class UsageError extends Error {}
 
 async function main(words: string[]): Promise<void> {
-  const { values, positionals } = read(words);
+  const [renameCommand, others] = takeRenames(words);
+  const { values, positionals } = read(others);
   if (values.help) return console.log(USAGE);
   if (values.version) return console.log(await version());
   const [command, ...rest] = positionals;
@@ -41,6 +49,10 @@ async function main(words: string[]): Promise<void> {
     port: numberOf("--port", values.port ?? "6379", 0, 65535),
     databases: numberOf("--databases", values.databases ?? "16", 1, 16384),
     maxmemory: sizeOf("--maxmemory", values.maxmemory ?? "0"),
+    requirepass: values.requirepass,
+    users: values.user ?? [],
+    renameCommand,
+    protectedMode: oneOf("--protected-mode", values["protected-mode"] ?? "yes", ["yes", "no"] as const) === "yes",
     dir: dirOf(values.dir, values.appendonly ?? values.appendfsync),
     appendOnly: oneOf("--appendonly", values.appendonly ?? "yes", ["yes", "no"] as const) === "yes",
     appendFsync: oneOf("--appendfsync", values.appendfsync ?? "everysec", FSYNCS),
@@ -66,6 +78,9 @@ function read(words: string[]) {
         databases: { type: "string" },
         maxmemory: { type: "string" },
         "maxmemory-policy": { type: "string" },
+        requirepass: { type: "string" },
+        user: { type: "string", multiple: true },
+        "protected-mode": { type: "string" },
         dir: { type: "string" },
         appendonly: { type: "string" },
         appendfsync: { type: "string" },
@@ -75,6 +90,19 @@ function read(words: string[]) {
     });
   } catch (error) {
     throw new UsageError((error as Error).message);
+  }
+}
+
+/** Takes `--rename-command old new` out of the words. */
+function takeRenames(words: string[]): [Record<string, string>, string[]] {
+  const renames: Record<string, string> = {};
+  const others = [...words];
+  for (;;) {
+    const at = others.indexOf("--rename-command");
+    if (at < 0) return [renames, others];
+    const [, old, name] = others.splice(at, 3);
+    if (old === undefined || name === undefined) throw new UsageError("--rename-command takes two names");
+    renames[old] = name;
   }
 }
 

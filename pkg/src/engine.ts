@@ -56,6 +56,11 @@ export interface EngineSettings {
   readonly databases: number;
   readonly maxmemory?: string;
   readonly maxmemoryPolicy?: string;
+  readonly requirepass?: string | undefined;
+  /** Users with their rules, as in `ACL SETUSER`. */
+  readonly users?: readonly string[];
+  /** Commands and their new names, "" for none. */
+  readonly renameCommand?: Readonly<Record<string, string>>;
 }
 
 /** One engine with its request buffer, and its timer. Knows nothing of stores and tabs. */
@@ -83,8 +88,10 @@ export class Engine {
   private timerDue = Infinity;
 
   constructor({ module, memory }: Loaded, settings: EngineSettings) {
-    const { databases, maxmemory, maxmemoryPolicy } = settings;
-    this.lodis = new module.Lodis({ databases, maxmemory, maxmemoryPolicy, nowMs: Date.now() });
+    const { renameCommand = {}, databases, maxmemory, maxmemoryPolicy, requirepass, users } = settings;
+    const renames = Object.entries(renameCommand).flat();
+    const options = { databases, maxmemory, maxmemoryPolicy, requirepass, users, renames };
+    this.lodis = new module.Lodis({ ...options, nowMs: Date.now() });
     this.memory = new Memory(memory);
     this.head = this.lodis.head() >>> 2;
     this.cache = new ValueCache(this.lodis, this.memory, this.head);

@@ -51,6 +51,7 @@ export type InstanceEvents = {
 type HostEvents = InstanceEvents & { invalidateBytes: readonly Uint8Array[] | null };
 
 export const GET = find("get", undefined);
+const AUTH = find("auth", undefined);
 /** Any command that changes nothing. */
 const ASK = find("client", undefined);
 
@@ -116,7 +117,12 @@ export class Host {
     this.blocking = new Blocking(this.engine);
     this.files = new Files({
       engine: this.engine,
-      mustHaveData: () => this.mustLead(),
+      mustHaveData: () => {
+        this.mustLead();
+        if (!this.engine.lodis.mayEverything(this.session)) {
+          throw new ReplyError("NOPERM Files are for users who may do everything.");
+        }
+      },
       storeError: () => this.durability?.refusal(),
       stored: () => this.stored(),
     });
@@ -130,17 +136,23 @@ export class Host {
 
   private async begin(): Promise<void> {
     try {
-      const { store } = this.settings;
-      if (store === "memory") return this.becomeLocal();
-      if (this.topology === "single") return await this.own();
-      await new Promise<void>((resolve, reject) => {
-        this.opened = { resolve, reject };
-        this.join();
-      });
+      await this.beginIn(this.settings.store);
+      const { username, password } = this.settings;
+      if (password === undefined) return;
+      await this.call(AUTH, username === undefined ? [password] : [username, password], false);
     } catch (error) {
       await this.close().catch(() => {});
       throw error;
     }
+  }
+
+  private beginIn(store: Settings["store"]): Promise<void> | void {
+    if (store === "memory") return this.becomeLocal();
+    if (this.topology === "single") return this.own();
+    return new Promise((resolve, reject) => {
+      this.opened = { resolve, reject };
+      this.join();
+    });
   }
 
   /** Whether other contexts that open the same name share its data. */

@@ -36,6 +36,26 @@ export interface OpenOptions {
   maxmemory?: number | string;
   /** Which keys go when more would be used. Default: `noeviction`, writes are refused. */
   maxmemoryPolicy?: MaxmemoryPolicy;
+  /**
+   * The password of the user `default`, whose sessions all are until they authenticate: without it, they
+   * may call nothing but `AUTH` and `HELLO`. An empty one is none. Default: none.
+   */
+  requirepass?: string;
+  /**
+   * Users and what they may do, each a line of rules as `ACL SETUSER` takes them and `ACL LIST` shows
+   * them: `"alice on >secret ~app:* +@read"`. Default: `default`, who may do everything.
+   */
+  users?: readonly string[];
+  /** As whom the instance authenticates, with `password`. Default: `default`. */
+  username?: string;
+  /** With which password the instance authenticates. `open` rejects with `WRONGPASS` if it is wrong. */
+  password?: string;
+  /**
+   * Commands that are called otherwise, and by an empty name not at all:
+   * `{ FLUSHALL: "", CONFIG: "secret" }`. The methods of what has another name answer that there is no
+   * such command. Default: none.
+   */
+  renameCommand?: Readonly<Record<string, string>>;
   /** Called while the store is being loaded with how much is done, from 0 to 1. */
   onProgress?: (done: number) => void;
   /**
@@ -86,6 +106,11 @@ export interface Settings {
   readonly databases: number;
   readonly maxmemory: string;
   readonly maxmemoryPolicy: MaxmemoryPolicy;
+  readonly requirepass: string | undefined;
+  readonly users: readonly string[];
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly renameCommand: Readonly<Record<string, string>>;
   readonly replica: boolean;
   readonly leads: boolean;
   readonly downAfterMs: number;
@@ -112,6 +137,11 @@ const KNOWN = [
   "databases",
   "maxmemory",
   "maxmemoryPolicy",
+  "requirepass",
+  "users",
+  "username",
+  "password",
+  "renameCommand",
   "onProgress",
   "persist",
   "replica",
@@ -154,6 +184,19 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
   const maxmemory = memorySize("maxmemory", options.maxmemory ?? 0);
   const policy = options.maxmemoryPolicy ?? "noeviction";
   const maxmemoryPolicy = oneOf("maxmemoryPolicy", policy, POLICIES);
+  for (const name of ["requirepass", "username", "password"] as const) {
+    if (options[name] !== undefined && typeof options[name] !== "string") {
+      throw new TypeError(`open: ${name} is a string`);
+    }
+  }
+  const { requirepass, users = [], username, password, renameCommand = {} } = options;
+  if (username !== undefined && password === undefined) {
+    throw new TypeError("open: a username needs a password");
+  }
+  if (!Array.isArray(users) || !users.every(isString)) throw new TypeError("open: users are an array of strings");
+  if (typeof renameCommand !== "object" || renameCommand === null || !Object.values(renameCommand).every(isString)) {
+    throw new TypeError("open: renameCommand is an object of strings");
+  }
   for (const name of ["persist", "replica", "leads", "scripting"] as const) {
     if (options[name] !== undefined && typeof options[name] !== "boolean") {
       throw new TypeError(`open: ${name} is true or false`);
@@ -186,12 +229,21 @@ export function settingsOf(name: unknown, options: OpenOptions): Settings {
     databases,
     maxmemory,
     maxmemoryPolicy,
+    requirepass,
+    users,
+    username,
+    password,
+    renameCommand,
     replica: options.replica ?? true,
     leads: options.leads ?? true,
     downAfterMs,
     onProgress,
     onBlocked,
   };
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function storeOf(value: unknown): StoreKind {

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { LogEvent } from "./boundary/wasm.js";
 import { Durability } from "./durability.js";
@@ -15,6 +16,8 @@ export interface ServeOptions extends EngineSettings {
   readonly dir?: string | undefined;
   readonly appendOnly: boolean;
   readonly appendFsync: "always" | "everysec" | "no";
+  /** Whether clients of other machines need a password. */
+  readonly protectedMode: boolean;
   /** Is told what becomes of the log that an operator should know. */
   readonly onNotice: (text: string) => void;
 }
@@ -45,6 +48,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     accept(engine, socket, log?.durability);
   });
   try {
+    if (options.protectedMode) await protect(engine, options.host);
     if (options.dir !== undefined) log = await openLog(loaded, engine, options, options.dir);
     await listen(server, options);
   } catch (error) {
@@ -189,6 +193,20 @@ function accept(engine: Engine, socket: Socket, durability: Durability | undefin
   });
   socket.once("close", () => engine.closeConnection(connection));
 }
+
+/** Refuses to serve everybody everything. */
+async function protect(engine: Engine, host: string): Promise<void> {
+  const session = engine.connect(() => {});
+  const isOpen = engine.lodis.mayEverything(session);
+  engine.disconnect(session);
+  if (!isOpen || (host !== "" && (await lookup(host)).address.match(LOOPBACK))) return;
+  throw new Error(
+    `other machines can reach ${host === "" ? "every address" : host}, and anybody there may do everything: ` +
+      "give a --requirepass, or let them with --protected-mode no",
+  );
+}
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
   return new Promise((resolve, reject) => {

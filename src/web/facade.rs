@@ -106,13 +106,19 @@ struct LodisOptions {
     databases: Option<u32>,
     maxmemory: Option<String>,
     maxmemory_policy: Option<String>,
+    requirepass: Option<String>,
+    /// Lines of rules.
+    users: Option<Vec<String>>,
+    /// Commands and their new names in turn.
+    renames: Option<Vec<String>>,
     now_ms: f64,
 }
 
 #[wasm_bindgen]
 impl Lodis {
     /// An engine with an empty keyspace: `{ databases?: number, maxmemory?: string,
-    /// maxmemoryPolicy?: string, nowMs: number }`.
+    /// maxmemoryPolicy?: string, requirepass?: string, users?: string[], renames?: string[],
+    /// nowMs: number }`.
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<Lodis, JsError> {
         let options: LodisOptions = serde_wasm_bindgen::from_value(options)?;
@@ -128,6 +134,7 @@ impl Lodis {
         let settings = [
             (&b"maxmemory"[..], &options.maxmemory),
             (b"maxmemory-policy", &options.maxmemory_policy),
+            (b"requirepass", &options.requirepass),
         ];
         let settings: Vec<_> = settings
             .into_iter()
@@ -135,6 +142,13 @@ impl Lodis {
             .collect();
         let refused = |error: Error| JsError::new(&String::from_utf8_lossy(error.as_bytes()));
         engine.config.set(&settings).map_err(refused)?;
+        for user in options.users.unwrap_or_default() {
+            engine.add_user(user.as_bytes()).map_err(refused)?;
+        }
+        for names in options.renames.unwrap_or_default().as_chunks::<2>().0 {
+            let [old, new] = names.each_ref().map(|name| name.as_bytes());
+            engine.rename_command(old, new).map_err(refused)?;
+        }
         let core = Core {
             engine,
             connections: Vec::new(),
@@ -167,6 +181,13 @@ impl Lodis {
     pub fn in_transaction(&self, session: u32) -> bool {
         let core = self.core.borrow();
         core.engine.sessions.get(SessionId(session)).is_some_and(|s| s.queue.is_some())
+    }
+
+    /// Whether the session may do everything: it has authenticated, if that takes a password.
+    #[wasm_bindgen(js_name = mayEverything)]
+    pub fn may_everything(&self, session: u32) -> bool {
+        let core = self.core.borrow();
+        core.engine.sessions.get(SessionId(session)).is_some_and(Session::is_free)
     }
 
     /// Ends a session's blocking command with the error `UNBLOCKED`, which comes through
@@ -325,13 +346,14 @@ impl Lodis {
         }
     }
 
-    /// The names of all commands, subcommands apart, separated by blanks: a command's number, which
-    /// is another one in another version, is its place.
+    /// The names of all commands, subcommands apart, separated by blanks, and `-` for one that has
+    /// another name: a command's number, which is another one in another version, is its place.
     #[wasm_bindgen(js_name = commandNames)]
     pub fn command_names(&self) -> String {
         let mut names = String::new();
         for command in commands() {
-            names.push_str(command.name);
+            let is_renamed = self.core.borrow().engine.is_renamed(command);
+            names.push_str(if is_renamed { "-" } else { command.name });
             names.push(' ');
         }
         names
@@ -400,9 +422,10 @@ impl Core {
     /// Puts into the head what the last reply is a copy of, if it is one, and a copy of it may be
     /// answered: nobody checks then what a user may read.
     fn note_copied(&mut self, session: u32) -> u32 {
-        let session = self.engine.sessions.get(SessionId(session));
-        let is_free = session.is_some_and(Session::is_free);
-        let Some(copied) = self.engine.take_copied().filter(|_| is_free) else { return 0 };
+        let Some(copied) = self.engine.take_copied() else { return 0 };
+        if !self.engine.sessions.get(SessionId(session)).is_some_and(Session::is_free) {
+            return 0;
+        }
         self.head.slot = Generations::slot(copied.hash) as u32;
         self.head.expires_at = copied.expires_at.map_or(f64::INFINITY, |at| at as f64);
         FLAG_COPIED

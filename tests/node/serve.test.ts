@@ -54,7 +54,7 @@ test("a port in use and an address of somebody else are clear errors", async () 
   expect(used.status).toBe(1);
   expect(used.stderr).toBe(`lodis: 127.0.0.1:${server.port} is in use; choose another with --port\n`);
   await server.stop();
-  const foreign = lodis("serve", "--port", "0", "--host", "192.0.2.1");
+  const foreign = lodis("serve", "--port", "0", "--host", "192.0.2.1", "--requirepass", "sesame");
   expect(foreign).toMatchObject({ status: 1, stderr: "lodis: --host is not an address of this machine\n" });
 });
 

@@ -4,6 +4,7 @@ import type { StoreCalls } from "../stores/calls.js";
 export interface Lodis {
   connect(resp: number): number;
   fork(session: number): number;
+  mayEverything(session: number): boolean;
   unblock(session: number): boolean;
   renew(session: number): void;
   inTransaction(session: number): boolean;
@@ -118,6 +119,9 @@ export interface Module {
     databases?: number;
     maxmemory?: string | undefined;
     maxmemoryPolicy?: string | undefined;
+    requirepass?: string | undefined;
+    users?: readonly string[] | undefined;
+    renames?: readonly string[] | undefined;
     nowMs: number;
   }) => Lodis;
   readonly Log: {

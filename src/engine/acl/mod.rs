@@ -241,6 +241,16 @@ impl Session {
 }
 
 impl Engine {
+    /// Applies a line of rules, the user's name first.
+    ///
+    /// # Errors
+    /// As ACL SETUSER.
+    pub fn add_user(&mut self, line: &[u8]) -> Result<(), Error> {
+        self.config.acl.add_line(line)?;
+        self.users_changed(None, None);
+        Ok(())
+    }
+
     /// Bits for a password.
     pub(super) fn unguessable(&mut self) -> u64 {
         (self.random)() ^ self.rng.next_u64()

@@ -49,6 +49,14 @@ globalThis.tab = {
   },
   /** Any command; an error is answered as its text. */
   run: (...words) => ask(words.join(" "), redis.call(...words)).catch(textOf),
+  /** Any command, of what this tab has, now. */
+  sync(...words) {
+    try {
+      return redis.sync.call(...words);
+    } catch (error) {
+      return textOf(error);
+    }
+  },
   /** Begins a command that is answered later: `later` tells. */
   begin(...words) {
     told.later = undefined;

@@ -218,3 +218,39 @@ export async function caching(group: Group): Promise<void> {
     }
   }
 }
+
+/** A tab whose user may not do everything neither reads nor writes what it may not, whoever leads. */
+export async function restricted(group: Group): Promise<void> {
+  const users = ["alice on >pw ~app:* +@read +@write +@transaction +acl|whoami"];
+  const first = await group.open({ users });
+  await group.open({ users });
+  const alice = await group.open({ users, username: "alice", password: "pw" });
+  const noKey = "ReplyError: NOPERM No permissions to access a key";
+  const looksLike = async (user: string) => {
+    expect(await run(alice, "ACL", "WHOAMI")).toBe(user);
+    expect(await run(alice, "SET", "app:k", user)).toBe("OK");
+    expect(await run(alice, "GET", "app:k")).toBe(user);
+    await becomes(() => alice.call("sync", "GET", "app:k"), user);
+    expect(await run(alice, "GET", "secret")).toBe(noKey);
+    expect(await alice.call("sync", "GET", "secret")).toBe(noKey);
+    expect(await alice.call("sync", "SET", "secret", "x")).toBe(noKey);
+    expect(await run(alice, "SET", "secret", "x")).toBe(noKey);
+    expect(await alice.call("transact", ["GET", "app:k"], ["GET", "secret"])).toMatch(/EXECABORT/);
+    expect(await run(alice, "BLPOP", "secret", "0")).toBe(noKey);
+    expect(await run(alice, "CLIENT", "LIST")).toMatch(/NOPERM/);
+  };
+  expect(await run(first, "SET", "secret", "s")).toBe("OK");
+  await looksLike("alice");
+  // What the leader was told goes to whoever leads next, and who was authenticated still is.
+  expect(await run(first, "ACL", "SETUSER", "alice", "-del")).toBe("OK");
+  expect(await run(alice, "DEL", "app:k")).toMatch(/NOPERM User alice/);
+  await group.lose(await group.leader(), "kill");
+  await looksLike("alice");
+  expect(await run(alice, "DEL", "app:k")).toMatch(/NOPERM User alice/);
+  const other = group.live.find((tab) => tab !== alice)!;
+  expect(await run(other, "GET", "secret")).toBe("s");
+  await group.lose(other, "kill");
+  expect(await group.leader()).toBe(alice);
+  await looksLike("alice");
+  expect(await run(alice, "DEL", "app:k")).toMatch(/NOPERM User alice/);
+}

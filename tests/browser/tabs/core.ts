@@ -55,5 +55,6 @@ export function coreTests(test: TabsTest, sizes: Sizes): void {
   test("compare and set counts right when leaders die", (group) => clients.compareAndSet(group, 400, 2));
   test("a lock is held by one when tabs die", (group) => clients.locking(group, 40, 2));
   test("each tab is a client", clients.clients);
+  test("a tab does what its user may, whoever leads", clients.restricted);
   test("what is read is kept until it changes, or another tab leads", clients.caching);
 }
