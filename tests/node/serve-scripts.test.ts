@@ -44,7 +44,7 @@ test("jobs of BullMQ are done, in turn, later, again after they failed, and by t
   const events = new QueueEvents("jobs", { connection });
   await events.waitUntilReady();
   const done: string[] = [];
-  await queue.add("last", {}, { priority: 10 });
+  const last = await queue.add("last", {}, { priority: 10 });
   await queue.add("first", {}, { priority: 1 });
   await queue.addBulk([{ name: "plain", data: { n: 1 } }]);
   const later = await queue.add("later", {}, { delay: 50 });
@@ -65,6 +65,7 @@ test("jobs of BullMQ are done, in turn, later, again after they failed, and by t
   try {
     expect(await later.waitUntilFinished(events, 20_000)).toBe("later is done");
     expect(await failing.waitUntilFinished(events, 20_000)).toBe("failing is done");
+    expect(await last.waitUntilFinished(events, 20_000)).toBe("last is done");
     expect(done.toSorted()).toEqual(["failing", "first", "last", "later", "plain"]);
     expect(done.indexOf("first")).toBeLessThan(done.indexOf("last"));
     expect(failed).toBe(true);
