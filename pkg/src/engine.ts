@@ -5,6 +5,7 @@ import { ReplyReader } from "./boundary/reply.js";
 import { RequestWriter } from "./boundary/request.js";
 import { readText } from "./boundary/text.js";
 import { type Command, COMMANDS, flatten, isArgument } from "./commands.js";
+import { OUT_OF_MEMORY, ReplyError } from "./errors.js";
 import type { Loaded } from "./load.js";
 import type { Argument, Input, Reply } from "./types.js";
 
@@ -195,6 +196,21 @@ export class Engine {
   /** Runs the request as `session`; the replies are then in `reader`, and must be read at once. */
   run(session: number): void {
     this.open(this.lodis.exec(session, this.writer.length, this.now()));
+  }
+
+  /** Begins a unit of a session, to be kept or undone, or only tried; whether that is possible. */
+  beginAtomic(session: number, trial: boolean): boolean {
+    // What is read inside is of the unit, and nobody else's.
+    this.cache.forget();
+    return this.lodis.beginAtomic(session, trial, this.now());
+  }
+
+  /** Ends it; answers the request that a trial comes to, which is empty if there is nothing to run. */
+  endAtomic(session: number, kept: boolean): Uint8Array {
+    const flags = this.lodis.endAtomic(session, kept);
+    if (flags < 0) throw new ReplyError(OUT_OF_MEMORY);
+    this.open(flags);
+    return this.reader.rest();
   }
 
   /** Runs the request of one command as `session`; answers its reply, an error as a value. */

@@ -13,6 +13,9 @@ export class ReplyError extends Error {
   }
 }
 
+/** What the engine answers when it has no memory, for what does not get that far. */
+export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+
 /** The instance was closed before the call, or before the reply came. */
 export class ClosedError extends Error {
   readonly code = "CLOSED";

@@ -1,4 +1,6 @@
 export type { Hint } from "./boundary/wasm.js";
+export { AtomicError } from "./atomic.js";
+export type { Atomic, AtomicBytes, AtomicErrorCode } from "./atomic.js";
 export { Multi, Pipeline } from "./batch.js";
 export type { Persistence } from "./durability.js";
 export { ClosedError, FileError, LostError, ReplyError, StoreError } from "./errors.js";

@@ -1,3 +1,4 @@
+import { AtomicError, beforeTry, mustBeDone, TRIES, type Unit } from "./atomic.js";
 import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
@@ -91,6 +92,8 @@ export class Host {
       this.events.emit("invalidateBytes", bytes);
     },
   );
+  /** The callback of `atomic` that is being run. */
+  private unit: Unit | undefined;
   /** What the last write waits for that had to. */
   private storing: Promise<void> | undefined;
   /** How many other tabs this one leads. */
@@ -193,7 +196,7 @@ export class Host {
   /** Runs one command here, or has the tab that leads run it. */
   call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     try {
-      if (this.state === "closed") throw this.closedError();
+      this.mustBeOpen();
       if (command.blocking) return this.callBlocking(command, inputs, binary);
       const isHere = this.runsHere(command.readOnly);
       this.engine.write(command, inputs, isHere);
@@ -241,7 +244,7 @@ export class Host {
     signal?: AbortSignal,
   ): Promise<T> {
     try {
-      if (this.state === "closed") throw this.closedError();
+      this.mustBeOpen();
       const isHere = blocking ? !this.tabs : this.runsHere(readOnly);
       this.engine.writer.begin(isHere);
       write(this.engine);
@@ -252,6 +255,79 @@ export class Host {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Runs one command of a unit. The error that it answers is thrown. */
+  callInUnit(unit: Unit, command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
+    if (this.unit !== unit) throw new AtomicError("ENDED");
+    this.engine.write(command, inputs, true);
+    return orThrow(this.engine.runOne(this.session, binary));
+  }
+
+  /**
+   * Runs all that `body` runs as one unit, or nothing if it throws: here, or here as a trial and then by
+   * the tab that leads, which may have to be repeated.
+   */
+  atomic<T>(unit: () => Unit, body: (unit: Unit) => T): Promise<T> {
+    try {
+      this.mustBeOpen();
+      if (!this.runsHere(false)) return this.atomicElsewhere(unit, body);
+      const [value] = this.runUnit(unit(), body, false);
+      const stored = this.flushed();
+      return stored ? stored.then(() => value) : Promise.resolve(value);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private async atomicElsewhere<T>(unit: () => Unit, body: (unit: Unit) => T): Promise<T> {
+    // What was called before is to be there to be read.
+    if (this.requests.hasOrdered) await this.requests.answered();
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      await beforeTry(attempt);
+      this.mustBeOpen();
+      if (this.runsHere(false)) return this.atomic(unit, body);
+      if (this.inTransaction) throw new AtomicError("MULTI");
+      if (this.state !== "local" && !this.hasCopy) {
+        if (!this.holdsCopy) throw new AtomicError("NO_COPY");
+        // A reply is given out once there is a copy to read.
+        await this.call(ASK, ["getredir"], false);
+        continue;
+      }
+      const [value, frame] = this.runUnit(unit(), body, true);
+      if (frame.length === 0) return value;
+      this.engine.writer.load(frame);
+      const reply = await this.forward((reader) => reader.next(false));
+      if (!(reply instanceof ReplyError)) return value;
+      if (reply.code !== "ATOMIC") throw reply;
+    }
+    throw new AtomicError("CONFLICT");
+  }
+
+  /** Runs `body` as a unit, to be kept or tried; answers what it has answered, and what a trial comes to. */
+  private runUnit<T>(unit: Unit, body: (unit: Unit) => T, trial: boolean): [T, Uint8Array] {
+    const { engine } = this;
+    if (!engine.beginAtomic(this.session, trial)) throw new AtomicError("MULTI");
+    this.unit = unit;
+    let isKept = false;
+    let value: T;
+    try {
+      value = body(unit);
+      mustBeDone(value);
+      if (this.isClosed()) throw this.closedError();
+      isKept = true;
+    } finally {
+      this.unit = undefined;
+      if (!isKept) this.endUnit(false);
+    }
+    return [value, this.endUnit(true)];
+  }
+
+  private endUnit(kept: boolean): Uint8Array {
+    const { engine } = this;
+    const frame = engine.endAtomic(this.session, kept);
+    if (engine.flags !== 0) this.settle();
+    return frame;
   }
 
   /** Stores what is pending and lets go of everything. */
@@ -298,8 +374,14 @@ export class Host {
     return this.followers === 0 || this.tabs!.mayWrite();
   }
 
-  private mustRunSync(readOnly: boolean): void {
+  /** Throws if nothing can be called, or only what the callback of `atomic` is given. */
+  private mustBeOpen(): void {
     if (this.state === "closed") throw this.closedError();
+    if (this.unit) throw new AtomicError("INSIDE");
+  }
+
+  private mustRunSync(readOnly: boolean): void {
+    this.mustBeOpen();
     if (this.state === "local") {
       if (readOnly || !this.tabs || this.isSure()) return;
       this.tabs.verify();
@@ -312,7 +394,7 @@ export class Host {
   }
 
   private mustLead(): void {
-    if (this.state === "closed") throw this.closedError();
+    this.mustBeOpen();
     if (this.state !== "local") throw new ReplyError("READONLY Another tab leads: call it there.");
   }
 

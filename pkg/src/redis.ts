@@ -1,4 +1,5 @@
 import type { Hint } from "./boundary/wasm.js";
+import { Atomic, Unit } from "./atomic.js";
 import { Multi, Pipeline } from "./batch.js";
 import { find, flatten, install, mayBlock, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
@@ -180,6 +181,24 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
     const known = arguments.length === 1 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return this.host.pace.resolved(known);
     return this.host.call(GET, arguments, false) as Promise<string | null>;
+  }
+
+  /**
+   * Runs `callback`, which calls commands on what it is given, as one transaction: no other command runs in
+   * between, nobody ever sees half of it, and if it throws, it has never happened. Resolves with what it
+   * has answered, which must not be a promise. Where another tab leads, it may be run several times.
+   *
+   * @throws What the callback throws, or AtomicError.
+   */
+  atomic<T>(
+    callback: (tx: Atomic) => T,
+    ..._: T extends PromiseLike<unknown> ? [never] : []
+  ): Promise<T> {
+    if (typeof callback !== "function") throw new TypeError("atomic: the callback is a function");
+    return this.host.atomic(
+      () => new Unit(this.host),
+      (unit) => callback(new Atomic(unit)),
+    );
   }
 
   /** Who has the data. */

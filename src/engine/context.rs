@@ -305,9 +305,9 @@ impl<'a> Ctx<'a> {
     pub fn set_in(&mut self, db: usize, key: &[u8], value: Value, expires_at: Option<i64>) {
         let moment = self.engine.moment();
         let old = self.engine.keyspace.db_mut(db).set(key, value, expires_at, moment);
-        if let Some(old) = old {
-            let due = self.engine.is_due(&old);
-            self.engine.free(Some(old), self.engine.config.lazyfree.server_del);
+        if let Some((expired_at, old)) = old {
+            let due = self.engine.is_past(expired_at);
+            self.engine.free(old, self.engine.config.lazyfree.server_del);
             if !due {
                 return;
             }

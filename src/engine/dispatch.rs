@@ -44,7 +44,7 @@ impl Engine {
 
     /// As [`Engine::call_known`], with the names of the table.
     #[inline]
-    fn call_real(
+    pub(super) fn call_real(
         &mut self,
         id: SessionId,
         command: Option<&'static Command>,
@@ -58,6 +58,10 @@ impl Engine {
         }
         session.active_ms = now_ms;
         let protocol = session.protocol;
+        let in_unit = self.atomic.is_some();
+        if in_unit && self.is_refused_in_unit(id, argv, out) {
+            return;
+        }
         self.copied = None;
         // What goes because of that is no part of the command.
         let has_room =
@@ -69,6 +73,9 @@ impl Engine {
         self.effects.begin_unit();
         self.process(id, command, argv, has_room, &mut writer);
         self.effects.end_unit();
+        if in_unit {
+            return;
+        }
         if self.sessions.get(id).is_some_and(|session| session.reply_mode != ReplyMode::On) {
             writer.truncate(start);
             self.suppress_reply(id);
@@ -90,7 +97,12 @@ impl Engine {
     ) {
         let resolved = match resolve_known(command, argv) {
             Ok(resolved) => resolved,
-            Err(error) => return self.reject(id, argv, &error, out),
+            Err(error) => {
+                return match self.run_trial(id, argv, error) {
+                    Ok(()) => out.ok(),
+                    Err(error) => self.reject(id, argv, &error, out),
+                };
+            }
         };
         let Some(session) = self.sessions.get(id) else { return };
         if resolved.command.has(flag::DENYOOM) || session.queue.is_some() {
@@ -248,7 +260,7 @@ impl Engine {
         }
         let db = context.db_index();
         let began_us = context.engine.config.is_timed.then(|| (context.engine.clock)());
-        let result = match context.engine.ask_for_copies(resolved.command, db, argv) {
+        let result = match context.engine.ask_before(resolved.command, db, argv) {
             Ok(()) => handler(&mut context, &mut args, out),
             Err(error) => Err(error),
         };

@@ -36,6 +36,9 @@ pub struct Effects {
     is_held: bool,
 }
 
+/// How far a unit has come.
+pub(super) struct Mark(usize, usize, Option<usize>);
+
 impl Effects {
     /// Begins or stops recording. Without a consumer nothing is encoded.
     pub fn set_enabled(&mut self, enabled: bool) {
@@ -148,11 +151,33 @@ impl Effects {
         self.is_held = true;
     }
 
+    /// Whether a unit has begun that several commands are part of.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// The unit that several commands were part of is at its end.
     pub(super) fn release(&mut self) {
         if std::mem::take(&mut self.is_held) {
             self.end_unit();
+            self.begin_unit();
         }
+    }
+
+    /// How far the unit has come, which goes on.
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.buffer.len(), self.unit_len, self.selected)
+    }
+
+    /// Takes what there is of a unit that goes on, the first one.
+    pub(super) fn take_unit(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// What the unit has had since is no part of it.
+    pub(super) fn rewind(&mut self, Mark(len, unit_len, selected): Mark) {
+        self.buffer.truncate(len);
+        (self.unit_len, self.selected) = (unit_len, selected);
     }
 
     /// How many effects the unit has so far.

@@ -176,6 +176,9 @@ enum Pick {
 impl Engine {
     /// Evicts keys if more memory is used than may be. Whether commands that need memory may run.
     pub(super) fn make_room(&mut self) -> bool {
+        if let Some(has_room) = self.room_of_unit() {
+            return has_room;
+        }
         let outcome = self.evict();
         self.eviction.running = outcome == Outcome::Running;
         match (outcome, self.eviction.exceeded_since_us) {

@@ -1,5 +1,7 @@
 //! The databases: keys, values, expiry times, and who watches which key.
 
+mod images;
+
 use super::deadlines::Deadlines;
 use super::dict::{Dict, Slot};
 use super::generations::{Copied, Generations};
@@ -10,6 +12,7 @@ use super::session::SessionId;
 use super::snapshot::Walk;
 use super::tracking::Changed;
 use super::types::Value;
+use images::Images;
 
 /// So many entries are not worth a walk over all keys.
 const MANY_DEADLINES: usize = 1024;
@@ -91,6 +94,8 @@ pub struct Db {
     walk: Option<Box<Walk>>,
     /// The keys that have changed, if anybody wants to know.
     changed: Option<Box<Changed>>,
+    /// As keys were before what may be undone.
+    images: Option<Box<Images>>,
 }
 
 struct Watch {
@@ -114,6 +119,7 @@ impl Db {
             generations: Generations::default(),
             walk: None,
             changed: None,
+            images: None,
         }
     }
 
@@ -193,11 +199,14 @@ impl Db {
         Some(self.value_at(slot))
     }
 
-    /// The key at `slot` is about to change: a snapshot must have it as it is.
+    /// The key at `slot` is about to change: who keeps it as it is must have it.
     #[inline(always)]
     fn before_change(&mut self, slot: Slot) {
         if let Some(walk) = &mut self.walk {
             walk.before_change(&self.dict, slot);
+        }
+        if let Some(images) = &mut self.images {
+            images.before_change(&self.dict, slot);
         }
     }
 
@@ -247,20 +256,16 @@ impl Db {
         true
     }
 
-    /// Sets what `key` holds, its expiry time and last use included; answers what it held.
+    /// Sets what `key` holds, its expiry time and last use included; answers the expiry time that it had,
+    /// and what it held if that is to be freed.
     pub fn set(
         &mut self,
         key: &[u8],
         mut value: Value,
         expires_at: Option<i64>,
         moment: Moment,
-    ) -> Option<Object> {
-        let fields_expire_at = value.note_field_expiry();
-        if self.walk.is_some()
-            && let Some(slot) = self.dict.locate(key)
-        {
-            self.before_change(slot);
-        }
+    ) -> Option<(Option<i64>, Option<Object>)> {
+        value.note_field_expiry();
         let mut last_use = LastUse::new(moment);
         // A key that is used often is so still when it holds something else.
         if let Moment::Frequency(_) = moment
@@ -270,13 +275,37 @@ impl Db {
             last_use.renew(moment);
             last_use.forget_copies();
         }
-        let old = self.dict.insert(key, Object::new(value, expires_at, last_use));
-        let old_deadline = old.as_ref().and_then(Object::expires_at);
+        let old = self.put(key, Object::new(value, expires_at, last_use));
+        self.touch(key);
+        let Some(images) = &mut self.images else {
+            return old.map(|old| (old.expires_at(), Some(old)));
+        };
+        let Some(old) = old else {
+            images.before_creation(key);
+            return None;
+        };
+        let expires_at = old.expires_at();
+        if images.has(key) {
+            return Some((expires_at, Some(old)));
+        }
+        images.keep(key, old);
+        Some((expires_at, None))
+    }
+
+    /// Puts `key` there with what belongs to it, silently; answers what it held.
+    fn put(&mut self, key: &[u8], object: Object) -> Option<Object> {
+        if let Some(walk) = &mut self.walk
+            && let Some(slot) = self.dict.locate(key)
+        {
+            walk.before_change(&self.dict, slot);
+        }
+        let times = |object: &Object| (object.expires_at(), object.value.noted_field_expiry());
+        let (expires_at, fields_expire_at) = times(&object);
+        let old = self.dict.insert(key, object);
+        let (old_deadline, old_fields_expire_at) = old.as_ref().map(times).unwrap_or_default();
         self.note_deadline(key, old_deadline, expires_at);
-        let old_fields_expire_at = old.as_ref().and_then(|old| old.value.noted_field_expiry());
         self.note_field_deadline(key, old_fields_expire_at, None);
         self.note_field_deadline(key, None, fields_expire_at);
-        self.touch(key);
         old
     }
 
@@ -301,6 +330,9 @@ impl Db {
 
     /// Adds `key`, which is not there, without an expiry time; answers where it is.
     pub fn create(&mut self, key: &[u8], value: Value, moment: Moment) -> Slot {
+        if let Some(images) = &mut self.images {
+            images.before_creation(key);
+        }
         self.dict.add(key, Object::new(value, None, LastUse::new(moment)))
     }
 
@@ -319,6 +351,11 @@ impl Db {
     pub fn remove(&mut self, key: &[u8]) -> Option<Object> {
         let is_wanted = self.before_removal(key);
         let object = self.take(key)?;
+        if self.wants_image(key)
+            && let Some(images) = &mut self.images
+        {
+            images.keep(key, object.clone());
+        }
         if is_wanted && let Some(walk) = &mut self.walk {
             walk.keep(key, object.clone());
         }
@@ -330,13 +367,23 @@ impl Db {
         let is_wanted = self.before_removal(key);
         let object = self.take(key)?;
         let expires_at = object.expires_at();
-        match &mut self.walk {
-            Some(walk) if is_wanted => {
-                walk.keep(key, object);
-                Some((expires_at, None))
-            }
-            _ => Some((expires_at, Some(object))),
+        let mut object = Some(object);
+        if self.wants_image(key)
+            && let Some(images) = &mut self.images
+        {
+            let image = if is_wanted { object.clone() } else { object.take() };
+            image.into_iter().for_each(|image| images.keep(key, image));
         }
+        if is_wanted && let Some(walk) = &mut self.walk {
+            object.take().into_iter().for_each(|object| walk.keep(key, object));
+        }
+        Some((expires_at, object))
+    }
+
+    /// Whether it is to be kept how `key` was, of which that is not known.
+    #[inline]
+    fn wants_image(&self, key: &[u8]) -> bool {
+        self.images.as_ref().is_some_and(|images| !images.has(key))
     }
 
     /// Whether a snapshot wants what `key`, which is about to be removed, holds.
@@ -346,10 +393,16 @@ impl Db {
     }
 
     fn take(&mut self, key: &[u8]) -> Option<Object> {
+        let object = self.extract(key)?;
+        self.touch(key);
+        Some(object)
+    }
+
+    /// Removes `key`, silently.
+    fn extract(&mut self, key: &[u8]) -> Option<Object> {
         let object = self.dict.remove(key)?;
         self.volatile -= usize::from(object.expires_at().is_some());
         self.note_field_deadline(key, object.value.noted_field_expiry(), None);
-        self.touch(key);
         Some(object)
     }
 
@@ -357,6 +410,9 @@ impl Db {
     pub fn clear(&mut self) -> Dict<Object> {
         self.touch_all();
         self.all_changed();
+        if self.images.is_some() {
+            self.clear_each();
+        }
         self.deadlines = Deadlines::default();
         (self.volatile, self.expiring_hashes) = (0, 0);
         let empty = Dict::new(self.dict.seed());
@@ -446,7 +502,9 @@ impl Db {
 
     fn all_changed(&mut self) {
         self.generations.advance_all();
-        if let Some(changed) = &mut self.changed {
+        if let Some(images) = &mut self.images {
+            images.all_changed();
+        } else if let Some(changed) = &mut self.changed {
             changed.add_all();
         }
     }
@@ -471,6 +529,9 @@ impl Db {
 
     fn touch_hashed(&mut self, key: &[u8], hash: u32) {
         self.generations.advance(hash);
+        if let Some(images) = &mut self.images {
+            return images.touch(key);
+        }
         if let Some(changed) = &mut self.changed {
             changed.add(key);
         }
@@ -484,6 +545,9 @@ impl Db {
 
     /// Has those who wait for changes of `key` look at it again.
     pub fn wake(&mut self, key: &[u8]) {
+        if let Some(images) = &mut self.images {
+            return images.wake(key);
+        }
         if let Some(watch) = self.watched.get_mut(key)
             && !watch.waiters.is_empty()
             && !watch.ready

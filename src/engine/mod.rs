@@ -11,6 +11,7 @@
 
 mod acl;
 pub mod args;
+mod atomic;
 pub mod blocking;
 pub mod clients;
 pub mod commands;
@@ -62,6 +63,7 @@ mod undo;
 pub use connection::Connection;
 
 use acl::Guard;
+use atomic::Atomic;
 use blocking::Waiting;
 use config::{Config, Limits};
 use effects::Effects;
@@ -170,6 +172,7 @@ pub struct Engine {
     scripts: Scripts,
     waiting: Waiting,
     tracking: Option<Box<Tracking>>,
+    atomic: Option<Box<Atomic>>,
     now: Now,
     loading: bool,
     follower: bool,
@@ -234,6 +237,7 @@ impl Engine {
             scripts: Scripts::default(),
             waiting: Waiting::default(),
             tracking: None,
+            atomic: None,
             now: Now::new(options.now_us),
             loading: false,
             follower: false,
@@ -246,9 +250,10 @@ impl Engine {
         engine
     }
 
-    /// Sets the time: Unix microseconds. It stays so until the next call.
+    /// Sets the time: Unix microseconds. It stays so until the next call, and to the end of a unit that is
+    /// put together.
     pub fn set_time(&mut self, now_us: i64) {
-        if now_us != self.now.us {
+        if now_us != self.now.us && self.atomic.is_none() {
             self.now = Now::new(now_us);
         }
     }
@@ -494,6 +499,9 @@ impl Engine {
     }
 
     fn publish_event(&mut self, event: &str, db: usize, key: &[u8]) {
+        if self.is_trial() {
+            return;
+        }
         let enabled = self.config.notify;
         if enabled & notify::class::KEYSPACE != 0 {
             let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
@@ -507,6 +515,9 @@ impl Engine {
 
     /// Delivers a message; answers how many subscriptions received it.
     pub fn publish(&mut self, space: Space, channel: &[u8], message: &[u8]) -> usize {
+        if self.atomic.is_some() {
+            return self.hold_message(space, channel, message);
+        }
         let receivers = self.pubsub.publish(&mut self.sessions, space, channel, message);
         self.requests.messages += u64::from(receivers > 0);
         receivers

@@ -86,6 +86,16 @@ impl PubSub {
         }
     }
 
+    /// How many subscriptions a message would reach.
+    pub(super) fn receivers(&self, space: Space, channel: &[u8]) -> usize {
+        let direct = self.subscribers(space).get(channel).map_or(0, Vec::len);
+        let patterns = self
+            .patterns
+            .iter()
+            .filter(|(pattern, _)| space != Space::Shard && glob_match(pattern, channel, false));
+        direct + patterns.map(|(_, ids)| ids.len()).sum::<usize>()
+    }
+
     /// Delivers a message; answers how many subscriptions received it.
     pub(super) fn publish(
         &self,

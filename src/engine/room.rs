@@ -56,14 +56,22 @@ impl Engine {
         frees || !(is_much || is_tight())
     }
 
-    /// Asks for what it takes to copy values, if that is what the command does.
+    /// Asks for what it takes to copy values, if that is what the command does, or to keep them as they are.
     #[inline]
-    pub(super) fn ask_for_copies(
-        &self,
+    pub(super) fn ask_before(
+        &mut self,
         command: &Command,
         db: usize,
         argv: &[&[u8]],
     ) -> Result<(), Error> {
+        if self.atomic.is_some() {
+            self.before_in_atomic(command, db, argv)?;
+        }
+        self.ask_for_copies(command, db, argv)
+    }
+
+    #[inline]
+    fn ask_for_copies(&self, command: &Command, db: usize, argv: &[&[u8]]) -> Result<(), Error> {
         if !command.has(flag::COPIES) || (self.meter.total)() < FEW {
             return Ok(());
         }

@@ -18,6 +18,7 @@
 //! or -1), the command that puts back what was taken out, the key, and that, as it was taken out.
 
 use super::Engine;
+use super::atomic::parse_commands;
 use super::context::Ctx;
 use super::error::Error;
 use super::keyspace::Object;
@@ -25,8 +26,7 @@ use super::number::parse_integer;
 use super::registry::Resolved;
 use super::requests::RequestId;
 use super::session::SessionId;
-use crate::resp::{Limits, Protocol, Request, RequestParser, Writer};
-use std::ops::Range;
+use crate::resp::{Protocol, Writer};
 
 /// When a key expires that does not.
 const NEVER: i64 = -1;
@@ -35,18 +35,13 @@ type Words<'u> = Vec<&'u [u8]>;
 
 /// What a record says of its pops, each as its words, if that is what it says.
 pub(super) fn parse(undo: &[u8]) -> Option<Vec<Words<'_>>> {
-    let limits = Limits { bulk_len: i32::MAX as usize, ..Limits::default() };
-    let (mut parser, mut pops) = (RequestParser::new(limits), Vec::new());
-    while parser.position() < undo.len() {
-        let Ok(Some(Request::Array(ranges))) = parser.next(undo) else { return None };
-        let word = |range: Range<usize>| undo.get(range).unwrap_or_default();
-        let words: Words<'_> = ranges.into_iter().map(word).collect();
+    let pops = parse_commands(undo)?;
+    for words in &pops {
         let [db, expires_at, name, _, _, ..] = words.as_slice() else { return None };
         let are_numbers = parse_integer(db).is_some() && parse_integer(expires_at).is_some();
         if !are_numbers || !matches!(*name, b"LPUSH" | b"RPUSH" | b"ZADD") {
             return None;
         }
-        pops.push(words);
     }
     Some(pops)
 }

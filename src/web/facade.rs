@@ -75,7 +75,12 @@ pub(crate) struct Core {
     large_request: Option<Vec<u8>>,
     reply: Vec<u8>,
     head: Box<Head>,
+    /// How far the engine was when a unit began.
+    begun: Progress,
 }
+
+/// What changes when something was written, or set, or the host is asked for something.
+type Progress = (u64, u64, Requests);
 
 /// About the last reply, for JavaScript to read in place.
 #[repr(C)]
@@ -158,6 +163,7 @@ impl Lodis {
             large_request: None,
             reply: Vec::new(),
             head: Box::default(),
+            begun: Progress::default(),
         };
         Ok(Self { core: Rc::new(RefCell::new(core)) })
     }
@@ -257,6 +263,38 @@ impl Lodis {
         self.core.borrow_mut().answer(bytes, now_ms, session, |core, frame| {
             core.run_frame(session, frame);
         })
+    }
+
+    /// Begins a unit of a session: what it runs until `endAtomic` is one, or has never been. A `trial`
+    /// comes to a request for the engine that leads. False between MULTI and EXEC, and inside a unit.
+    #[wasm_bindgen(js_name = beginAtomic)]
+    pub fn begin_atomic(&self, session: u32, trial: bool, now_ms: f64) -> bool {
+        let core = &mut *self.core.borrow_mut();
+        core.engine.set_time(micros(now_ms));
+        core.begun = core.progress();
+        core.engine.begin_atomic(SessionId(session), trial)
+    }
+
+    /// Ends it, kept or undone. The reply is the request that a trial comes to, if it was to be kept and
+    /// there is something to run; answers the reply's flags, or -1 if there is no memory for it.
+    #[wasm_bindgen(js_name = endAtomic)]
+    pub fn end_atomic(&self, session: u32, kept: bool) -> i32 {
+        let core = &mut *self.core.borrow_mut();
+        let words = core.engine.end_atomic(kept);
+        core.begin_reply();
+        if !words.is_empty() {
+            let bytes = words.iter().map(|word| word.len() + 4).sum::<usize>();
+            if core.reply.try_reserve(bytes + 4).is_err() {
+                return -1;
+            }
+            core.reply.extend((words.len() as u32).to_le_bytes());
+        }
+        for word in words {
+            core.reply.extend((word.len() as u32).to_le_bytes());
+            core.reply.extend(word);
+        }
+        core.end_reply(session);
+        core.flags(session, core.begun) as i32
     }
 
     /// Begins a connection that takes raw RESP; answers its number, which is its session's, or -1 if
@@ -431,13 +469,12 @@ impl Core {
         FLAG_COPIED
     }
 
-    /// What changes when something was written, or set, or the host is asked for something.
-    fn progress(&self) -> (u64, u64, Requests) {
+    fn progress(&self) -> Progress {
         let engine = &self.engine;
         (engine.effects.offset(), engine.config.generation, engine.persistence.requests)
     }
 
-    fn flags(&self, id: u32, before: (u64, u64, Requests)) -> u32 {
+    fn flags(&self, id: u32, before: Progress) -> u32 {
         let session = self.engine.sessions.get(SessionId(id));
         let connection = self.connections.get(id as usize).and_then(Option::as_ref);
         // A session that CLIENT KILL has ended may have nothing else to say.

@@ -1,10 +1,8 @@
 import type { Argument } from "../types.js";
-import { ReplyError } from "../errors.js";
+import { OUT_OF_MEMORY, ReplyError } from "../errors.js";
 import type { Memory } from "./memory.js";
 import { inNode, utf8Length, writeAscii, writeText } from "./text.js";
 
-/** What the engine answers when it has no memory, for requests that do not get that far. */
-const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 /** The buffer that never moves: `reserve` answers the same pointer for anything up to this. */
 const SMALL = 64 * 1024;
 /** Above this many units, text is taken for ASCII first, rather than given three bytes per unit. */

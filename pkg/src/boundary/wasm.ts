@@ -13,6 +13,8 @@ export interface Lodis {
   head(): number;
   generations(session: number): number;
   exec(session: number, bytes: number, nowMs: number): number;
+  beginAtomic(session: number, trial: boolean, nowMs: number): boolean;
+  endAtomic(session: number, kept: boolean): number;
   openConnection(address: string, nowMs: number): number;
   setUnsent(connection: number, bytes: number): void;
   keepAlive(): number;

@@ -109,7 +109,7 @@ fn xclaim(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     let claim = Claim::parse(args, now)?;
     see_consumer(c, key, name, consumer)?;
     // What is replayed may be of a clock that was ahead of this one.
-    let latest = if c.engine.is_loading() { i64::MAX } else { now };
+    let latest = if c.engine.is_repeating() { i64::MAX } else { now };
     let delivered = claim.delivered_ms.filter(|at| (0..=latest).contains(at)).unwrap_or(now);
     let group = group_mut(c, key, name)?.ok_or_else(|| no_group(key, name))?;
     let ahead = claim.last_id > group.last_id;

@@ -282,7 +282,7 @@ fn group_id(word: &[u8], stream: Option<&Stream>) -> Result<StreamId, Error> {
 fn create(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (key, name, id) = (args.take()?, args.take()?, args.take()?);
     let (make, read) = group_options(args, true)?;
-    let loading = c.engine.is_loading();
+    let loading = c.engine.is_repeating();
     let stream = c.get_mut::<Stream>(key)?;
     if stream.is_none() && !make {
         return Err(NO_KEY);
@@ -320,7 +320,7 @@ fn setid(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     let (key, name, id) = (args.take()?, args.take()?, args.take()?);
     let (_, read) = group_options(args, false)?;
     existing(c, key, name)?;
-    let loading = c.engine.is_loading();
+    let loading = c.engine.is_repeating();
     let stream = c.get_mut::<Stream>(key)?;
     let id = group_id(id, stream.as_deref())?;
     let read = capped(read, stream.as_deref(), loading);

@@ -179,4 +179,47 @@ async function lock({ redis, ask, id, told }, { key, target, px }) {
   }
 }
 
-export const jobs = { count, produce, move, pop, compare, lock };
+/**
+ * Moves money between accounts, `target` times, in callbacks of `atomic`, and counts what it has moved with
+ * a counter of its own. Nobody ever sees more money than there is, or less.
+ */
+async function bank({ redis, ask, id, told }, { accounts, each, target, seed }) {
+  const to = random(seed);
+  const keys = Array.from({ length: accounts }, (_, i) => `account:${i}`);
+  const own = `moved:${id}`;
+  const count = (balances, where) => {
+    const sum = balances.reduce((sum, balance) => sum + Number(balance), 0);
+    if (sum !== accounts * each) throw new Error(`there is ${sum} in ${where}: ${balances}`);
+  };
+  const look = () => {
+    let balances;
+    try {
+      balances = redis.sync.mGet(keys);
+    } catch (error) {
+      if (error.code === "READONLY") return; // another tab has just come to lead
+      throw error;
+    }
+    count(balances, `the copy of ${id}, ${redis.role}`);
+  };
+  const move = (tx) => {
+    const [from, into, amount] = [keys[to(accounts)], keys[to(accounts)], 1 + to(each)];
+    told.runs = (told.runs ?? 0) + 1;
+    if (to(4) === 0) count(tx.mGet(keys), `a callback of ${id}`);
+    tx.incrBy(into, amount);
+    if (tx.decrBy(from, amount) < 0) throw "poor";
+    return tx.incr(own);
+  };
+  while (told.progress < target) {
+    const moved = await ask("atomic", redis.atomic(move)).catch((error) => {
+      if (error !== "poor" && error.code !== "CONFLICT") throw error;
+    });
+    if (moved !== undefined && moved !== ++told.progress) {
+      throw new Error(`${own} is ${moved}, not ${told.progress}`);
+    }
+    look();
+    await nextTask();
+    look();
+  }
+}
+
+export const jobs = { count, produce, move, pop, compare, lock, bank };

@@ -1,4 +1,5 @@
 // What tabs have to get right in every browser.
+import { moveMoney } from "./banking.js";
 import * as clients from "./clients.js";
 import { countWhileLeadersEnd, countWhileLeaderStops, stopProcess } from "./counting.js";
 import * as lifecycle from "./lifecycle.js";
@@ -53,6 +54,9 @@ export function coreTests(test: TabsTest, sizes: Sizes): void {
   test("keyspace events reach all tabs", clients.keyspaceEvents);
   test("WATCH sees the writes of other tabs", clients.watching);
   test("compare and set counts right when leaders die", (group) => clients.compareAndSet(group, 400, 2));
+  test("money is moved between accounts, and none is lost, when leaders die", (group) =>
+    moveMoney(group, 4, Math.min(count / 25, 400), Math.min(ends, 3), seed),
+  );
   test("a lock is held by one when tabs die", (group) => clients.locking(group, 40, 2));
   test("each tab is a client", clients.clients);
   test("a tab does what its user may, whoever leads", clients.restricted);

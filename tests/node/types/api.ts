@@ -1,5 +1,5 @@
 // Compiled, never run: the types that a user of the package sees.
-import { open, type Redis, ReplyError } from "lodis";
+import { type Atomic, AtomicError, open, type Redis, ReplyError } from "lodis";
 import { open as openFull, type OpenOptions } from "lodis/full";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -67,6 +67,24 @@ export async function uses(): Promise<void> {
   const imported = await redis.importRdb(file, { signal: AbortSignal.timeout(1000) });
   is<typeof imported.skipped.functions, number>(true);
   await redis.importRdb((await fetch("/dump.rdb")).body!, { size: 1000 });
+
+  const remaining = await redis.atomic((tx) => {
+    is<typeof tx, Atomic>(true);
+    const before = tx.get("a");
+    is<typeof before, string | null>(true);
+    const raw = tx.bytes.get("a");
+    is<typeof raw, Uint8Array | null>(true);
+    if (before === null) throw new AtomicError("CONFLICT");
+    return { left: tx.decrBy("a", 1) };
+  });
+  is<typeof remaining, { left: number | bigint }>(true);
+  await redis.atomic((tx) => void tx.set("a", 1));
+  // @ts-expect-error the callback must be done when it returns
+  await redis.atomic(async (tx) => tx.get("a"));
+  // @ts-expect-error what the callback is given answers no promises
+  await redis.atomic((tx) => tx.get("a")?.then());
+  // @ts-expect-error it subscribes to nothing
+  await redis.atomic((tx) => tx.pSubscribe("a", () => {}));
 
   const options: OpenOptions = { store: "memory" };
   const full: Redis = await openFull("app", options);

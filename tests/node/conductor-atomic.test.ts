@@ -1,0 +1,183 @@
+// redis.atomic() between the conductor and tabs that the test plays itself.
+import { readFile } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { AtomicError } from "../../pkg/src/atomic.js";
+import type { Module } from "../../pkg/src/boundary/wasm.js";
+import { Host } from "../../pkg/src/host.js";
+import type { Loaded } from "../../pkg/src/load.js";
+import { Redis } from "../../pkg/src/redis.js";
+import { type FakeLog, FakeTabs, recording, SETTINGS, turn } from "./conducting.js";
+
+let base: Loaded;
+let joined: FakeTabs[];
+let open: Redis[];
+
+beforeEach(async () => {
+  const module = (await import("../../pkg/wasm/lodis.js")) as unknown as Module;
+  const file = await readFile(new URL("../../pkg/wasm/lodis_bg.wasm", import.meta.url));
+  const { memory } = await module.default({ module_or_path: file });
+  [joined, open] = [[], []];
+  const join = (...args: ConstructorParameters<typeof FakeTabs>) => joined[joined.push(new FakeTabs(...args)) - 1]!;
+  const fakes = { Lodis: recording(module, memory), default: module.default, Tabs: { join } };
+  base = { module: fakes as unknown as Module, memory };
+  vi.stubGlobal("navigator", { locks: {} });
+  vi.spyOn(Math, "random").mockReturnValue(0);
+});
+
+afterEach(async () => {
+  for (const redis of open) await redis.close().catch(() => {});
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+async function opened<T>(begin: (tabs: FakeTabs) => T, settings = SETTINGS) {
+  const host = new Host(base, settings);
+  const whenOpen = host.open();
+  const tabs = joined.at(-1)!;
+  const begun = begin(tabs);
+  await whenOpen;
+  const redis = new Redis(host);
+  open.push(redis);
+  return { redis, tabs, begun };
+}
+
+const leader = () => opened((tabs): FakeLog => tabs.lead());
+
+const replica = () =>
+  opened((tabs) => {
+    tabs.emit({ type: "welcome" });
+    tabs.emit({ type: "copy", readable: true });
+  });
+
+const OK = "+OK\r\n";
+const CONFLICT = "-ATOMIC conflict: what the callback has read has changed\r\n";
+const code = (promise: Promise<unknown>) =>
+  promise.then(() => "no error", (error: unknown) => (error instanceof AtomicError ? error.code : String(error)));
+
+/** Waits until so many requests have been made. */
+const made = (tabs: FakeTabs, count: number) => vi.waitFor(() => expect(tabs.requests).toHaveLength(count));
+
+describe("a tab that leads", () => {
+  test("runs a callback once, at once, and asks nobody", async () => {
+    const { redis, tabs } = await leader();
+    const run = vi.fn();
+    const done = redis.atomic((tx) => (run(), tx.incr("a")));
+    expect(run).toHaveBeenCalledTimes(1);
+    expect(await done).toBe(1);
+    expect([tabs.asked(), redis.sync.get("a")]).toEqual([[], "1"]);
+  });
+
+  test("that has to make sure of it tries it, and has it run when it is sure", async () => {
+    const { redis, tabs } = await leader();
+    tabs.emit({ type: "tabs", count: 1 });
+    tabs.isSure = false;
+    const done = redis.atomic((tx) => tx.incr("a"));
+    await made(tabs, 1);
+    expect(tabs.asked()[0]).toMatch(/^LODIS\.ATOMIC .*incr.*0:a$/s);
+    tabs.isSure = true;
+    expect(redis.sync.get("a")).toBe(null);
+    tabs.reply(0, OK);
+    expect(await done).toBe(1);
+  });
+});
+
+describe("a tab with a copy", () => {
+  test("tries a callback on it, and leaves it as it is", async () => {
+    const { redis, tabs } = await replica();
+    const done = redis.atomic((tx) => (tx.rPush("list", "a", "b"), tx.lLen("list")));
+    await made(tabs, 1);
+    expect(redis.sync.exists("list")).toBe(0);
+    tabs.reply(0, OK);
+    expect(await done).toBe(2);
+  });
+
+  test("asks nobody if nothing is written", async () => {
+    const { redis, tabs } = await replica();
+    expect(await redis.atomic((tx) => tx.mGet("a", "b"))).toEqual([null, null]);
+    expect(await code(redis.atomic((tx) => void (tx.set("a", 1), new Error("x")) ?? Promise.resolve() as never))).toBe("PROMISE");
+    expect(tabs.requests).toEqual([]);
+  });
+
+  test("what was called before is answered before", async () => {
+    const { redis, tabs } = await replica();
+    const run = vi.fn();
+    const [before, done] = [redis.set("a", 1), redis.atomic((tx) => (run(), tx.incr("a")))];
+    await turn();
+    expect(run).not.toHaveBeenCalled();
+    tabs.reply(0, OK);
+    await made(tabs, 2);
+    tabs.reply(1, OK);
+    expect([await before, await done, run.mock.calls.length]).toEqual(["OK", 1, 1]);
+  });
+
+  test("tries it again when what it has read has changed, and at last gives up", async () => {
+    const { redis, tabs } = await replica();
+    const run = vi.fn();
+    const again = redis.atomic((tx) => (run(), tx.incr("a")));
+    for (let index = 0; index < 2; index++) {
+      await made(tabs, index + 1);
+      tabs.reply(index, index < 1 ? CONFLICT : OK);
+    }
+    expect([await again, run.mock.calls.length]).toEqual([1, 2]);
+    const never = code(redis.atomic((tx) => tx.incr("a")));
+    for (let index = 2; index < 34; index++) {
+      await made(tabs, index + 1);
+      tabs.reply(index, CONFLICT);
+    }
+    expect(await never).toBe("CONFLICT");
+    expect(tabs.requests).toHaveLength(34);
+  });
+
+  test("is told what the leader has refused it for", async () => {
+    const { redis, tabs } = await replica();
+    const done = redis.atomic((tx) => tx.incr("a"));
+    await made(tabs, 1);
+    tabs.reply(0, "-MISCONF the disk is full\r\n");
+    await expect(done).rejects.toThrow("MISCONF the disk is full");
+  });
+
+  test("runs it itself when it has come to lead meanwhile", async () => {
+    const { redis, tabs } = await replica();
+    const before = redis.set("b", 1);
+    const done = redis.atomic((tx) => tx.incr("a"));
+    tabs.lead();
+    tabs.reply(0, OK);
+    expect(await Promise.all([before, done])).toEqual(["OK", 1]);
+    expect([tabs.requests.length, redis.sync.get("a")]).toEqual([1, "1"]);
+  });
+
+  test("waits for a copy that is on its way", async () => {
+    const { redis, tabs } = await replica();
+    tabs.emit({ type: "copy", readable: false });
+    const done = redis.atomic((tx) => tx.incr("a"));
+    await made(tabs, 1);
+    tabs.emit({ type: "copy", readable: true });
+    tabs.reply(0, ":-1\r\n");
+    await made(tabs, 2);
+    tabs.reply(1, OK);
+    expect(await done).toBe(1);
+  });
+
+  test("refuses it between MULTI and EXEC at the leader", async () => {
+    const { redis, tabs } = await replica();
+    const multi = redis.call("MULTI");
+    tabs.reply(0, OK, true);
+    await multi;
+    expect(await code(redis.atomic((tx) => tx.incr("a")))).toBe("MULTI");
+  });
+});
+
+test("a tab without a copy has nothing that a callback could read", async () => {
+  const { redis, tabs } = await opened((tabs) => tabs.emit({ type: "welcome" }), { ...SETTINGS, replica: false });
+  const run = vi.fn();
+  expect(await code(redis.atomic(run))).toBe("NO_COPY");
+  expect([run.mock.calls.length, tabs.requests.length]).toEqual([0, 0]);
+});
+
+test("an instance that is closed before it is its turn rejects", async () => {
+  const { redis } = await replica();
+  redis.set("a", 1).catch(() => {});
+  const done = redis.atomic((tx) => tx.incr("a"));
+  await redis.close();
+  await expect(done).rejects.toThrow("The connection is closed.");
+});
