@@ -3,6 +3,7 @@
 use allocator::allocated;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 mod allocator;
 
@@ -13,7 +14,10 @@ struct Server {
 
 impl Server {
     fn new() -> Self {
-        let mut engine = Engine::new(&Options::default());
+        Self::of(Engine::new(&Options::default()))
+    }
+
+    fn of(mut engine: Engine) -> Self {
         engine.effects.set_enabled(true);
         let session = engine.connect();
         let mut server = Self { engine, session };
@@ -26,6 +30,12 @@ impl Server {
         let mut out = Vec::new();
         self.engine.call(self.session, &argv, &mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// The digest of a script.
+    fn engine_sha(&mut self, script: &str) -> String {
+        let reply = self.call(&["EVAL", "return redis.sha1hex(ARGV[1])", "0", script]);
+        reply.lines().nth(1).unwrap_or_default().to_owned()
     }
 
     fn eval(&mut self, script: &str) -> String {
@@ -208,6 +218,93 @@ fn only_so_many_scripts_that_were_evaluated_are_kept() {
     assert_eq!(server.call(&["EVALSHA", &loaded, "0"]), "$4\r\nkept\r\n");
     let first = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
     assert_eq!(server.call(&["SCRIPT", "EXISTS", first]), "*1\r\n:0\r\n");
+}
+
+/// A clock that goes on by 50 milliseconds whenever somebody looks.
+fn slow_clock() -> u64 {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    NOW.fetch_add(50_000, Ordering::Relaxed)
+}
+
+#[test]
+fn commands_that_take_long_count_by_the_clock() {
+    let engine = Engine::new(&Options { clock: slow_clock, ..Options::default() });
+    let mut server = Server::of(engine);
+    let few = server.eval("for i = 1, 2 do redis.call('SET', 'k', i) end return 'done'");
+    assert_eq!(few, "$4\r\ndone\r\n");
+    let many = "for i = 1, 1000 do redis.pcall('SET', 'k', i) end";
+    assert_eq!(server.eval(many), TOO_LONG);
+    assert_eq!(server.call(&["GET", "k"]), "$1\r\n3\r\n");
+    let library = "#!lua name=l\nredis.register_function('f', function(keys, args) while true do \
+                   redis.call('PING') end end)";
+    server.call(&["FUNCTION", "LOAD", library]);
+    assert_eq!(server.call(&["FCALL", "f", "0"]), TOO_LONG);
+}
+
+#[test]
+fn what_a_script_publishes_to_its_own_session_comes_in_the_protocol_of_that() {
+    let mut server = Server::new();
+    server.call(&["HELLO", "3"]);
+    server.call(&["SUBSCRIBE", "c"]);
+    let session = server.session;
+    server.engine.sessions.take_messages_of(session);
+    for script in [
+        "return redis.call('PUBLISH', KEYS[1], 'm')",
+        "redis.setresp(2) return redis.call('PUBLISH', KEYS[1], 'm')",
+    ] {
+        assert_eq!(server.call(&["EVAL", script, "1", "c"]), ":1\r\n");
+        let heard = server.engine.sessions.take_messages_of(session);
+        assert_eq!(heard, b">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
+    }
+}
+
+#[test]
+fn scripts_are_forgotten_before_they_are_too_many() {
+    let mut server = Server::new();
+    let exists = |server: &mut Server, script: &str| {
+        let sha = server.engine_sha(script);
+        server.call(&["SCRIPT", "EXISTS", &sha]) == "*1\r\n:1\r\n"
+    };
+    let numbered = |number: usize| format!("return {number}");
+    server.call(&["SCRIPT", "LOAD", "return 'loaded'"]);
+    for number in 0..600 {
+        assert_eq!(server.eval(&numbered(number)), format!(":{number}\r\n"));
+        // It is used again and again.
+        assert_eq!(server.eval("return 'used'"), "$4\r\nused\r\n");
+    }
+    assert!(exists(&mut server, "return 'loaded'") && exists(&mut server, "return 'used'"));
+    let kept: Vec<bool> = (0..600).map(|number| exists(&mut server, &numbered(number))).collect();
+    // Beside the one that is used, and the one that digests.
+    assert_eq!(kept.iter().filter(|is_kept| **is_kept).count(), 498);
+    assert!(kept.is_sorted());
+    // Texts of 5 MB, most of which are code that takes more room than they do.
+    for number in 0..250 {
+        let body = "x = x + 1 ".repeat(2000);
+        let script = format!("local x = {number} {body} return x");
+        let expected = format!(":{}\r\n", number + 2000);
+        match number % 2 {
+            0 => assert_eq!(server.eval(&script), expected),
+            _ => {
+                let sha = server.call(&["SCRIPT", "LOAD", &script]);
+                let sha = sha.lines().nth(1).unwrap_or_else(|| panic!("{sha}")).to_owned();
+                assert_eq!(server.call(&["EVALSHA", &sha, "0"]), expected);
+            }
+        }
+    }
+    assert!(!exists(&mut server, &numbered(599)));
+    let large = format!("return #'{}'", "x".repeat(2 << 20));
+    assert_eq!(server.eval(&large), ":2097152\r\n");
+    assert_eq!(server.eval(&large), ":2097152\r\n");
+}
+
+#[test]
+fn redis_set_repl_checks_its_argument_and_everything_is_told_all_the_same() {
+    let mut server = Server::new();
+    server.effects();
+    let script =
+        "redis.set_repl(redis.REPL_NONE) redis.call('SET', 'k', 'v') return redis.REPL_ALL";
+    assert_eq!(server.eval(script), ":3\r\n");
+    assert!(server.effects().contains("SET"));
 }
 
 #[test]

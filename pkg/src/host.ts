@@ -273,8 +273,7 @@ export class Host {
       this.mustBeOpen();
       if (!this.runsHere(false)) return this.atomicElsewhere(unit, body);
       const [value] = this.runUnit(unit(), body, false);
-      const stored = this.flushed();
-      return stored ? stored.then(() => value) : Promise.resolve(value);
+      return this.acknowledged(value);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -115,8 +115,8 @@ pub struct Session {
     pub(super) is_free: bool,
     /// CLIENT TRACKING.
     pub(super) tracked: Option<Box<Tracked>>,
-    /// A script is being run: what the session is told has to wait, since its protocol is the script's.
-    pub(super) in_script: bool,
+    /// A script is being run: `protocol` is the script's, and this one the session's own.
+    pub(super) in_script: Option<Protocol>,
     /// Who has called the blocking command that the session was made for.
     pub(super) acts_for: Option<SessionId>,
     /// Messages for the session that are not replies, encoded in its protocol.
@@ -158,7 +158,7 @@ impl Session {
             is_owner: true,
             is_free: true,
             tracked: None,
-            in_script: false,
+            in_script: None,
             acts_for: None,
             outbox: Vec::new(),
         }
@@ -168,6 +168,11 @@ impl Session {
     /// everything.
     pub fn is_free(&self) -> bool {
         self.is_free
+    }
+
+    /// The protocol of what the session is told.
+    pub(super) fn own_protocol(&self) -> Protocol {
+        self.in_script.unwrap_or(self.protocol)
     }
 
     /// How the session tracks, if it does.
@@ -305,7 +310,7 @@ impl Sessions {
         if session.outbox.is_empty() {
             self.with_messages.push(id);
         }
-        let protocol = session.protocol;
+        let protocol = session.own_protocol();
         let len = session.outbox.len();
         let mut writer = crate::resp::Writer::new(&mut session.outbox, protocol);
         write(&mut writer);

@@ -167,14 +167,7 @@ fn tell(sessions: &mut Sessions, id: SessionId, keys: Option<&[&[u8]]>) {
         to = found;
     }
     let Some(session) = sessions.get_mut(to) else { return };
-    if session.in_script {
-        // Of several such messages `null` is left.
-        if let Some(tracked) = sessions.tracked_mut(id) {
-            tracked.mode |= mode::OWED;
-        }
-        return;
-    }
-    let is_push = session.protocol == Protocol::Resp3;
+    let is_push = session.own_protocol() == Protocol::Resp3;
     let is_heard = is_push || (redirect > 0 && session.is_subscriber());
     if !is_heard {
         return;

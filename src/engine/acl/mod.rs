@@ -352,7 +352,7 @@ impl Engine {
 
     fn context_of(&self, id: SessionId) -> Context {
         match self.sessions.get(id) {
-            Some(session) if session.in_script => Context::Lua,
+            Some(session) if session.in_script.is_some() => Context::Lua,
             Some(session) if session.queue.is_some() || session.executing => Context::Multi,
             _ => Context::Toplevel,
         }

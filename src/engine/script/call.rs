@@ -11,6 +11,11 @@ use crate::resp::{Protocol, Writer};
 
 /// Each call counts as so many steps of the interpreter, and each byte of its reply as one.
 const WORK_OF_CALL: u64 = 300;
+/// So many steps of the interpreter take a microsecond, if not less.
+pub const STEPS_PER_US: u64 = 10;
+/// A command takes as long as a clock says, but no longer than this, in microseconds: a page that sleeps
+/// meanwhile is not to blame.
+const CALL_US_MAX: u64 = 1_000_000;
 /// A reply that is longer is an error.
 const REPLY_MAX: usize = 8 << 20;
 
@@ -33,6 +38,10 @@ pub struct Run<'a> {
     changes_before: u64,
     work: u64,
     work_max: u64,
+    /// How long its commands have taken, and what the clock said when the last one ended.
+    took_us: u64,
+    asked_us: u64,
+    us_max: u64,
     caller: Caller,
 }
 
@@ -44,7 +53,8 @@ struct Caller {
 }
 
 impl<'a> Run<'a> {
-    /// Begins to run a script for the session of a command; all its calls may come to `work_max` steps.
+    /// Begins to run a script for the session of a command, which may execute so many steps: its calls may
+    /// come to a multiple of that, and take as long as so many steps do.
     ///
     /// # Errors
     /// It must not run now.
@@ -52,7 +62,7 @@ impl<'a> Run<'a> {
         c: &'a mut Ctx<'_>,
         flags: Flags,
         reads_only: bool,
-        work_max: u64,
+        steps: u64,
     ) -> Result<Self, Error> {
         let id = c.session_id;
         let engine = &mut *c.engine;
@@ -66,9 +76,12 @@ impl<'a> Run<'a> {
             caller.db = session.db;
             caller.protocol = std::mem::take(&mut session.protocol);
             caller.denied_blocking = std::mem::replace(&mut session.deny_blocking, true);
-            session.in_script = true;
+            session.in_script = Some(caller.protocol);
         }
         Ok(Self {
+            took_us: 0,
+            asked_us: (engine.clock)(),
+            us_max: steps / STEPS_PER_US,
             engine,
             session: id,
             protocol: Protocol::Resp2,
@@ -77,7 +90,7 @@ impl<'a> Run<'a> {
             had_room,
             changes_before,
             work: 0,
-            work_max,
+            work_max: steps.saturating_mul(4),
             caller,
         })
     }
@@ -109,7 +122,10 @@ impl<'a> Run<'a> {
             Writer::new(&mut bytes, self.protocol).error(error);
         }
         self.work = self.work.saturating_add(WORK_OF_CALL).saturating_add(bytes.len() as u64);
-        Reply { bytes, spent: self.work > self.work_max }
+        let now_us = (self.engine.clock)();
+        let took_us = now_us.saturating_sub(self.asked_us).min(CALL_US_MAX);
+        (self.took_us, self.asked_us) = (self.took_us.saturating_add(took_us), now_us);
+        Reply { bytes, spent: self.work > self.work_max || self.took_us > self.us_max }
     }
 
     fn run(&mut self, argv: &[&[u8]], bytes: &mut Vec<u8>) -> Result<(), Error> {
@@ -177,7 +193,7 @@ impl Drop for Run<'_> {
             session.db = self.caller.db;
             session.protocol = self.caller.protocol;
             session.deny_blocking = self.caller.denied_blocking;
-            session.in_script = false;
+            session.in_script = None;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The commands that run scripts, and the cache of scripts.
 
-use super::call::Run;
+use super::call::{Run, STEPS_PER_US};
 use super::library::Functions;
 use super::lua::{Call, Chunk, Failure, Interpreter};
 use super::shebang::{self, Flags};
@@ -10,21 +10,27 @@ use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::number::parse_integer;
 use crate::resp::Writer;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// The digits of a SHA-1 digest.
 pub type Sha = [u8; 40];
 
-/// So many scripts that only EVAL has brought are kept.
+/// So many scripts that only EVAL has brought are kept, as in Redis; and of all scripts so many bytes of
+/// text: what is compiled is several times as long, and is part of the memory that scripts may have.
 const EVALED_MAX: usize = 500;
+const TEXTS_MAX: usize = 1 << 20;
 
-const STEPS_PER_MS: u64 = 10_000;
 const STEPS_MS_MAX: u64 = 60_000;
 
-#[derive(Clone)]
 struct Script {
     flags: Flags,
     chunk: Chunk,
+    /// The length of its text.
+    len: usize,
+    /// SCRIPT LOAD has brought it.
+    is_loaded: bool,
+    /// When it was used last, by [`Scripts::uses`].
+    used: u64,
 }
 
 /// What an engine keeps for scripts.
@@ -32,8 +38,12 @@ struct Script {
 pub struct Scripts {
     interpreter: Option<Box<Interpreter>>,
     scripts: BTreeMap<Sha, Script>,
-    /// Those that EVAL has brought, the oldest first.
-    evaled: VecDeque<Sha>,
+    /// How many of them only EVAL has brought.
+    evaled: usize,
+    /// How long their texts are.
+    len: usize,
+    /// How often scripts have been used.
+    uses: u64,
     /// Those of the libraries, once they have been asked for.
     pub(super) functions: Option<Box<Functions>>,
 }
@@ -63,13 +73,12 @@ impl Scripts {
         self.interpreter.as_deref_mut().ok_or(Error::OUT_OF_MEMORY)
     }
 
-    /// Compiles a script that is not there.
-    fn add(&mut self, body: &[u8], is_kept: bool) -> Result<Sha, Error> {
+    /// Compiles a script that is not there; the one that is used now.
+    fn add(&mut self, body: &[u8], is_loaded: bool) -> Result<Sha, Error> {
         let sha = sha1(body);
-        if self.scripts.contains_key(&sha) {
-            if is_kept {
-                self.evaled.retain(|other| *other != sha);
-            }
+        if let Some(script) = self.scripts.get_mut(&sha) {
+            self.evaled -= usize::from(is_loaded && !script.is_loaded);
+            script.is_loaded |= is_loaded;
             return Ok(sha);
         }
         let (flags, code) = shebang::parse(body)?;
@@ -77,16 +86,29 @@ impl Scripts {
         let chunk = compiled.map_err(|why| {
             Error::new([b"ERR Error compiling script (new function): ", why.as_slice()].concat())
         })?;
-        self.scripts.insert(sha, Script { flags, chunk });
-        if !is_kept {
-            self.evaled.push_back(sha);
-            if self.evaled.len() > EVALED_MAX
-                && let Some(oldest) = self.evaled.pop_front()
-            {
-                self.scripts.remove(&oldest);
-            }
+        self.evaled += usize::from(!is_loaded);
+        self.len += body.len();
+        self.uses += 1;
+        let script = Script { flags, chunk, len: body.len(), is_loaded, used: self.uses };
+        self.scripts.insert(sha, script);
+        while self.evaled > EVALED_MAX || (self.len > TEXTS_MAX && self.scripts.len() > 1) {
+            self.forget_one();
         }
         Ok(sha)
+    }
+
+    /// Forgets the script that was used before all others: one that EVAL has brought, if there is one. The
+    /// newest is not the only one of them.
+    fn forget_one(&mut self) {
+        let age = |(sha, script): (&Sha, &Script)| {
+            let is_new = script.used == self.uses;
+            (is_new, script.is_loaded, script.used, *sha)
+        };
+        let Some((.., sha)) = self.scripts.iter().map(age).min() else { return };
+        if let Some(script) = self.scripts.remove(&sha) {
+            self.evaled -= usize::from(!script.is_loaded);
+            self.len -= script.len;
+        }
     }
 
     fn clear(&mut self) {
@@ -111,12 +133,11 @@ pub(super) fn keys_and_arguments<'a>(
     Ok((keys, args.rest()))
 }
 
-/// What a script may execute. There is no clock to look at; so many instructions take a millisecond,
-/// if not less. None of them is to freeze a page, so no setting makes them endless.
+/// What a script may execute. There is no clock to look at while it calls nothing: instructions are counted. None of them is to freeze a page, so no setting makes them endless.
 pub(super) fn steps(c: &Ctx<'_>) -> u64 {
     let ms = u64::try_from(c.engine.config.busy_reply_threshold).unwrap_or(u64::MAX);
     let ms = if ms == 0 { STEPS_MS_MAX } else { ms.min(STEPS_MS_MAX) };
-    ms * STEPS_PER_MS
+    ms * 1000 * STEPS_PER_US
 }
 
 /// Writes the error in which a script has ended.
@@ -137,12 +158,16 @@ fn run(
     let word = args.take()?;
     let (keys, argv) = keys_and_arguments(args, Error::NOT_AN_INTEGER)?;
     let sha = find(&mut c.engine.scripts, word)?;
-    let Some(script) = c.engine.scripts.scripts.get(&sha).cloned() else { return Err(NO_SCRIPT) };
+    let scripts = &mut c.engine.scripts;
+    let Some(script) = scripts.scripts.get_mut(&sha) else { return Err(NO_SCRIPT) };
+    scripts.uses += 1;
+    script.used = scripts.uses;
+    let (flags, chunk) = (script.flags, script.chunk.clone());
     let mut interpreter = c.engine.scripts.interpreter.take().ok_or(NO_SCRIPT)?;
     let steps = steps(c);
     interpreter.limit(steps);
-    let call = Call { chunk: &script.chunk, name: &sha, is_function: false, keys, argv };
-    let begun = Run::begin(c, script.flags, reads_only, steps.saturating_mul(4));
+    let call = Call { chunk: &chunk, name: &sha, is_function: false, keys, argv };
+    let begun = Run::begin(c, flags, reads_only, steps);
     let done = begun.map(|mut run| interpreter.run(&call, &mut run, out));
     c.engine.scripts.interpreter = Some(interpreter);
     if let Err(failure) = done? {

@@ -150,7 +150,7 @@ fn run(
     functions.interpreter.limit(steps);
     let call = Call { chunk: &function.chunk, name: &function.name, is_function: true, keys, argv };
     let done = {
-        let mut run = Run::begin(c, function.flags, reads_only, steps.saturating_mul(4))?;
+        let mut run = Run::begin(c, function.flags, reads_only, steps)?;
         functions.interpreter.run(&call, &mut run, out)
     };
     if let Err(failure) = done {
