@@ -38,6 +38,18 @@ test("after a reload the data is there and the TTL has gone on counting", async 
   expect(ttl).toBeGreaterThan(80);
 });
 
+test("the first script loads the module that runs it, and the data stays", async () => {
+  const play = await open();
+  await play.type("SET k v");
+  expect(await play.type(`EVAL "return redis.call('GET', KEYS[1])" 1 k`)).toBe('"v"');
+  await play.page.getByText("Leader", { exact: true }).waitFor();
+  expect(await play.type(`EVAL "return redis.call('SET', KEYS[1], ARGV[1])" 1 k w`)).toBe("OK");
+  await play.saved();
+  await play.page.reload();
+  await play.ready();
+  expect(await play.type("GET k")).toBe('"w"');
+});
+
 test("two tabs share data and messages, and the second takes over", async () => {
   const first = await open();
   const second = await open();

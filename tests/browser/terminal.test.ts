@@ -42,6 +42,26 @@ test("replies have redis-cli's notation", async () => {
   expect(await play.type("SCAN 0")).toBe('1) "0"\n2) 1) "user:1:name"');
 });
 
+test("the first script loads the module that runs it, and everything is as it was", async () => {
+  const modules: string[] = [];
+  play.page.on("request", (request) => {
+    const file = /lodis_(full_)?bg/.exec(request.url());
+    if (file) modules.push(file[0]);
+  });
+  await play.type("SET k v");
+  await play.type("SELECT 2");
+  await play.type("SET k two");
+  await play.type("PSUBSCRIBE n*");
+  expect(modules).toEqual([]);
+  expect(await play.type(`EVAL "return redis.call('GET', KEYS[1])" 1 k`)).toBe('"two"');
+  expect(modules).toEqual(["lodis_full_bg"]);
+  expect(await play.type(`EVAL "return redis.call('PUBLISH', 'news', 'from Lua')" 0`)).toBe("(integer) 1");
+  await expect.poll(async () => (await play.messages()).join()).toContain("from Lua");
+  await play.type("SELECT 0");
+  expect(await play.type("GET k")).toBe('"v"');
+  expect(await play.type("SCRIPT LOAD 'return 1'")).toMatch(/^"[0-9a-f]{40}"$/);
+});
+
 test("nested maps have redis-cli's notation, and the end of a long reply is in sight", async () => {
   const lines = (await play.type("COMMAND INFO get")).split("\n");
   const at = lines.findIndex((line) => line.includes('"begin_search"'));

@@ -1,4 +1,4 @@
-import { open, type Redis } from "lodis";
+import { open, type OpenOptions, type Redis } from "lodis";
 import { Editor } from "./editor.js";
 import { History } from "./history.js";
 import { Output } from "./output.js";
@@ -32,18 +32,34 @@ function warn(text: string): void {
   notice.hidden = false;
 }
 
-function connect(redis: Redis): void {
+function showState(redis: Redis): void {
   const show = (): void => {
     showPersistence(persistence, redis.persistence);
     showRole(role, redis.role);
   };
   for (const event of ["saved", "pending", "failed", "role"] as const) redis.on(event, show);
   show();
+}
+
+function connect(redis: Redis): void {
+  showState(redis);
   if (redis.persistence.state === "memory") {
     warn("This browser gives the page no storage (IndexedDB), perhaps because of a private window. Everything works, but the data is in memory only and is gone after a reload.");
   }
-  terminal.connect(redis);
+  terminal.connect(redis, () => withScripts(redis));
   terminal.welcome();
+}
+
+/** The module with scripting is large: it is loaded once somebody asks for a script. */
+async function withScripts(redis: Redis): Promise<Redis> {
+  const isKept = redis.persistence.state !== "memory";
+  const file = isKept ? undefined : await redis.exportRdb();
+  await redis.close();
+  const options: OpenOptions = isKept ? {} : { store: "memory" };
+  const next = await open(NAME, { ...options, scripting: true }).catch(() => open(NAME, options));
+  if (file) await next.importRdb(file);
+  showState(next);
+  return next;
 }
 
 async function start(): Promise<void> {

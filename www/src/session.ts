@@ -25,9 +25,11 @@ export class Session {
   private readonly stops = new Map<string, Stop>();
   private readonly decoder = new TextDecoder();
 
+  /** `withScripts` answers an instance of the same data that runs scripts, in place of `redis`. */
   constructor(
-    private readonly redis: Instance,
+    private redis: Instance,
     private readonly onMessage: (message: Value) => void,
+    private withScripts?: () => Promise<Instance>,
   ) {}
 
   get subscribed(): boolean {
@@ -51,7 +53,9 @@ export class Session {
     // Inside MULTI the engine has the say: it queues or refuses.
     if (name in SPACES && args.length > 0) return this.subscribe(name as Subscribe, args);
     if (undo !== undefined) return this.unsubscribe(undo, name, args);
-    const replies = parse(await this.redis.raw(this.decoder.decode(first), ...args, { signal }));
+    const ask = async () => parse(await this.redis.raw(this.decoder.decode(first), ...args, { signal }));
+    let replies = await ask();
+    if (replies.some(lacksScripts) && (await this.loadScripts())) replies = await ask();
     for (const reply of replies) this.follow(name, args, reply);
     return replies;
   }
@@ -60,6 +64,24 @@ export class Session {
   async reconnected(): Promise<void> {
     this.inTransaction = false;
     if (this.db !== 0) await this.redis.raw("SELECT", String(this.db));
+  }
+
+  /** Goes on with an instance that runs scripts; whether there is one. */
+  private async loadScripts(): Promise<boolean> {
+    const { withScripts } = this;
+    // The scripts of a tab that follows are run by the one that leads.
+    const isElsewhere = this.redis.role === "replica" || this.redis.role === "thin";
+    if (!withScripts || isElsewhere) return false;
+    this.withScripts = undefined;
+    const listened = [...this.stops.keys()];
+    this.redis = await withScripts();
+    this.stops.clear();
+    await this.reconnected();
+    for (const key of listened) {
+      const at = key.indexOf(" ");
+      await this.subscribe(key.slice(0, at) as Subscribe, [new TextEncoder().encode(key.slice(at + 1))]);
+    }
+    return true;
   }
 
   private follow(name: string, args: readonly Uint8Array[], reply: Value): void {
@@ -123,6 +145,11 @@ export class Session {
     const keys = [...this.stops.keys()].filter((key) => key.startsWith("ssubscribe ") === shard);
     return { type: "integer", text: String(keys.length) };
   }
+}
+
+/** Whether a command needs the module with scripting: most visitors need none of it. */
+function lacksScripts(reply: Value): boolean {
+  return reply.type === "error" && reply.text.startsWith("ERR scripting is not in this build");
 }
 
 /** EXEC with arguments is refused and leaves the transaction as it is, marked as failed. */

@@ -2,6 +2,7 @@ import { type Line, line, linesOf } from "./format.js";
 import type { Editor } from "./editor.js";
 import type { Output } from "./output.js";
 import { split } from "./quoting.js";
+import type { Value } from "./resp.js";
 import { type Instance, Session } from "./session.js";
 import { Table } from "./table.js";
 
@@ -25,16 +26,25 @@ export class Terminal {
     private readonly prompt: HTMLElement,
   ) {}
 
-  /** Begins a session with an open instance. */
-  connect(redis: Instance): void {
-    this.session = new Session(redis, (message) => this.output.add(linesOf(message), "message"));
+  /** Begins a session with an open instance, which `withScripts` replaces by one that runs scripts. */
+  connect(redis: Instance, withScripts: () => Promise<Instance>): void {
+    const show = (message: Value): void => this.output.add(linesOf(message), "message");
+    this.session = new Session(redis, show, async () => {
+      const next = await withScripts();
+      this.watch(next);
+      return next;
+    });
     this.table = new Table(redis.hints());
     this.editor.advice = this.table;
+    this.watch(redis);
+    this.showPrompt();
+  }
+
+  private watch(redis: Instance): void {
     redis.on("role", () => {
       this.session?.reconnected().catch(() => {});
       this.showPrompt();
     });
-    this.showPrompt();
   }
 
   /** Takes one line; it runs after the lines before it. */
