@@ -25,6 +25,8 @@ const WITHOUT_FORM: &[(&str, &str)] = &[
     ("subscribe", "a subscriber runs no other commands"),
     ("psubscribe", "a subscriber runs no other commands"),
     ("ssubscribe", "a subscriber runs no other commands"),
+    ("shutdown", "it ends the host"),
+    ("monitor", "a monitor runs no commands about keys"),
     ("bgrewriteaof", "it is for the host, which a test of the engine has none of"),
     ("bgsave", "it is for the host"),
     ("save", "it is for the host"),

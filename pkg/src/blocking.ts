@@ -25,6 +25,7 @@ export class Blocking {
     const { engine, open } = this;
     if (engine.lodis.inTransaction(like)) {
       engine.run(like);
+      engine.held = false;
       const replies = Promise.resolve(engine.reader.rest());
       engine.settle();
       return { replies, cancel() {}, drop() {} };

@@ -27,9 +27,12 @@ A Redis server (RESP2 and RESP3) in this process. Without --dir, data is kept in
                        whether writes are recorded there (yes)
   --appendfsync <always|everysec|no>
                        when they are on the disk (everysec)
+  --enable-debug-command <no|local|yes>
+                       who may use DEBUG (no)
   --help               show this
   --version            show the version`;
 
+const DEBUG = ["no", "local", "yes"] as const;
 const FSYNCS = ["always", "everysec", "no"] as const;
 
 /** What was asked for cannot be understood: exit code 2. */
@@ -57,6 +60,8 @@ async function main(words: string[]): Promise<void> {
     appendOnly: oneOf("--appendonly", values.appendonly ?? "yes", ["yes", "no"] as const) === "yes",
     appendFsync: oneOf("--appendfsync", values.appendfsync ?? "everysec", FSYNCS),
     onNotice: (text) => console.error(`lodis: ${text}`),
+    onShutdown: () => stop(),
+    enableDebugCommand: oneOf("--enable-debug-command", values["enable-debug-command"] ?? "no", DEBUG),
     maxmemoryPolicy: oneOf("--maxmemory-policy", values["maxmemory-policy"] ?? "noeviction", POLICIES),
   });
   console.log(`lodis is listening on ${server.address}`);
@@ -84,6 +89,7 @@ function read(words: string[]) {
         dir: { type: "string" },
         appendonly: { type: "string" },
         appendfsync: { type: "string" },
+        "enable-debug-command": { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },

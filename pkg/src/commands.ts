@@ -48,7 +48,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   ["sunsubscribe", "call the function that sSubscribe() answered"],
   ["quit", "use close()"],
   ["reset", "close() and open() again"],
-  ["monitor", "it has no single reply"],
+  ["monitor", "use monitor(listener)"],
 ]);
 
 /**

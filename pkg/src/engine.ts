@@ -28,7 +28,11 @@ const BRIEF_NULL = 2 << 8;
 const BRIEF_STRING = 4 << 8;
 /** A brief integer, or the length of a brief string, is in the bits from here on. */
 const BRIEF_SHIFT = 12;
-const FLAGS = 255 & ~(COPIED | FORGET);
+/** There is something else to be known: {@link Lodis.attention} tells what. */
+const ATTENTION = 1 << 11;
+const HELD = 1;
+const SHUTDOWN = 2;
+const FLAGS = (255 & ~(COPIED | FORGET)) | ATTENTION;
 /** The session waits for the end of a blocking command. */
 export const BLOCKED = 8;
 /** A setting was changed. */
@@ -62,6 +66,7 @@ export interface EngineSettings {
   readonly users?: readonly string[];
   /** Commands and their new names, "" for none. */
   readonly renameCommand?: Readonly<Record<string, string>>;
+  readonly enableDebugCommand?: "no" | "local" | "yes";
 }
 
 /** One engine with its request buffer, and its timer. Knows nothing of stores and tabs. */
@@ -75,6 +80,12 @@ export class Engine {
   flags = 0;
   /** Whether the last reply is worth keeping in `cache`. */
   copied = false;
+  /** Whether nothing of the last request was run, since CLIENT PAUSE postpones it. */
+  held = false;
+  /** Called when SHUTDOWN has ended it all. */
+  onShutdown: () => void = () => {};
+  /** Called now and then, when time has gone by. */
+  onTick: () => void = () => {};
   /** Called when the effect stream has advanced, or sessions have got messages. */
   onWrite: () => void = () => {};
   /** Called when a setting was changed. */
@@ -91,7 +102,8 @@ export class Engine {
   constructor({ module, memory }: Loaded, settings: EngineSettings) {
     const { renameCommand = {}, databases, maxmemory, maxmemoryPolicy, requirepass, users } = settings;
     const renames = Object.entries(renameCommand).flat();
-    const options = { databases, maxmemory, maxmemoryPolicy, requirepass, users, renames };
+    const { enableDebugCommand } = settings;
+    const options = { databases, maxmemory, maxmemoryPolicy, requirepass, users, renames, enableDebugCommand };
     this.lodis = new module.Lodis({ ...options, nowMs: Date.now() });
     this.memory = new Memory(memory);
     this.head = this.lodis.head() >>> 2;
@@ -296,7 +308,14 @@ export class Engine {
     const wait = this.lodis.tick(Date.now());
     this.onWrite();
     this.drain();
+    this.onTick();
     if (wait !== Infinity) this.schedule(wait);
+  }
+
+  private attend(): void {
+    const attention = this.lodis.attention();
+    this.held = (attention & HELD) !== 0;
+    if (attention & SHUTDOWN) this.onShutdown();
   }
 
   private open(flags: number): void {
@@ -311,6 +330,7 @@ export class Engine {
     this.flags = flags & FLAGS;
     this.copied = (flags & COPIED) !== 0;
     if (flags & FORGET) this.cache.forget();
+    if (flags & ATTENTION) this.attend();
     // Its time may run out sooner than the timer is due.
     if (flags & BLOCKED) this.schedule(0);
   }

@@ -5,9 +5,10 @@ import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { Engine, MUCH, WROTE } from "./engine.js";
-import { ClosedError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
+import { ClosedError, LostError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
+import { Held, type HeldRequest } from "./held.js";
 import type { Hosted } from "./hosting.js";
 import { type Changed, Invalidations } from "./invalidations.js";
 import { listenToPage } from "./lifecycle.js";
@@ -56,6 +57,11 @@ const AUTH = find("auth", undefined);
 /** Any command that changes nothing. */
 const ASK = find("client", undefined);
 
+/** What is thrown where a request was postponed that cannot wait. */
+const POSTPONED = new ReplyError(
+  "ERR CLIENT PAUSE postpones this command, and a synchronous call cannot wait",
+);
+
 /** `local`: what is called is run here; `guest`: another tab leads. */
 type State = "opening" | "local" | "guest" | "closed";
 
@@ -76,6 +82,7 @@ export class Host {
   private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
   private readonly requests = new Requests();
+  private readonly held = new Held();
   readonly pace = new Pace();
   /** Whether this tab holds a copy while another one leads; not without memory for it. */
   private holdsCopy: boolean;
@@ -117,6 +124,8 @@ export class Host {
     this.holdsCopy = settings.replica;
     this.engine.onWrite = () => this.wrote();
     this.engine.onSettings = () => this.obeySettings();
+    this.engine.onShutdown = () => queueMicrotask(() => void this.close().catch(() => {}));
+    this.engine.onTick = () => this.release();
     this.blocking = new Blocking(this.engine);
     this.files = new Files({
       engine: this.engine,
@@ -189,7 +198,10 @@ export class Host {
     this.mustRunSync(command.readOnly);
     this.engine.write(command, inputs, true);
     const reply = this.runOne(command, inputs, binary);
-    if (reply instanceof ReplyError) throw reply;
+    if (reply instanceof ReplyError) {
+      this.wasHeld();
+      throw reply;
+    }
     return reply;
   }
 
@@ -198,11 +210,15 @@ export class Host {
     try {
       this.mustBeOpen();
       if (command.blocking) return this.callBlocking(command, inputs, binary);
-      const isHere = this.runsHere(command.readOnly);
+      const isHere = this.runsHere(command.readOnly) || this.runsAtOnce(command, inputs[0]);
       this.engine.write(command, inputs, isHere);
       if (!isHere) return this.forward((reader) => orThrow(reader.next(binary)));
       const reply = this.runOne(command, inputs, binary);
-      if (reply instanceof ReplyError) return Promise.reject(reply);
+      if (reply instanceof ReplyError) {
+        return this.wasHeld() ? this.hold((reader) => orThrow(reader.next(binary))) : Promise.reject(reply);
+      }
+      if (this.held.length > 0) this.release();
+      if (command.name === "shutdown") return this.close().then(() => reply);
       return this.acknowledged(reply);
     } catch (error) {
       return Promise.reject(error);
@@ -253,6 +269,7 @@ export class Host {
       const result = this.runAll(read);
       return this.acknowledged(result);
     } catch (error) {
+      if (error === POSTPONED) return this.hold(read);
       return Promise.reject(error);
     }
   }
@@ -348,6 +365,7 @@ export class Host {
       await this.durability?.log.close();
     } finally {
       this.requests.close(error);
+      this.held.close(error);
       this.durability?.reject(this.closedError());
       this.tabs?.close();
       this.tabs?.free();
@@ -362,10 +380,53 @@ export class Host {
 
   /** Whether a command is run by this engine: now, and not after something that is on its way. */
   private runsHere(readOnly: boolean): boolean {
+    if (this.held.length > 0) return false;
     if (!this.tabs) return true;
     if (this.requests.hasOrdered) return false;
     if (this.state === "local") return !this.waits && this.isSure();
     return readOnly && this.hasCopy && !this.inTransaction && this.tracking < 2;
+  }
+
+  /** Whether a command is run here although others wait: what lets them go on, and what ends it all. */
+  private runsAtOnce({ name }: Command, first: Input): boolean {
+    if (name === "shutdown") return true;
+    if (this.held.length === 0 || this.state !== "local") return false;
+    return name === "client unpause" || (name === "client" && /^unpause$/i.test(String(first)));
+  }
+
+  /** Whether nothing of the last request was run, since CLIENT PAUSE postpones it. */
+  private wasHeld(): boolean {
+    const { held } = this.engine;
+    this.engine.held = false;
+    return held;
+  }
+
+  /** Runs the request in the writer when the pause is over. */
+  private hold<T>(read: (reader: ReplyReader) => T): Promise<T> {
+    return this.held.add(this.engine.writer.copy(), read);
+  }
+
+  /** Runs what was postponed, if the pause is over. */
+  private release(): void {
+    if (this.isClosed()) return;
+    this.tabs?.resume();
+    if (this.held.length > 0) this.held.release((request) => this.runHeld(request));
+  }
+
+  private runHeld({ frame, read, resolve, reject }: HeldRequest): boolean {
+    const { engine } = this;
+    engine.writer.load(frame);
+    engine.run(this.session);
+    if (this.wasHeld()) return false;
+    try {
+      const result = read(engine.reader);
+      const stored = this.flushed();
+      resolve(stored ? stored.then(() => result) : result);
+    } catch (error) {
+      reject(error);
+    }
+    if (engine.flags !== 0) this.settle();
+    return true;
   }
 
   /** Leader: whether it is certain that no other tab leads by now. */
@@ -417,6 +478,7 @@ export class Host {
   private runAll<T>(read: (reader: ReplyReader) => T): T {
     const { engine } = this;
     engine.run(this.session);
+    if (this.wasHeld()) throw POSTPONED;
     try {
       return read(engine.reader);
     } finally {
@@ -471,6 +533,7 @@ export class Host {
     signal?: AbortSignal,
   ): Promise<T> {
     const { tabs, engine } = this;
+    if (this.held.length > 0 && !blocking) return this.hold(read);
     const frame = engine.writer.copy();
     const [seq, reply] = this.requests.add(read, blocking, signal);
     // What was read before may not be what is read after this.
@@ -534,7 +597,8 @@ export class Host {
       case "ran":
         engine.drain();
         this.durability?.changed();
-        return engine.schedule(SOON_MS);
+        engine.schedule(SOON_MS);
+        return queueMicrotask(() => this.release());
       case "tabs":
         this.followers = event.count;
         return;
@@ -563,6 +627,7 @@ export class Host {
     this.durability = undefined;
     this.state = "guest";
     this.followers = 0;
+    this.held.close(new LostError());
     durability?.reject(robbed());
     // It may be what has just told that.
     queueMicrotask(() => durability?.log.free());
@@ -665,10 +730,12 @@ export class Host {
     }
   }
 
-  /** Sends SUBSCRIBE, UNSUBSCRIBE or their kin for one name. */
+  /** Sends SUBSCRIBE, UNSUBSCRIBE or their kin for one name, or MONITOR. */
   changeSubscription(space: Space, name: string, on: boolean): Promise<unknown> {
-    const command = SUBSCRIPTIONS[space][on ? 0 : 1];
-    const write = (engine: Engine) => engine.writeFlat(command, [name]);
+    const isMonitor = space === "monitor";
+    const command = isMonitor ? MONITOR : SUBSCRIPTIONS[space][on ? 0 : 1];
+    const args = !isMonitor ? [name] : on ? [] : ["OFF"];
+    const write = (engine: Engine) => engine.writeFlat(command, args);
     const read = (reader: ReplyReader) => (reader.more ? orThrow(reader.next(false)) : null);
     return this.batch(write, read, false);
   }
@@ -759,7 +826,8 @@ async function closeLate(log: LogClass): Promise<void> {
   log.free();
 }
 
-const SUBSCRIPTIONS: Record<Space, readonly [Command, Command]> = {
+const MONITOR = plain("monitor");
+const SUBSCRIPTIONS: Record<Exclude<Space, "monitor">, readonly [Command, Command]> = {
   channel: [plain("subscribe"), plain("unsubscribe")],
   pattern: [plain("psubscribe"), plain("punsubscribe")],
   shard: [plain("ssubscribe"), plain("sunsubscribe")],

@@ -112,6 +112,15 @@ abstract class AsyncSurface<Message> extends Surface {
     return this.sSubscribe(channels, listener);
   }
 
+  /**
+   * Calls `listener` with a line for every command that is run, as MONITOR shows it, until the answered
+   * function is called. Among tabs it is shown what the tab that leads runs: not what others read of their
+   * own copies.
+   */
+  monitor(listener: (line: Message) => void): Promise<Stop> {
+    return this.listen("monitor", [""], listener);
+  }
+
   private async listen(
     space: Space,
     names: string | readonly string[],

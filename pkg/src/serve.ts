@@ -20,6 +20,8 @@ export interface ServeOptions extends EngineSettings {
   readonly protectedMode: boolean;
   /** Is told what becomes of the log that an operator should know. */
   readonly onNotice: (text: string) => void;
+  /** Is called when a client has ended it with SHUTDOWN. */
+  readonly onShutdown: () => void;
 }
 
 /** A server that listens. */
@@ -57,6 +59,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     throw error;
   }
   engine.schedule(0);
+  // The bytes that asked for it are still being looked at.
+  engine.onShutdown = () => queueMicrotask(options.onShutdown);
   return { address: addressOf(server), close: () => close(engine, server, sockets, log) };
 }
 

@@ -2,8 +2,8 @@ import { ReplyReader } from "./boundary/reply.js";
 import { report } from "./events.js";
 import type { Reply } from "./types.js";
 
-/** The three spaces of subscriptions. */
-export type Space = "channel" | "pattern" | "shard";
+/** The three spaces of subscriptions, and what a monitor is shown. */
+export type Space = "channel" | "pattern" | "shard" | "monitor";
 
 /** Called with a message, the channel it came on, and the pattern that matched, if one did. */
 export type Listener<T> = (message: T, channel: string, pattern?: string) => void;
@@ -64,6 +64,8 @@ export class Subscriptions {
   }
 
   private dispatch(text: unknown, binary: unknown): void {
+    // What is no push is a line of a monitor.
+    if (typeof text === "string") return this.deliverTo("monitor:", text, binary as Uint8Array, "");
     if (!Array.isArray(text)) return;
     const space = SPACES.get(text[0]);
     if (space === undefined) return this.other(text, binary as Reply[]);
@@ -71,7 +73,17 @@ export class Subscriptions {
     const pattern = space === "pattern" ? frame[1] : undefined;
     const [channel, message] = frame.slice(-2) as [string, string];
     const bytes = (binary as Uint8Array[])[frame.length - 1]!;
-    for (const entry of [...(this.entries.get(keyOf(space, pattern ?? channel)) ?? [])]) {
+    this.deliverTo(keyOf(space, pattern ?? channel), message, bytes, channel, pattern);
+  }
+
+  private deliverTo(
+    key: string,
+    message: string,
+    bytes: Uint8Array,
+    channel: string,
+    pattern?: string,
+  ): void {
+    for (const entry of [...(this.entries.get(key) ?? [])]) {
       try {
         if (entry.binary) entry.listener(bytes.slice(), channel, pattern);
         else entry.listener(message, channel, pattern);

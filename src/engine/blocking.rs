@@ -31,6 +31,8 @@ pub enum BlockOn {
     Durable(u64),
     /// A base having been written so often (`SAVE`).
     Saved(u64),
+    /// The end of a pause (`CLIENT PAUSE`).
+    Paused,
     /// Nothing but the timeout (`WAIT` for replicas that nobody has).
     Timeout,
 }
@@ -43,7 +45,7 @@ impl BlockOn {
             Self::SortedSet => matches!(value, Some(Value::SortedSet(_))),
             Self::Stream => matches!(value, Some(Value::Stream(_))),
             Self::StreamGroup => true,
-            Self::Durable(_) | Self::Saved(_) | Self::Timeout => false,
+            Self::Durable(_) | Self::Saved(_) | Self::Paused | Self::Timeout => false,
         }
     }
 }
@@ -62,6 +64,8 @@ pub enum Nothing {
     Replicas,
     /// Whether the log here, and how many replicas, have stored up to a byte offset.
     Stored(u64),
+    /// That it is over.
+    Ok,
     /// That nothing could wait for a base to be written.
     Unsaved,
 }
@@ -142,9 +146,22 @@ pub(super) struct Waiting {
     alarms: SortedKeys<(i64, SessionId)>,
 }
 
+impl Parked {
+    /// Until a pause is over.
+    pub(super) fn paused() -> Self {
+        let (on, timeout, nothing) = (BlockOn::Paused, Timeout(None), Nothing::Null);
+        Self { keys: Vec::new(), on, timeout, nothing, argv: None, again: None }
+    }
+}
+
 impl Blocked {
+    /// The words of the command.
+    pub(super) fn words(&self) -> Vec<&[u8]> {
+        self.argv.iter().map(|word| &**word).collect()
+    }
+
     /// What of its reply is sent.
-    fn heard<'r>(&self, reply: &'r [u8]) -> &'r [u8] {
+    pub(super) fn heard<'r>(&self, reply: &'r [u8]) -> &'r [u8] {
         if self.muted { &[] } else { reply }
     }
 
@@ -235,6 +252,11 @@ impl Engine {
         self.waiting.sessions.len()
     }
 
+    /// How many of them are to be looked at at some time.
+    pub(super) fn alarms_len(&self) -> usize {
+        self.waiting.alarms.len()
+    }
+
     /// The blocked sessions.
     pub(super) fn blocked(&self) -> impl Iterator<Item = SessionId> {
         self.waiting.sessions.keys().copied()
@@ -283,9 +305,15 @@ impl Engine {
         Some(blocked)
     }
 
-    /// Ends a session's blocked command without what it waited for; whether it was blocked.
+    /// Ends a session's blocked command without what it waited for; whether it was blocked. One that is
+    /// postponed cannot be ended.
     pub fn unblock(&mut self, id: SessionId, why: Unblock) -> bool {
+        let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
+        if blocked.is_some_and(|blocked| blocked.on == BlockOn::Paused) {
+            return false;
+        }
         let Some(blocked) = self.unpark(id) else { return false };
+        self.count_unblocked(&blocked, why);
         let Some(session) = self.sessions.get(id) else { return true };
         let mut reply = Vec::new();
         let mut out = Writer::new(&mut reply, session.protocol);
@@ -301,6 +329,17 @@ impl Engine {
         }
         self.deliver_reply(id, &blocked, &reply);
         true
+    }
+
+    /// Counts a call that has come to nothing.
+    fn count_unblocked(&mut self, blocked: &Blocked, why: Unblock) {
+        let argv = blocked.words();
+        let Some(command) = self.registry.resolve(&argv) else { return };
+        self.calls.count(command);
+        if why == Unblock::Error {
+            self.stats.count_error(b"UNBLOCKED");
+            self.calls.count_failed(command);
+        }
     }
 
     /// Lets blocked sessions get on for which something has changed. Called when a command, or a
@@ -364,7 +403,7 @@ impl Engine {
         let Some(blocked) = session.blocked.take() else { return };
         let selected = std::mem::replace(&mut session.db, blocked.db);
         let protocol = session.protocol;
-        let argv: Vec<&[u8]> = blocked.argv.iter().map(|word| &**word).collect();
+        let argv = blocked.words();
         let mut reply = Vec::new();
         self.effects.begin_unit();
         let before = self.begin_part();
@@ -399,13 +438,14 @@ impl Engine {
         blocked.alarm().map(|at| alarms.insert((at, id), ()));
     }
 
-    fn deliver_reply(&mut self, id: SessionId, blocked: &Blocked, reply: &[u8]) {
+    pub(super) fn deliver_reply(&mut self, id: SessionId, blocked: &Blocked, reply: &[u8]) {
         self.sessions.deliver(id, |out| out.raw(blocked.heard(reply)));
     }
 
     pub(super) fn write_nothing(&self, nothing: Nothing, out: &mut Writer<'_>) {
         match nothing {
             Nothing::Null | Nothing::Element => out.null(),
+            Nothing::Ok => out.ok(),
             Nothing::NullArray => out.null_array(),
             Nothing::Replicas => out.integer(0),
             Nothing::Stored(offset) => {

@@ -94,6 +94,31 @@ impl Default for LazyFreeSettings {
 /// `auto-aof-rewrite-min-size` by default: 64 MB in Redis, which has a disk to itself.
 const REWRITE_MIN_SIZE: u64 = 4 << 20;
 
+/// Who may use DEBUG (`enable-debug-command`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DebugCommand {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// What is embedded, and connections from this machine.
+    #[default]
+    Local,
+}
+
+impl DebugCommand {
+    /// Each with its name, in Redis's order.
+    const NAMES: &[(Self, &str)] = &[(Self::No, "no"), (Self::Yes, "yes"), (Self::Local, "local")];
+
+    /// Reads a setting.
+    ///
+    /// # Errors
+    /// Which words there are.
+    pub fn parse(word: &[u8]) -> Result<Self, String> {
+        parse_name(Self::NAMES, word)
+    }
+}
+
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -140,6 +165,8 @@ pub struct Config {
     pub latency_monitor_threshold: usize,
     /// `latency-tracking`: whether every command is measured. In Redis it is.
     pub latency_tracking: bool,
+    /// `enable-debug-command`: fixed at open.
+    pub debug_command: DebugCommand,
     /// Whether any setting asks how long commands take.
     pub(super) is_timed: bool,
     /// Who may do what.
@@ -178,6 +205,7 @@ impl Default for Config {
             slowlog_max_len: 128,
             latency_monitor_threshold: 0,
             latency_tracking: false,
+            debug_command: DebugCommand::default(),
             is_timed: false,
             acl: Acl::default(),
             requirepass: Vec::new(),
@@ -434,6 +462,14 @@ pub static PARAMETERS: &[Parameter] = &[
     maxmemory!("lfu-log-factor", lfu_log_factor, 0, i32::MAX as u32),
     maxmemory!("lfu-decay-time", lfu_decay_time, 0, i32::MAX as u32),
     Parameter { name: "databases", get: |config| config.databases.to_string(), set: None },
+    Parameter {
+        name: "enable-debug-command",
+        get: |config| {
+            let known = DebugCommand::NAMES.iter().find(|known| known.0 == config.debug_command);
+            known.map_or_else(String::new, |(_, name)| (*name).to_owned())
+        },
+        set: None,
+    },
     Parameter { name: "save", get: |_| String::new(), set: None },
     Parameter { name: "aclfile", get: |_| String::new(), set: None },
     Parameter { name: "cluster-enabled", get: |_| "no".to_owned(), set: None },

@@ -60,6 +60,14 @@ impl Connection {
             return;
         }
         self.buffer.extend_from_slice(bytes);
+        engine.stats.net_input += bytes.len() as u64;
+        let before = out.len();
+        self.run_all(engine, out);
+        engine.stats.net_output += out.len().saturating_sub(before) as u64;
+    }
+
+    /// Runs what has arrived whole.
+    fn run_all(&mut self, engine: &mut Engine, out: &mut Vec<u8>) {
         while !self.is_blocked(engine) {
             self.parser.set_bulk_limit(engine.config.proto_max_bulk_len);
             self.parser.set_strangers(engine.must_authenticate(self.session));

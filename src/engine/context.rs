@@ -122,7 +122,7 @@ impl<'a> Ctx<'a> {
         let Some(at) = object.value.next_field_expiry() else { return Some(slot) };
         if self.engine.is_loading() {
             self.engine.show_fields(db, slot);
-        } else if self.engine.is_follower() {
+        } else if self.engine.keeps_all() {
             return self.engine.hide_fields(db, slot).then_some(slot);
         } else if at <= self.engine.now_ms() {
             self.engine.expire_fields(db, key, usize::MAX);

@@ -5,12 +5,16 @@ use super::args::Args;
 use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
+use super::monitor::is_shown_first;
 use super::registry::{Resolved, subcommand};
 use super::renames::Named;
 use super::room::MOST_EFFECTS;
 use super::session::{Queue, ReplyMode, Session, SessionId};
 use super::table::{Command, flag};
 use crate::resp::{Protocol, Writer};
+
+/// A command with one of these flags reads or changes something, or tells others something.
+const DATA: u32 = flag::WRITE | flag::READONLY | flag::MAY_REPLICATE | flag::SKIP_MONITOR;
 
 impl Engine {
     /// Runs one command of a session and appends its reply to `out`.
@@ -64,10 +68,7 @@ impl Engine {
         }
         self.copied = None;
         // What goes because of that is no part of the command.
-        let has_room =
-            (self.config.maxmemory.bytes == 0 || self.make_room()) && (self.meter.has_reserve)();
-        let has_room =
-            self.effects.make_room() && self.persistence.buffered <= MOST_EFFECTS && has_room;
+        let has_room = self.has_room_for_effects();
         let mut writer = Writer::new(out, protocol);
         let start = writer.position();
         self.effects.begin_unit();
@@ -80,6 +81,9 @@ impl Engine {
             writer.truncate(start);
             self.suppress_reply(id);
         }
+        if self.pause.is_some() {
+            self.settle_pause();
+        }
         self.serve_blocked();
         if self.tracking.is_some() {
             self.end_caching(id, command.map(|command| command.name));
@@ -87,7 +91,15 @@ impl Engine {
         }
     }
 
-    fn process(
+    /// Whether there is room for what commands add, after keys were evicted if that helps.
+    pub(super) fn has_room_for_effects(&mut self) -> bool {
+        let has_room =
+            (self.config.maxmemory.bytes == 0 || self.make_room()) && (self.meter.has_reserve)();
+        self.effects.make_room() && self.persistence.buffered <= MOST_EFFECTS && has_room
+    }
+
+    /// Answers a command, has it wait, or puts it into the queue of a transaction.
+    pub(super) fn process(
         &mut self,
         id: SessionId,
         command: Option<&'static Command>,
@@ -112,11 +124,15 @@ impl Engine {
             }
         }
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let is_restricted = self.follower || self.persistence.write_error.is_some();
+        let is_restricted =
+            self.follower || self.persistence.write_error.is_some() || self.pause.is_some();
         if !session.is_plain() || is_restricted || !has_room {
             let admitted = self.admit_user(id, resolved, argv);
             if let Err(error) = admitted.and_then(|()| self.admit(id, resolved, has_room)) {
                 return self.reject(id, argv, &error, out);
+            }
+            if self.pause.is_some() && self.is_postponed(id, resolved, argv, out) {
+                return;
             }
             match self.is_queued(id, resolved, argv) {
                 Ok(false) => {}
@@ -147,6 +163,15 @@ impl Engine {
         queue.bytes += argv.iter().map(|word| word.len()).sum::<usize>();
         queue.commands.push(argv.iter().map(|word| Box::from(*word)).collect());
         Ok(true)
+    }
+
+    /// As [`Engine::resolve`], where the command that the first word names is known.
+    pub(super) fn resolve_with(
+        &self,
+        command: Option<&'static Command>,
+        argv: &[&[u8]],
+    ) -> Result<Resolved, Error> {
+        resolve_known(command, argv)
     }
 
     /// Finds the command and checks the number of its words.
@@ -186,6 +211,13 @@ impl Engine {
                 resolved.full_name()
             )));
         }
+        // What is embedded goes on as if another client monitored for it.
+        if session.monitors
+            && !session.deny_blocking
+            && (self.is_write(session, command) || command.flags & DATA != 0)
+        {
+            return Err(Error::fixed("ERR Replica can't interact with the keyspace"));
+        }
         Ok(())
     }
 
@@ -209,6 +241,9 @@ impl Engine {
 
     /// Answers an error for a command that did not run; a transaction remembers it.
     fn reject(&mut self, id: SessionId, argv: &[&[u8]], error: &Error, out: &mut Writer<'_>) {
+        if let Some(command) = self.registry.resolve(argv) {
+            self.calls.count_rejected(command);
+        }
         let is_exec = argv.first().is_some_and(|name| name.eq_ignore_ascii_case(b"exec"));
         if is_exec {
             self.discard(id);
@@ -260,6 +295,11 @@ impl Engine {
         }
         let db = context.db_index();
         let began_us = context.engine.config.is_timed.then(|| (context.engine.clock)());
+        let is_monitored = !context.engine.monitors.is_empty() && resumed.is_none();
+        let is_shown_first = is_monitored && is_shown_first(resolved);
+        if is_shown_first {
+            context.engine.feed_monitors(id, resolved, argv);
+        }
         let result = match context.engine.ask_before(resolved.command, db, argv) {
             Ok(()) => handler(&mut context, &mut args, out),
             Err(error) => Err(error),
@@ -271,17 +311,22 @@ impl Engine {
             "{}: an error after a change",
             resolved.full_name()
         );
+        if is_monitored && !is_shown_first {
+            self.feed_monitors(id, resolved, argv);
+        }
         if self.tracking.is_some() {
             self.note_command(id, resolved, argv);
         }
         self.stats.commands += 1;
-        if let Some(began_us) = began_us
-            && parked.is_none()
-        {
-            self.note_duration(id, resolved, argv, began_us);
+        if parked.is_none() && !self.loading {
+            self.calls.count(resolved.command);
+            if let Some(began_us) = began_us {
+                self.note_duration(id, resolved, argv, began_us);
+            }
         }
         if let Err(error) = result {
             self.stats.count_error(error.code());
+            self.calls.count_failed(resolved.command);
             out.truncate(start);
             out.take_torn();
             out.error(error.as_bytes());

@@ -239,7 +239,7 @@ impl Engine {
 
     fn evict(&mut self) -> Outcome {
         let maxmemory = self.config.maxmemory;
-        if maxmemory.bytes == 0 || self.is_loading() || self.is_follower() {
+        if maxmemory.bytes == 0 || self.is_loading() || self.keeps_all() {
             return Outcome::Enough;
         }
         let mut left = maxmemory.keys_at_once();

@@ -13,6 +13,7 @@ mod acl;
 pub mod args;
 mod atomic;
 pub mod blocking;
+mod calls;
 pub mod clients;
 pub mod commands;
 pub mod config;
@@ -38,8 +39,10 @@ pub mod last_use;
 pub mod lazyfree;
 pub mod libraries;
 pub mod meter;
+mod monitor;
 pub mod notify;
 pub mod number;
+pub(crate) mod pause;
 pub mod pubsub;
 pub mod rdb;
 pub mod registry;
@@ -65,6 +68,7 @@ pub use connection::Connection;
 use acl::Guard;
 use atomic::Atomic;
 use blocking::Waiting;
+use calls::Calls;
 use config::{Config, Limits};
 use effects::Effects;
 use eviction::Eviction;
@@ -73,6 +77,7 @@ use keyspace::{Keyspace, Object};
 use lazyfree::LazyFree;
 use libraries::Libraries;
 use meter::Meter;
+use pause::Pause;
 use pubsub::{PubSub, Space};
 use registry::Registry;
 use renames::Rename;
@@ -163,6 +168,7 @@ pub struct Engine {
     guard: Guard,
     renames: Vec<Rename>,
     timing: Timing,
+    calls: Calls,
     /// Bytes that were allocated when the engine was made.
     pub(crate) startup_bytes: usize,
     eviction: Eviction,
@@ -173,6 +179,15 @@ pub struct Engine {
     waiting: Waiting,
     tracking: Option<Box<Tracking>>,
     atomic: Option<Box<Atomic>>,
+    /// Who is shown what is run.
+    monitors: Vec<SessionId>,
+    pause: Option<Box<Pause>>,
+    /// SHUTDOWN: the host is to end, and takes note of that.
+    pub shutdown: bool,
+    /// Whether keys go when their time has come, and not only once they are looked for.
+    active_expire: bool,
+    /// What a replica would know the stream by: 40 hexadecimal digits.
+    replication_id: String,
     now: Now,
     loading: bool,
     follower: bool,
@@ -182,6 +197,11 @@ pub struct Engine {
     snapshot: Option<Box<Snapshot>>,
     /// Bytes of what is being loaded beside the keyspace.
     beside: usize,
+}
+
+/// 40 hexadecimal digits.
+fn hex_id(rng: &mut Rng) -> String {
+    (0..5).map(|_| format!("{:08x}", rng.next_u64() as u32)).collect()
 }
 
 /// One moment in three units: divisions are not cheap enough to be repeated at every command.
@@ -204,7 +224,7 @@ impl Engine {
     pub fn new(options: &Options) -> Self {
         let mut rng = Rng::new(options.seed);
         let databases = options.databases.max(1);
-        let run_id = (0..5).map(|_| format!("{:08x}", rng.next_u64() as u32)).collect();
+        let run_id = hex_id(&mut rng);
         let mut engine = Self {
             keyspace: Keyspace::new(databases, &mut rng),
             effects: Effects::default(),
@@ -229,6 +249,7 @@ impl Engine {
             guard: Guard::default(),
             renames: Vec::new(),
             timing: Timing::default(),
+            calls: Calls::new(),
             startup_bytes: 0,
             eviction: Eviction::default(),
             registry: Registry::new(),
@@ -238,6 +259,11 @@ impl Engine {
             waiting: Waiting::default(),
             tracking: None,
             atomic: None,
+            monitors: Vec::new(),
+            pause: None,
+            shutdown: false,
+            active_expire: true,
+            replication_id: String::new(),
             now: Now::new(options.now_us),
             loading: false,
             follower: false,
@@ -246,8 +272,14 @@ impl Engine {
             snapshot: None,
             beside: 0,
         };
+        engine.replication_id.clone_from(&engine.run_id);
         engine.startup_bytes = (engine.meter.used)();
         engine
+    }
+
+    /// Another number for the stream of effects.
+    pub(crate) fn change_replication_id(&mut self) {
+        self.replication_id = hex_id(&mut self.rng);
     }
 
     /// Sets the time: Unix microseconds. It stays so until the next call, and to the end of a unit that is
@@ -277,6 +309,9 @@ impl Engine {
     /// value. To be asked once, before anything else happens.
     pub fn take_copied(&mut self) -> Option<Copied> {
         let (db, slot) = self.copied.take()?;
+        if !self.monitors.is_empty() || self.pause.is_some() {
+            return None;
+        }
         self.keyspace.db_mut(db).copied(slot)
     }
 
@@ -313,6 +348,7 @@ impl Engine {
         self.discard(id);
         self.drop_subscriptions(id);
         self.untrack(id);
+        self.set_monitor(id, false);
         self.sessions.close(id);
     }
 
@@ -321,6 +357,7 @@ impl Engine {
     pub fn kill(&mut self, id: SessionId) {
         self.unpark(id);
         self.drop_subscriptions(id);
+        self.set_monitor(id, false);
         self.sessions.kill(id);
     }
 
@@ -355,6 +392,10 @@ impl Engine {
     /// planned.
     pub fn tick(&mut self) -> Option<i64> {
         let now = self.now_ms();
+        self.stats.sample(now);
+        if self.pause.is_some() {
+            self.settle_pause();
+        }
         let mut expires_left = TICK_EXPIRES;
         let mut next: Option<i64> = None;
         for index in 0..self.keyspace.databases() {
@@ -372,16 +413,21 @@ impl Engine {
             self.settle_tracking();
         }
         next = [next, self.next_timeout(), self.look_at_clients()].into_iter().flatten().min();
+        next = [next, self.next_timeout(), self.pause_ends()].into_iter().flatten().min();
         next.map(|at| at.max(now))
     }
 
     /// When to let something of a database expire.
     fn next_deadline(&self, db: usize) -> Option<i64> {
-        if self.follower { None } else { self.keyspace.db(db).next_deadline() }
+        if self.keeps_all() || !self.active_expire {
+            None
+        } else {
+            self.keyspace.db(db).next_deadline()
+        }
     }
 
     fn expire_some(&mut self, db: usize, left: &mut usize) {
-        if self.loading || self.follower {
+        if self.loading || self.keeps_all() || !self.active_expire {
             return;
         }
         let now = self.now_ms();
@@ -398,7 +444,7 @@ impl Engine {
     /// it where it is.
     pub(crate) fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
         let due = self.keyspace.db(db).get(key).is_some_and(|object| self.is_due(object));
-        if due && !self.follower {
+        if due && !self.keeps_all() {
             self.remove_key(db, key, self.config.lazyfree.expire);
             self.expired(db, key);
             self.changed_by_itself();

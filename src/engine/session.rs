@@ -113,6 +113,8 @@ pub struct Session {
     pub(super) is_owner: bool,
     /// Whether it may do everything, which need then not be checked.
     pub(super) is_free: bool,
+    /// MONITOR.
+    pub(super) monitors: bool,
     /// CLIENT TRACKING.
     pub(super) tracked: Option<Box<Tracked>>,
     /// A script is being run: `protocol` is the script's, and this one the session's own.
@@ -157,6 +159,7 @@ impl Session {
             is_authenticated: true,
             is_owner: true,
             is_free: true,
+            monitors: false,
             tracked: None,
             in_script: None,
             acts_for: None,
@@ -203,6 +206,7 @@ impl Session {
     pub(super) fn is_plain(&self) -> bool {
         self.is_free
             && self.queue.is_none()
+            && !self.monitors
             && (self.protocol == Protocol::Resp3 || !self.is_subscriber())
     }
 
@@ -293,6 +297,12 @@ impl Sessions {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of memory that they take up, what they wait with and subscribe to apart.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let own = |session: &Session| size_of::<Session>() + session.outbox.capacity();
+        self.iter().map(|(_, session)| own(session)).sum()
     }
 
     /// Gives a session a message that is not a reply; `write` encodes it. Whether the session gets it.

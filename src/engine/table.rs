@@ -119,7 +119,7 @@ pub mod flag {
     pub const FAST: u32 = 1 << 11;
     /// Allowed before AUTH.
     pub const NO_AUTH: u32 = 1 << 12;
-    /// May replicate although it is not a write.
+    /// May replicate although it is not a write. Not shown.
     pub const MAY_REPLICATE: u32 = 1 << 13;
     /// Not inside MULTI.
     pub const NO_MULTI: u32 = 1 << 14;
@@ -151,7 +151,6 @@ pub mod flag {
         (SKIP_SLOWLOG, "skip_slowlog"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
-        (MAY_REPLICATE, "may_replicate"),
         (NO_MULTI, "no_multi"),
         (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (MOVABLEKEYS, "movablekeys"),

@@ -65,6 +65,17 @@ impl Histogram {
         self.0.iter().sum()
     }
 
+    /// So many nanoseconds so many calls of a thousand took at most.
+    pub(super) fn percentile_ns(&self, permille: i64) -> u64 {
+        let wanted = (self.calls() * permille).div_euclid(1000).max(1);
+        let mut sum = 0;
+        let reached = self.0.iter().position(|count| {
+            sum += count;
+            sum >= wanted
+        });
+        Self::longest_ns(reached.unwrap_or(BUCKETS - 1))
+    }
+
     /// Microseconds, and how many calls took no longer, where it is more than before.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (i64, i64)> {
         let mut sum = 0;
@@ -128,9 +139,7 @@ impl Engine {
         began_us: u64,
     ) {
         let took_us = (self.clock)().saturating_sub(began_us);
-        if self.loading {
-            return;
-        }
+        self.calls.count_us(resolved.command, took_us);
         let at_s = self.now.us.div_euclid(1_000_000);
         if self.config.latency_tracking {
             self.timing.note_call(resolved, took_us);
@@ -175,7 +184,7 @@ fn shortened(resolved: Resolved, argv: &[&[u8]]) -> Vec<Vec<u8>> {
     if argv.len() > whole {
         words.push(format!("... ({} more arguments)", argv.len() - whole).into_bytes());
     }
-    let secret = secret(resolved, argv);
+    let secret = secrets(resolved, argv);
     for word in words.iter_mut().take(secret.end).skip(secret.start) {
         *word = b"(redacted)".to_vec();
     }
@@ -183,7 +192,7 @@ fn shortened(resolved: Resolved, argv: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 /// Where passwords are.
-fn secret(resolved: Resolved, argv: &[&[u8]]) -> Range<usize> {
+pub(super) fn secrets(resolved: Resolved, argv: &[&[u8]]) -> Range<usize> {
     let after = |name: &[u8]| {
         let found = argv.iter().skip(2).position(|word| word.eq_ignore_ascii_case(name));
         found.map(|at| at + 3)

@@ -9,9 +9,11 @@ use super::frame::{Argv, Frame};
 use super::timer::{TICK_MS, elapsed_ms};
 use crate::collections::Sorted;
 use crate::engine::blocking::Unblock;
+use crate::engine::config::DebugCommand;
 use crate::engine::error::Error;
 use crate::engine::generations::Generations;
 use crate::engine::import::Import;
+use crate::engine::pause::POSTPONED;
 use crate::engine::registry::commands;
 use crate::engine::session::{Session, SessionId};
 use crate::engine::status::Requests;
@@ -61,6 +63,13 @@ const BRIEF_SHIFT: u32 = 12;
 const BRIEF_DIGITS: usize = 6;
 /// The session waits for the end of a blocking command; its other replies come as messages.
 const FLAG_BLOCKED: u32 = 8;
+/// `attention` tells what there is.
+const FLAG_ATTENTION: u32 = 1 << 11;
+/// Of the last request nothing was run, since CLIENT PAUSE postpones a command of it: it is to be given
+/// again once that is over. Its replies are errors, for who cannot wait.
+const ATTENTION_HELD: u32 = 1;
+/// SHUTDOWN: the host is to store what is pending, and to end.
+const ATTENTION_SHUTDOWN: u32 = 2;
 
 /// What the facade and the drivers of one engine share.
 pub(crate) struct Core {
@@ -77,6 +86,8 @@ pub(crate) struct Core {
     head: Box<Head>,
     /// How far the engine was when a unit began.
     begun: Progress,
+    /// Whether the last request was not run.
+    is_held: bool,
 }
 
 /// What changes when something was written, or set, or the host is asked for something.
@@ -116,6 +127,7 @@ struct LodisOptions {
     users: Option<Vec<String>>,
     /// Commands and their new names in turn.
     renames: Option<Vec<String>>,
+    enable_debug_command: Option<String>,
     now_ms: f64,
 }
 
@@ -123,7 +135,7 @@ struct LodisOptions {
 impl Lodis {
     /// An engine with an empty keyspace: `{ databases?: number, maxmemory?: string,
     /// maxmemoryPolicy?: string, requirepass?: string, users?: string[], renames?: string[],
-    /// nowMs: number }`.
+    /// enableDebugCommand?: string, nowMs: number }`.
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<Lodis, JsError> {
         let options: LodisOptions = serde_wasm_bindgen::from_value(options)?;
@@ -154,6 +166,10 @@ impl Lodis {
             let [old, new] = names.each_ref().map(|name| name.as_bytes());
             engine.rename_command(old, new).map_err(refused)?;
         }
+        if let Some(word) = &options.enable_debug_command {
+            engine.config.debug_command =
+                DebugCommand::parse(word.as_bytes()).map_err(|why| JsError::new(&why))?;
+        }
         let core = Core {
             engine,
             connections: Vec::new(),
@@ -164,6 +180,7 @@ impl Lodis {
             reply: Vec::new(),
             head: Box::default(),
             begun: Progress::default(),
+            is_held: false,
         };
         Ok(Self { core: Rc::new(RefCell::new(core)) })
     }
@@ -261,7 +278,14 @@ impl Lodis {
     /// reply's flags.
     pub fn exec(&self, session: u32, bytes: usize, now_ms: f64) -> u32 {
         self.core.borrow_mut().answer(bytes, now_ms, session, |core, frame| {
-            core.run_frame(session, frame);
+            let id = SessionId(session);
+            let cannot_wait = core.engine.sessions.get(id).is_some_and(|s| s.deny_blocking);
+            core.is_held = core.engine.is_paused() && cannot_wait && core.holds(id, frame);
+            if core.is_held {
+                core.refuse(frame);
+            } else {
+                core.run_frame(session, frame);
+            }
         })
     }
 
@@ -295,6 +319,15 @@ impl Lodis {
         }
         core.end_reply(session);
         core.flags(session, core.begun) as i32
+    }
+
+    /// What the flag 2048 of the last reply was about: 1 if the request was not run, 2 for SHUTDOWN.
+    pub fn attention(&self) -> u32 {
+        let core = &mut *self.core.borrow_mut();
+        let held = if std::mem::take(&mut core.is_held) { ATTENTION_HELD } else { 0 };
+        let shutdown =
+            if std::mem::take(&mut core.engine.shutdown) { ATTENTION_SHUTDOWN } else { 0 };
+        held | shutdown
     }
 
     /// Begins a connection that takes raw RESP; answers its number, which is its session's, or -1 if
@@ -359,6 +392,9 @@ impl Lodis {
         let core = &mut *self.core.borrow_mut();
         let Some((id, messages)) = core.engine.sessions.take_messages() else { return -1 };
         let before = core.progress();
+        if core.connections.get(id.0 as usize).is_some_and(Option::is_some) {
+            core.engine.stats.net_output += messages.len() as u64;
+        }
         core.begin_reply();
         if messages.len() > core.reply.capacity() {
             core.reply = messages;
@@ -437,7 +473,7 @@ impl Core {
         self.engine.set_time(micros(now_ms));
         let copies = std::mem::take(&mut self.head.copies);
         if copies > 0 {
-            self.engine.stats.count_copies(copies.into());
+            self.engine.count_copies(copies.into());
         }
         let (progress, view) = (self.progress(), self.view(session));
         self.begin_reply();
@@ -446,6 +482,9 @@ impl Core {
         let large = self.large_request.take();
         work(self, large.as_deref().unwrap_or(&request).get(..bytes).unwrap_or_default());
         self.request = request;
+        if self.is_held {
+            self.large_request = large;
+        }
         self.end_reply(session);
         let forget = if view == self.view(session) { 0 } else { FLAG_FORGET };
         self.flags(session, progress) | self.note_copied(session) | forget | brief(&self.reply)
@@ -489,6 +528,7 @@ impl Core {
             | flag(self.engine.effects.is_much(), FLAG_MUCH)
             | flag(is_over, FLAG_CLOSE)
             | flag(is_blocked, FLAG_BLOCKED)
+            | flag(self.is_held || self.engine.shutdown, FLAG_ATTENTION)
     }
 
     fn is_blocked(&self, session: u32) -> bool {
@@ -547,6 +587,37 @@ impl Core {
         self.reply.capacity() - self.reply.len() >= bytes
             || self.reply.try_reserve(bytes).is_ok()
             || self.reply.try_reserve_exact(bytes).is_ok()
+    }
+
+    /// Whether a session has to wait with a command of a frame.
+    pub(super) fn holds(&mut self, session: SessionId, frame: &[u8]) -> bool {
+        let mut frame = Frame::new(frame);
+        let mut argv = Argv::new();
+        while !frame.is_empty()
+            && let Some(command) = frame.next(self.engine.registry(), &mut argv)
+        {
+            if self.engine.postpones(session, command, &argv) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a frame does nothing but to end a pause.
+    pub(super) fn is_unpause(&self, frame: &[u8]) -> bool {
+        let mut frame = Frame::new(frame);
+        let mut argv = Argv::new();
+        let command = frame.next(self.engine.registry(), &mut argv).flatten();
+        command.is_some_and(|command| command.name == "client")
+            && argv.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"unpause"))
+            && frame.is_empty()
+    }
+
+    /// Answers every command of a frame that it would have to wait.
+    fn refuse(&mut self, frame: &[u8]) {
+        for _ in 0..Frame::new(frame).count(self.engine.registry()) {
+            Writer::new(&mut self.reply, Protocol::Resp3).error(POSTPONED.as_bytes());
+        }
     }
 
     /// Runs a frame of another tab as its session; answers the replies, and how many commands are done.

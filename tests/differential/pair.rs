@@ -259,7 +259,18 @@ impl Pair {
             };
             self.compare_values(db, keys.iter().map(key).collect())?;
         }
-        Ok(())
+        self.compare_digests()
+    }
+
+    /// Compares what both say of everything there is.
+    fn compare_digests(&mut self) -> Result<(), String> {
+        let [(ours, theirs)] = &self.read(&[words("DEBUG DIGEST")])[..] else { unreachable!() };
+        let (Reply::Leaf(_, ours), Reply::Leaf(_, theirs)) = (ours, theirs) else { unreachable!() };
+        if ours == theirs {
+            return Ok(());
+        }
+        let [ours, theirs] = [ours, theirs].map(|digest| String::from_utf8_lossy(digest));
+        Err(format!("DEBUG DIGEST\n  Lodis: {ours}\n  Redis: {theirs}"))
     }
 
     fn compare_values(&mut self, db: usize, keys: Vec<Vec<u8>>) -> Result<(), String> {

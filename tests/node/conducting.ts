@@ -122,6 +122,7 @@ export class FakeTabs implements Tabs {
   cancel(seq: number): void {
     this.cancels.push(seq);
   }
+  resume(): void {}
   written(): void {
     this.calls.push("written");
   }

@@ -22,6 +22,7 @@ export interface Lodis {
   closeConnection(connection: number): void;
   takeMessages(): number;
   tick(nowMs: number): number;
+  attention(): number;
   commandNames(): string;
   offset(): number;
   hints(): Hint[];
@@ -80,6 +81,7 @@ export interface Tabs {
   attach(session: number): void;
   request(seq: number, frame: Uint8Array, blocks: boolean): void;
   cancel(seq: number): void;
+  resume(): void;
   written(): void;
   mayWrite(): boolean;
   verify(): void;
@@ -124,6 +126,7 @@ export interface Module {
     requirepass?: string | undefined;
     users?: readonly string[] | undefined;
     renames?: readonly string[] | undefined;
+    enableDebugCommand?: string | undefined;
     nowMs: number;
   }) => Lodis;
   readonly Log: {

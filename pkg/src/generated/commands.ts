@@ -515,6 +515,19 @@ export interface Commands<W> {
   /** `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys. */
   clientnotouch: Commands<W>["clientNoTouch"];
   /**
+   * `CLIENT PAUSE`: Suspends commands processing.
+   *
+   * `CLIENT PAUSE timeout [WRITE | ALL]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.9.50.
+   */
+  clientPause(timeout: Argument, options?: { WRITE?: boolean | null; ALL?: boolean | null }): Result<W, "OK">;
+  clientPause(timeout: Argument, ...rest: Repeated[]): Result<W, "OK">;
+  /** `CLIENT PAUSE`: Suspends commands processing. */
+  clientpause: Commands<W>["clientPause"];
+  /**
    * `CLIENT SETINFO`: Sets information specific to the client or connection.
    *
    * `CLIENT SETINFO <lib-name libname | lib-ver libver>`
@@ -576,6 +589,18 @@ export interface Commands<W> {
   clientUnblock(clientId: Argument, ...rest: Repeated[]): Result<W, 0 | 1>;
   /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
   clientunblock: Commands<W>["clientUnblock"];
+  /**
+   * `CLIENT UNPAUSE`: Resumes processing commands from paused clients.
+   *
+   * `CLIENT UNPAUSE`
+   *
+   * Cost: O(N) Where N is the number of paused clients
+   *
+   * Since Redis 6.2.0.
+   */
+  clientUnpause(): Result<W, "OK">;
+  /** `CLIENT UNPAUSE`: Resumes processing commands from paused clients. */
+  clientunpause: Commands<W>["clientUnpause"];
   /**
    * `CLUSTER`: A container for Redis Cluster commands.
    *
@@ -728,6 +753,18 @@ export interface Commands<W> {
   /** `CONFIG RESETSTAT`: Resets the server's statistics. */
   configresetstat: Commands<W>["configResetStat"];
   /**
+   * `CONFIG REWRITE`: Persists the effective configuration to file.
+   *
+   * `CONFIG REWRITE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.0.
+   */
+  configRewrite(): Result<W, "OK">;
+  /** `CONFIG REWRITE`: Persists the effective configuration to file. */
+  configrewrite: Commands<W>["configRewrite"];
+  /**
    * `CONFIG SET`: Sets configuration parameters in-flight.
    *
    * `CONFIG SET parameter value [parameter value ...]`
@@ -763,6 +800,16 @@ export interface Commands<W> {
   dbSize(): Result<W, number>;
   /** `DBSIZE`: Returns the number of keys in the database. */
   dbsize: Commands<W>["dbSize"];
+  /**
+   * `DEBUG`: A container for debugging commands.
+   *
+   * `DEBUG subcommand [arg [arg ...]]`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 1.0.0.
+   */
+  debug(subcommand: Argument, ...arg: Repeated[]): Result<W, Reply>;
   /**
    * `DECR`: Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
    *
@@ -2094,6 +2141,77 @@ export interface Commands<W> {
   /** `MGET`: Atomically returns the string values of one or more keys. */
   mget: Commands<W>["mGet"];
   /**
+   * `MODULE`: A container for module commands.
+   *
+   * `MODULE`
+   *
+   * Cost: Depends on subcommand.
+   *
+   * Since Redis 4.0.0.
+   */
+  module(subcommand: string, ...rest: Repeated[]): Result<W, "OK">;
+  /**
+   * `MODULE HELP`: Returns helpful text about the different subcommands.
+   *
+   * `MODULE HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  moduleHelp(): Result<W, string[]>;
+  /** `MODULE HELP`: Returns helpful text about the different subcommands. */
+  modulehelp: Commands<W>["moduleHelp"];
+  /**
+   * `MODULE LIST`: Returns all loaded modules.
+   *
+   * `MODULE LIST`
+   *
+   * Cost: O(N) where N is the number of loaded modules.
+   *
+   * Since Redis 4.0.0.
+   */
+  moduleList(): Result<W, Reply[]>;
+  /** `MODULE LIST`: Returns all loaded modules. */
+  modulelist: Commands<W>["moduleList"];
+  /**
+   * `MODULE LOAD`: Loads a module.
+   *
+   * `MODULE LOAD path [arg [arg ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  moduleLoad(path: Argument, ...arg: Repeated[]): Result<W, "OK">;
+  /** `MODULE LOAD`: Loads a module. */
+  moduleload: Commands<W>["moduleLoad"];
+  /**
+   * `MODULE LOADEX`: Loads a module using extended parameters.
+   *
+   * `MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS arg [arg ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  moduleLoadex(path: Argument, data: Data, options?: { ARGS?: Repeated | null }): Result<W, "OK">;
+  moduleLoadex(path: Argument, ...pairs: Repeated[]): Result<W, "OK">;
+  /** `MODULE LOADEX`: Loads a module using extended parameters. */
+  moduleloadex: Commands<W>["moduleLoadex"];
+  /**
+   * `MODULE UNLOAD`: Unloads a module.
+   *
+   * `MODULE UNLOAD name`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  moduleUnload(name: Argument): Result<W, "OK">;
+  /** `MODULE UNLOAD`: Unloads a module. */
+  moduleunload: Commands<W>["moduleUnload"];
+  /**
    * `MOVE`: Moves a key to another database.
    *
    * `MOVE key db`
@@ -2791,6 +2909,17 @@ export interface Commands<W> {
   setRange(key: Argument, offset: Argument, value: Argument): Result<W, number>;
   /** `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist. */
   setrange: Commands<W>["setRange"];
+  /**
+   * `SHUTDOWN`: Synchronously saves the database(s) to disk and shuts down the Redis server.
+   *
+   * `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
+   *
+   * Cost: O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  shutdown(options?: { NOSAVE?: boolean | null; SAVE?: boolean | null; NOW?: boolean | null; FORCE?: boolean | null; ABORT?: boolean | null }): Result<W, "OK">;
+  shutdown(...rest: Repeated[]): Result<W, "OK">;
   /**
    * `SINTER`: Returns the intersect of multiple sets.
    *
@@ -3967,11 +4096,13 @@ export const TABLE: readonly Row[] = [
   ["client list", "clientList", ""],
   ["client no-evict", "clientNoEvict", ""],
   ["client no-touch", "clientNoTouch", ""],
+  ["client pause", "clientPause", ""],
   ["client setinfo", "clientSetInfo", ""],
   ["client setname", "clientSetName", ""],
   ["client tracking", "clientTracking", ""],
   ["client trackinginfo", "clientTrackingInfo", ""],
   ["client unblock", "clientUnblock", ""],
+  ["client unpause", "clientUnpause", ""],
   ["cluster", "cluster", ""],
   ["command", "command", ""],
   ["command count", "commandCount", ""],
@@ -3985,9 +4116,11 @@ export const TABLE: readonly Row[] = [
   ["config get", "configGet", ""],
   ["config help", "configHelp", ""],
   ["config resetstat", "configResetStat", ""],
+  ["config rewrite", "configRewrite", ""],
   ["config set", "configSet", "d"],
   ["copy", "copy", "w"],
   ["dbsize", "dbSize", "r"],
+  ["debug", "debug", ""],
   ["decr", "decr", "w"],
   ["decrby", "decrBy", "w"],
   ["del", "del", "w"],
@@ -4099,6 +4232,12 @@ export const TABLE: readonly Row[] = [
   ["memory stats", "memoryStats", ""],
   ["memory usage", "memoryUsage", "r"],
   ["mget", "mGet", "r"],
+  ["module", "module", ""],
+  ["module help", "moduleHelp", ""],
+  ["module list", "moduleList", ""],
+  ["module load", "moduleLoad", ""],
+  ["module loadex", "moduleLoadex", "d"],
+  ["module unload", "moduleUnload", ""],
   ["move", "move", "w"],
   ["mset", "mSet", "wd"],
   ["msetex", "mSetEx", "wd"],
@@ -4159,6 +4298,7 @@ export const TABLE: readonly Row[] = [
   ["setex", "setEx", "w"],
   ["setnx", "setNX", "w"],
   ["setrange", "setRange", "w"],
+  ["shutdown", "shutdown", ""],
   ["sinter", "sInter", "r"],
   ["sintercard", "sInterCard", "r"],
   ["sinterstore", "sInterStore", "w"],

@@ -4,7 +4,7 @@ use super::{help, tracking};
 use crate::engine::Engine;
 use crate::engine::acl::Acl;
 use crate::engine::args::Args;
-use crate::engine::blocking::Unblock;
+use crate::engine::blocking::{Timeout, Unblock};
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::registry::Resolved;
@@ -124,6 +124,15 @@ const SUBCOMMANDS: &[Command] = &[
         ..CLIENT
     },
     Command {
+        name: "pause",
+        handler: Some(pause),
+        arity: -3,
+        since: "2.9.50",
+        summary: "Suspends commands processing.",
+        syntax: "timeout:integer [mode(WRITE | ALL)]",
+        ..ADMIN
+    },
+    Command {
         name: "reply",
         handler: Some(reply),
         arity: 3,
@@ -163,6 +172,15 @@ const SUBCOMMANDS: &[Command] = &[
         summary: "Unblocks a client blocked by a blocking command from a different connection.",
         syntax: "client-id:integer [unblock-type(TIMEOUT | ERROR)]",
         reply: ts("0 | 1"),
+        ..ADMIN
+    },
+    Command {
+        name: "unpause",
+        handler: Some(unpause),
+        arity: 2,
+        since: "6.2.0",
+        complexity: "O(N) Where N is the number of paused clients",
+        summary: "Resumes processing commands from paused clients.",
         ..ADMIN
     },
 ];
@@ -305,6 +323,7 @@ pub(in crate::engine) fn describe(engine: &Engine, id: SessionId, session: &Sess
 fn flags_of(session: &Session, is_touched: bool) -> String {
     let is_tracking = |mode| session.tracked().is_some_and(|tracked| tracked.is(mode));
     let flags = [
+        (session.monitors, 'O'),
         (session.is_subscriber(), 'P'),
         (session.queue.is_some() || session.executing, 'x'),
         (session.blocked.is_some(), 'b'),
@@ -474,6 +493,27 @@ fn reply(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
     Ok(())
 }
 
+fn pause(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    if args.len() > 2 {
+        return Err(help::wrong_subcommand(args));
+    }
+    let (timeout, now) = (args.take()?, c.now_ms());
+    let is_all = args.is_empty() || args.accept("ALL");
+    if !is_all && !args.accept("WRITE") {
+        return Err(Error::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+    }
+    let until = Timeout::milliseconds(timeout, now)?.0.unwrap_or(now);
+    c.engine.begin_pause(until, is_all);
+    out.ok();
+    Ok(())
+}
+
+fn unpause(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    c.engine.end_pause();
+    out.ok();
+    Ok(())
+}
+
 fn unblock(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     if args.len() > 2 {
         return Err(help::wrong_subcommand(args));
@@ -523,6 +563,10 @@ const HELP: &[&str] = &[
     "      Kill connections by client id.",
     "    * MAXAGE <maxage>",
     "      Kill connections older than the specified age.",
+    "UNPAUSE",
+    "    Stop the current client pause, resuming traffic.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Suspend all, or just write, clients for <timeout> milliseconds.",
     "LIST [options ...]",
     "    Return information about client connections. Options:",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",

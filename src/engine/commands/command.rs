@@ -7,7 +7,7 @@ use crate::engine::context::Ctx;
 use crate::engine::describe;
 use crate::engine::error::Error;
 use crate::engine::glob::glob_match;
-use crate::engine::registry::{self, commands, every};
+use crate::engine::registry::{self, Resolved, commands, every};
 use crate::engine::table::{Command, Group, acl, flag, ts};
 use crate::resp::Writer;
 
@@ -154,7 +154,7 @@ fn docs(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<()
 
 fn list(_: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let names: Vec<String> = if args.is_empty() {
-        commands().map(|command| command.name.to_owned()).collect()
+        every().into_iter().map(Resolved::full_name).collect()
     } else {
         if args.len() != 3 || !args.accept("FILTERBY") {
             return Err(Error::SYNTAX);

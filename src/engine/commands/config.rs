@@ -7,7 +7,6 @@ use crate::engine::config::PARAMETERS;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::glob::glob_match;
-use crate::engine::stats::Stats;
 use crate::engine::table::{Command, Group, flag, ts};
 use crate::resp::Writer;
 
@@ -62,6 +61,16 @@ const SUBCOMMANDS: &[Command] = &[
         ..CONFIG
     },
     Command {
+        name: "rewrite",
+        handler: Some(rewrite),
+        arity: 2,
+        since: "2.8.0",
+        complexity: "O(1)",
+        summary: "Persists the effective configuration to file.",
+        reply: ts("\"OK\""),
+        ..CONFIG
+    },
+    Command {
         name: "set",
         handler: Some(set),
         arity: -4,
@@ -100,12 +109,17 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     Ok(())
 }
 
-/// `changes` counts since the last save and not since the last reset.
+/// There is no file: what is set is set at open.
+fn rewrite(_: &mut Ctx<'_>, _: &mut Args<'_>, _: &mut Writer<'_>) -> Result<(), Error> {
+    Err(Error::fixed("ERR The server is running without a config file"))
+}
+
 fn resetstat(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     c.engine.lazyfree.reset_freed();
     c.engine.sessions.slow_dropped = 0;
     c.engine.timing.histograms = Sorted::default();
-    c.engine.stats = Stats { changes: c.engine.stats.changes, ..Stats::default() };
+    c.engine.calls.reset();
+    c.engine.stats.reset();
     out.ok();
     Ok(())
 }
@@ -121,6 +135,8 @@ fn config_help(_: &mut Ctx<'_>, _: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
             "    Set the configuration <directive> to <value>.",
             "RESETSTAT",
             "    Reset statistics reported by the INFO command.",
+            "REWRITE",
+            "    Rewrite the configuration file.",
         ],
     );
     Ok(())

@@ -218,6 +218,7 @@ fn reset(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     c.engine.drop_subscriptions(c.session_id);
     c.engine.untrack(c.session_id);
     c.engine.forget_user(c.session_id);
+    c.engine.set_monitor(c.session_id, false);
     let session = c.session();
     session.db = 0;
     session.protocol = Protocol::Resp2;

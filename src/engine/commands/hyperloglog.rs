@@ -30,7 +30,7 @@ pub static COMMANDS: &[Command] = &[
         name: "pfcount",
         handler: Some(pfcount),
         arity: -2,
-        flags: flag::READONLY,
+        flags: flag::READONLY | flag::MAY_REPLICATE,
         keys: &[KeySpec::from(1, -1, 1, key::RW | key::ACCESS)],
         since: "2.8.9",
         complexity: "O(1) with a very small average constant time when called with a single key. \

@@ -10,6 +10,7 @@ mod cluster;
 mod command;
 mod config;
 mod connection;
+mod debug;
 mod dump;
 mod expire;
 mod function;
@@ -25,6 +26,8 @@ mod lcs;
 mod list;
 mod list_move;
 mod memory;
+mod module;
+mod monitor;
 mod object;
 mod persistence;
 mod pubsub;
@@ -34,6 +37,7 @@ mod scripting;
 mod server;
 mod set;
 mod set_algebra;
+mod shutdown;
 mod slowlog;
 mod sort;
 mod sorted_set;
@@ -67,6 +71,7 @@ pub static FAMILIES: &[&[Command]] = &[
     wait::COMMANDS,
     dump::COMMANDS,
     object::COMMANDS,
+    monitor::COMMANDS,
     sort::COMMANDS,
     string::COMMANDS,
     string_set::COMMANDS,
@@ -103,9 +108,12 @@ pub static FAMILIES: &[&[Command]] = &[
     server::COMMANDS,
     persistence::COMMANDS,
     config::COMMANDS,
+    debug::COMMANDS,
     memory::COMMANDS,
+    module::COMMANDS,
     command::COMMANDS,
     acl::COMMANDS,
+    shutdown::COMMANDS,
     slowlog::COMMANDS,
     latency::COMMANDS,
     replication::COMMANDS,

@@ -19,7 +19,7 @@ const PUBSUB: Command = Command {
 };
 
 const PUBLISH: Command = Command {
-    flags: flag::PUBSUB | flag::LOADING | flag::STALE | flag::FAST,
+    flags: flag::PUBSUB | flag::LOADING | flag::STALE | flag::FAST | flag::MAY_REPLICATE,
     reply: ts("number"),
     ..PUBSUB
 };

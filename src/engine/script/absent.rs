@@ -1,5 +1,7 @@
 //! What the commands answer where there is no interpreter.
 
+use super::Counts;
+use crate::engine::Engine;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
@@ -10,6 +12,16 @@ pub fn refuse(_: &mut Ctx<'_>, _: &mut Args<'_>, _: &mut Writer<'_>) -> Result<(
         "ERR scripting is not in this build of Lodis: open the store with { scripting: true }, in the \
          tab that leads",
     ))
+}
+
+/// Whether what a command runs says that it only reads.
+pub fn only_reads(_: &mut Engine, _: &str, _: &[&[u8]]) -> bool {
+    false
+}
+
+/// Nothing can be run.
+pub fn counts(_: &Engine) -> Counts {
+    Counts::default()
 }
 
 /// Libraries that others run are kept.

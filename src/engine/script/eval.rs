@@ -1,5 +1,6 @@
 //! The commands that run scripts, and the cache of scripts.
 
+use super::Counts;
 use super::call::{Run, STEPS_PER_US};
 use super::library::Functions;
 use super::lua::{Call, Chunk, Failure, Interpreter};
@@ -109,6 +110,15 @@ impl Scripts {
             self.evaled -= usize::from(!script.is_loaded);
             self.len -= script.len;
         }
+    }
+
+    pub(super) fn flags_of(&self, sha: &[u8]) -> Option<Flags> {
+        self.scripts.get(&parse_sha(sha)?).map(|script| script.flags)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let bytes = self.scripts.values().map(|script| size_of::<Sha>() + script.len).sum();
+        Counts { scripts: self.scripts.len(), bytes, functions: 0 }
     }
 
     fn clear(&mut self) {

@@ -1,10 +1,10 @@
 //! The commands of functions.
 
+use super::Counts;
 use super::call::Run;
 use super::eval::{Scripts, fail, keys_and_arguments, steps};
 use super::lua::{Call, Chunk, Interpreter, Registered};
-use super::shebang::Flags;
-use crate::engine::REDIS_VERSION;
+use super::shebang::{self, Flags};
 use crate::engine::args::Args;
 use crate::engine::commands::wrong_subcommand;
 use crate::engine::context::Ctx;
@@ -12,6 +12,7 @@ use crate::engine::error::Error;
 use crate::engine::glob::glob_match;
 use crate::engine::libraries::{self, Libraries};
 use crate::engine::rdb;
+use crate::engine::{Engine, REDIS_VERSION};
 use crate::resp::Writer;
 use std::collections::BTreeMap;
 
@@ -357,6 +358,32 @@ fn describe(function: &Function, out: &mut Writer<'_>) {
     for flag in &function.flag_names {
         out.simple(&String::from_utf8_lossy(flag));
     }
+}
+
+/// Whether what a command runs says that it only reads.
+pub fn only_reads(engine: &mut Engine, command: &str, argv: &[&[u8]]) -> bool {
+    let Some(word) = argv.get(1) else { return false };
+    let flags = match command {
+        "eval" => shebang::parse(word).ok().map(|(flags, _)| flags),
+        "evalsha" => engine.scripts.flags_of(word),
+        "fcall" => {
+            let functions = engine.scripts.functions(&engine.libraries).ok();
+            let name = word.to_ascii_lowercase();
+            functions.and_then(|all| all.functions.get(&name)).map(|function| function.flags)
+        }
+        _ => None,
+    };
+    flags.is_some_and(|flags| flags.declared && flags.no_writes)
+}
+
+/// How much there is to run. Libraries that cannot be loaded have no functions.
+pub fn counts(engine: &mut Engine) -> Counts {
+    let functions = if engine.libraries.is_empty() {
+        0
+    } else {
+        engine.scripts.functions(&engine.libraries).map_or(0, |all| all.functions.len())
+    };
+    Counts { functions, ..engine.scripts.counts() }
 }
 
 /// FUNCTION STATS: nobody can ask while something runs.

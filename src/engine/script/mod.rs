@@ -24,3 +24,14 @@ pub use absent::*;
 pub use eval::*;
 #[cfg(feature = "scripting")]
 pub use library::*;
+
+/// How much of scripts and functions there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Scripts that are kept.
+    pub scripts: usize,
+    /// Bytes of what is kept of them.
+    pub bytes: usize,
+    /// Functions that the libraries have registered.
+    pub functions: usize,
+}

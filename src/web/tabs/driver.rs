@@ -18,7 +18,7 @@ use crate::engine::session_state::SessionState;
 use crate::persist::follow::Follower;
 use crate::persist::incoming::Incoming;
 use crate::replication::message::Message;
-use crate::replication::peer::{Action, Peer, Recording, Settings};
+use crate::replication::peer::{Action, Peer, Recording, Run, Settings};
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -53,6 +53,8 @@ pub(super) struct Driver {
     /// What requests have answered that were run since effects were collected.
     pub(super) ran: RefCell<Vec<Answer>>,
     pub(super) has_run: Cell<bool>,
+    /// Requests that wait for the end of a pause.
+    pub(super) held: RefCell<Vec<Run>>,
     /// What waits for the store.
     pub(super) answers: RefCell<Vec<Answer>>,
     /// What this tab runs itself.
@@ -109,6 +111,7 @@ impl Driver {
             guests: RefCell::default(),
             ran: RefCell::default(),
             has_run: Cell::new(false),
+            held: RefCell::default(),
             answers: RefCell::default(),
             session: Cell::new(session),
             state: RefCell::default(),

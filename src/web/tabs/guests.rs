@@ -159,6 +159,7 @@ impl Driver {
         }
         core.engine.replicas = 0;
         self.ran.take();
+        self.held.take();
         self.answers.take();
         self.keep_lease();
     }
@@ -170,10 +171,41 @@ impl Driver {
         self.keep_lease();
     }
 
+    /// Whether CLIENT PAUSE postpones a request, or one that came before from the same tab.
+    fn must_hold(&self, run: &Run) -> bool {
+        let is_paused = self.core.borrow().engine.is_paused();
+        if !is_paused && self.held.borrow().is_empty() {
+            return false;
+        }
+        let session = match self.guests.borrow().tabs.get(&run.tab) {
+            Some(guest) => guest.session,
+            None => self.session.get(),
+        };
+        let core = &mut *self.core.borrow_mut();
+        let Some((_, frame)) = split_state(&run.call) else { return false };
+        let is_next = self.held.borrow().iter().any(|held| held.tab == run.tab);
+        (is_next && !core.is_unpause(frame)) || (is_paused && core.holds(session, frame))
+    }
+
+    /// Runs what was postponed, if the pause is over.
+    pub(super) fn resume(self: &Rc<Self>) {
+        if self.held.borrow().is_empty() || self.core.borrow().engine.is_paused() {
+            return;
+        }
+        for run in self.held.take() {
+            self.run(run);
+        }
+        self.pump();
+    }
+
     /// Runs a request, unless its record says that it was run.
     pub(super) fn run(self: &Rc<Self>, run: Run) {
         if self.log.borrow().is_none() {
             return;
+        }
+        self.core.borrow_mut().engine.set_time(micros(now_ms() as f64));
+        if self.must_hold(&run) {
+            return self.held.borrow_mut().push(run);
         }
         let Run { tab, seq, acked, blocks, call } = run;
         let Some((state, frame)) = split_state(&call) else { return };

@@ -111,6 +111,11 @@ impl Tabs {
         self.driver.cancel(seq as u64);
     }
 
+    /// Leader: runs what CLIENT PAUSE has postponed, if the pause is over.
+    pub fn resume(&self) {
+        self.driver.resume();
+    }
+
     /// Leader: the effect stream advanced, or a session has messages.
     pub fn written(&self) {
         self.driver.written();

@@ -11,6 +11,7 @@ const heard = [];
 /** What was read since it was told of last, and what was told. */
 const cache = new Map();
 const invalidated = [];
+const monitored = [];
 const stops = new Map();
 const shown = [];
 const problems = [];
@@ -78,6 +79,9 @@ globalThis.tab = {
   },
   unsubscribe: (kind, ...names) => ask(`not ${kind} ${names}`, stops.get(`${kind} ${names}`)()),
   heard: () => heard,
+  monitor: async () => void stops.set("monitor", await ask("MONITOR", redis.monitor((line) => monitored.push(line)))),
+  unmonitor: () => ask("MONITOR OFF", stops.get("monitor")()),
+  monitored: () => monitored,
   /** Keeps what is read from now on, as long as nothing else is told. */
   async track() {
     redis.on("invalidate", (keys) => {

@@ -185,6 +185,46 @@ export async function clients(group: Group): Promise<void> {
   await becomes(async () => [...(await listed(leader)).keys()].includes(follower.id), false);
 }
 
+/** A monitor is shown what the leader runs, whoever asked for it, and whoever leads. */
+export async function monitoring(group: Group): Promise<void> {
+  const tabs = (await group.openMany(3)) as [Tab, Tab, Tab];
+  const monitor = await group.follower();
+  await monitor.call("monitor");
+  const shown = async () => {
+    const lines = await monitor.call<string[]>("monitored");
+    return lines.map((line) => /"SET" "(.*)" "1"$/.exec(line)?.[1]).filter((key) => key !== undefined);
+  };
+  for (const tab of tabs) await run(tab, "SET", tab.id, "1");
+  await becomes(shown, tabs.map(({ id }) => id));
+  await group.lose(await group.leader(), "kill");
+  await until("a line of the new leader", async () => {
+    await run(monitor, "SET", "after", "1");
+    return (await shown()).includes("after") || undefined;
+  });
+  await monitor.call("unmonitor");
+  const count = (await shown()).length;
+  for (const tab of group.live) await run(tab, "SET", tab.id, "1");
+  expect(await shown()).toHaveLength(count);
+}
+
+/** While one has paused them, writes of all tabs wait. */
+export async function pausing(group: Group): Promise<void> {
+  await group.openMany(3);
+  const [leader, follower] = [await group.leader(), await group.follower()];
+  expect(await run(follower, "SET", "k", "1")).toBe("OK");
+  expect(await run(follower, "CLIENT", "PAUSE", "60000", "WRITE")).toBe("OK");
+  const answered: unknown[] = [];
+  const writes = [leader, follower].map(async (tab) => answered.push(await run(tab, "INCR", "k")));
+  for (const tab of group.live) if (tab !== leader && tab !== follower) expect(await run(tab, "GET", "k")).toBe("1");
+  expect(answered).toEqual([]);
+  const other = group.live.find((tab) => tab !== leader && tab !== follower)!;
+  expect(await run(other, "CLIENT", "UNPAUSE")).toBe("OK");
+  await Promise.all(writes);
+  expect(answered.sort()).toEqual([2, 3]);
+  expect(await run(leader, "CLIENT", "PAUSE", "100")).toBe("OK");
+  expect(await run(follower, "INCR", "k")).toBe(4);
+}
+
 /** A tab that keeps what it has read is told when others change it, and everything if another one leads. */
 export async function caching(group: Group): Promise<void> {
   const tabs = await group.openMany(3);

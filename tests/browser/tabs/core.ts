@@ -60,5 +60,7 @@ export function coreTests(test: TabsTest, sizes: Sizes): void {
   test("a lock is held by one when tabs die", (group) => clients.locking(group, 40, 2));
   test("each tab is a client", clients.clients);
   test("a tab does what its user may, whoever leads", clients.restricted);
+  test("a monitor is shown what the leader runs", clients.monitoring);
+  test("writes of all tabs wait while one has paused them", clients.pausing);
   test("what is read is kept until it changes, or another tab leads", clients.caching);
 }
