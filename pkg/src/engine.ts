@@ -312,6 +312,13 @@ export class Engine {
     if (wait !== Infinity) this.schedule(wait);
   }
 
+  /** Whether nothing of the last request was run, since CLIENT PAUSE postpones it. To be asked once. */
+  takeHeld(): boolean {
+    const { held } = this;
+    this.held = false;
+    return held;
+  }
+
   private attend(): void {
     const attention = this.lodis.attention();
     this.held = (attention & HELD) !== 0;

@@ -1,7 +1,14 @@
 import type { ReplyReader } from "./boundary/reply.js";
+import type { Engine } from "./engine.js";
+import { ReplyError } from "./errors.js";
+
+/** What is thrown where a request was postponed that cannot wait. */
+export const POSTPONED = new ReplyError(
+  "ERR CLIENT PAUSE postpones this command, and a synchronous call cannot wait",
+);
 
 /** A request that CLIENT PAUSE has postponed, or one after it. */
-export interface HeldRequest {
+interface HeldRequest {
   readonly frame: Uint8Array<ArrayBuffer>;
   /** Reads its replies. */
   readonly read: (reader: ReplyReader) => unknown;
@@ -24,9 +31,23 @@ export class Held {
     });
   }
 
-  /** Has `run` run each that waits, until one answers that the pause is not over. */
-  release(run: (request: HeldRequest) => boolean): void {
-    while (this.requests.length > 0 && run(this.requests[0]!)) this.requests.shift();
+  /** Runs them as `session`, unless the pause is not over; `done` does what a run leaves to do. */
+  release(engine: Engine, session: number, done: () => Promise<void> | undefined): void {
+    for (let request = this.requests[0]; request; request = this.requests[0]) {
+      const { frame, read, resolve, reject } = request;
+      engine.writer.load(frame);
+      engine.run(session);
+      if (engine.takeHeld()) return;
+      this.requests.shift();
+      try {
+        const result = read(engine.reader);
+        const stored = done();
+        resolve(stored ? stored.then(() => result) : result);
+      } catch (error) {
+        reject(error);
+        done();
+      }
+    }
   }
 
   /** Rejects all of them. */

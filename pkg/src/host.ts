@@ -2,13 +2,13 @@ import { AtomicError, beforeTry, mustBeDone, TRIES, type Unit } from "./atomic.j
 import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, find, flatten, mayBlock, plain, splitSignal } from "./commands.js";
+import { type Command, find, flatten, mayBlock, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { Engine, MUCH, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
-import { Held, type HeldRequest } from "./held.js";
+import { Held, POSTPONED } from "./held.js";
 import type { Hosted } from "./hosting.js";
 import { type Changed, Invalidations } from "./invalidations.js";
 import { listenToPage } from "./lifecycle.js";
@@ -18,7 +18,7 @@ import { Pace } from "./pace.js";
 import { readUnlessAborted, Requests, whileNotAborted } from "./requests.js";
 import { StoreCalls } from "./stores/calls.js";
 import type { Store } from "./stores/store.js";
-import { type Space, Subscriptions } from "./subscribe.js";
+import { changeOf, type Space, Subscriptions } from "./subscribe.js";
 import { nextTask } from "./task.js";
 import type { Input, Reply } from "./types.js";
 
@@ -56,11 +56,6 @@ export const GET = find("get", undefined);
 const AUTH = find("auth", undefined);
 /** Any command that changes nothing. */
 const ASK = find("client", undefined);
-
-/** What is thrown where a request was postponed that cannot wait. */
-const POSTPONED = new ReplyError(
-  "ERR CLIENT PAUSE postpones this command, and a synchronous call cannot wait",
-);
 
 /** `local`: what is called is run here; `guest`: another tab leads. */
 type State = "opening" | "local" | "guest" | "closed";
@@ -199,7 +194,7 @@ export class Host {
     this.engine.write(command, inputs, true);
     const reply = this.runOne(command, inputs, binary);
     if (reply instanceof ReplyError) {
-      this.wasHeld();
+      this.engine.takeHeld();
       throw reply;
     }
     return reply;
@@ -215,7 +210,7 @@ export class Host {
       if (!isHere) return this.forward((reader) => orThrow(reader.next(binary)));
       const reply = this.runOne(command, inputs, binary);
       if (reply instanceof ReplyError) {
-        return this.wasHeld() ? this.hold((reader) => orThrow(reader.next(binary))) : Promise.reject(reply);
+        return this.engine.takeHeld() ? this.hold((reader) => orThrow(reader.next(binary))) : Promise.reject(reply);
       }
       if (this.held.length > 0) this.release();
       if (command.name === "shutdown") return this.close().then(() => reply);
@@ -394,13 +389,6 @@ export class Host {
     return name === "client unpause" || (name === "client" && /^unpause$/i.test(String(first)));
   }
 
-  /** Whether nothing of the last request was run, since CLIENT PAUSE postpones it. */
-  private wasHeld(): boolean {
-    const { held } = this.engine;
-    this.engine.held = false;
-    return held;
-  }
-
   /** Runs the request in the writer when the pause is over. */
   private hold<T>(read: (reader: ReplyReader) => T): Promise<T> {
     return this.held.add(this.engine.writer.copy(), read);
@@ -410,23 +398,11 @@ export class Host {
   private release(): void {
     if (this.isClosed()) return;
     this.tabs?.resume();
-    if (this.held.length > 0) this.held.release((request) => this.runHeld(request));
-  }
-
-  private runHeld({ frame, read, resolve, reject }: HeldRequest): boolean {
-    const { engine } = this;
-    engine.writer.load(frame);
-    engine.run(this.session);
-    if (this.wasHeld()) return false;
-    try {
-      const result = read(engine.reader);
+    this.held.release(this.engine, this.session, () => {
       const stored = this.flushed();
-      resolve(stored ? stored.then(() => result) : result);
-    } catch (error) {
-      reject(error);
-    }
-    if (engine.flags !== 0) this.settle();
-    return true;
+      if (this.engine.flags !== 0) this.settle();
+      return stored;
+    });
   }
 
   /** Leader: whether it is certain that no other tab leads by now. */
@@ -478,7 +454,7 @@ export class Host {
   private runAll<T>(read: (reader: ReplyReader) => T): T {
     const { engine } = this;
     engine.run(this.session);
-    if (this.wasHeld()) throw POSTPONED;
+    if (this.engine.takeHeld()) throw POSTPONED;
     try {
       return read(engine.reader);
     } finally {
@@ -732,9 +708,7 @@ export class Host {
 
   /** Sends SUBSCRIBE, UNSUBSCRIBE or their kin for one name, or MONITOR. */
   changeSubscription(space: Space, name: string, on: boolean): Promise<unknown> {
-    const isMonitor = space === "monitor";
-    const command = isMonitor ? MONITOR : SUBSCRIPTIONS[space][on ? 0 : 1];
-    const args = !isMonitor ? [name] : on ? [] : ["OFF"];
+    const [command, args] = changeOf(space, name, on);
     const write = (engine: Engine) => engine.writeFlat(command, args);
     const read = (reader: ReplyReader) => (reader.more ? orThrow(reader.next(false)) : null);
     return this.batch(write, read, false);
@@ -825,10 +799,3 @@ async function closeLate(log: LogClass): Promise<void> {
   await log.close();
   log.free();
 }
-
-const MONITOR = plain("monitor");
-const SUBSCRIPTIONS: Record<Exclude<Space, "monitor">, readonly [Command, Command]> = {
-  channel: [plain("subscribe"), plain("unsubscribe")],
-  pattern: [plain("psubscribe"), plain("punsubscribe")],
-  shard: [plain("ssubscribe"), plain("sunsubscribe")],
-};

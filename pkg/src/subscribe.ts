@@ -1,4 +1,5 @@
 import { ReplyReader } from "./boundary/reply.js";
+import { type Command, plain } from "./commands.js";
 import { report } from "./events.js";
 import type { Reply } from "./types.js";
 
@@ -99,6 +100,19 @@ const SPACES: ReadonlyMap<unknown, Space> = new Map([
   ["pmessage", "pattern"],
   ["smessage", "shard"],
 ]);
+
+const MONITOR = plain("monitor");
+const CHANGES: Record<Exclude<Space, "monitor">, readonly [Command, Command]> = {
+  channel: [plain("subscribe"), plain("unsubscribe")],
+  pattern: [plain("psubscribe"), plain("punsubscribe")],
+  shard: [plain("ssubscribe"), plain("sunsubscribe")],
+};
+
+/** The command, with its arguments, that begins or ends listening to one name. */
+export function changeOf(space: Space, name: string, on: boolean): [Command, readonly string[]] {
+  if (space !== "monitor") return [CHANGES[space][on ? 0 : 1], [name]];
+  return [MONITOR, on ? [] : ["OFF"]];
+}
 
 function keyOf(space: Space, name: string): string {
   return `${space}:${name}`;
