@@ -16,6 +16,11 @@ interface HeldRequest {
   readonly reject: (error: unknown) => void;
 }
 
+/** Whether a command, with this first argument, ends a pause. */
+export function isUnpause(name: string, first: unknown): boolean {
+  return name === "client unpause" || (name === "client" && /^unpause$/i.test(String(first)));
+}
+
 /** What is postponed, in the order in which it was called. */
 export class Held {
   private requests: HeldRequest[] = [];

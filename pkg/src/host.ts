@@ -8,7 +8,7 @@ import { Engine, MUCH, WROTE } from "./engine.js";
 import { ClosedError, LostError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
-import { Held, POSTPONED } from "./held.js";
+import { Held, isUnpause, POSTPONED } from "./held.js";
 import type { Hosted } from "./hosting.js";
 import { type Changed, Invalidations } from "./invalidations.js";
 import { listenToPage } from "./lifecycle.js";
@@ -384,9 +384,8 @@ export class Host {
 
   /** Whether a command is run here although others wait: what lets them go on, and what ends it all. */
   private runsAtOnce({ name }: Command, first: Input): boolean {
-    if (name === "shutdown") return true;
-    if (this.held.length === 0 || this.state !== "local") return false;
-    return name === "client unpause" || (name === "client" && /^unpause$/i.test(String(first)));
+    const isHeld = this.held.length > 0 && this.state === "local";
+    return name === "shutdown" || (isHeld && isUnpause(name, first));
   }
 
   /** Runs the request in the writer when the pause is over. */
