@@ -257,6 +257,32 @@ describe("access", () => {
     expect(await redis.get("k")).toBe("v");
   });
 
+  test("a token of a user of the ACL", async () => {
+    await redis.call("ACL", "SETUSER", "app", "on", ">pw", "~app:*", "&news", "+@all", "-@dangerous");
+    await redis.set("app:k", "v");
+    await redis.set("k", "v");
+    const users = new Map([
+      ["app-token", { username: "app", password: "pw" }],
+      ["stale-token", { username: "app", password: "old" }],
+    ]);
+    const ask = asker({ authenticate: (token) => users.get(token) });
+    expect((await ask("/get/app:k", bearer("app-token"))).body).toEqual({ result: "v" });
+    expect((await ask("/acl/whoami", bearer("app-token"))).body).toEqual({ result: "app" });
+    const commands = [["SET", "app:k", "w"], ["SET", "k", "w"], ["FLUSHALL"]];
+    expect((await ask("/pipeline", { ...posted(commands), ...bearer("app-token") })).body).toEqual([
+      { result: "OK" },
+      { error: "NOPERM No permissions to access a key" },
+      { error: "NOPERM User app has no permissions to run the 'flushall' command" },
+    ]);
+    expect(await ask("/subscribe/other", bearer("app-token"))).toEqual({
+      status: 400,
+      body: { error: "NOPERM No permissions to access a channel" },
+    });
+    expect((await ask("/get/app:k", bearer("stale-token"))).status).toBe(401);
+    expect((await ask("/get/app:k", bearer("unknown"))).status).toBe(401);
+    expect(await redis.get("k")).toBe("v");
+  });
+
   test("pages of another origin", async () => {
     const handler = rest(redis, { token: TOKEN, cors: "https://app.test" });
     const before = await handler(new Request(`${BASE}/`, { method: "OPTIONS" }));
