@@ -192,7 +192,7 @@ export async function monitoring(group: Group): Promise<void> {
   await monitor.call("monitor");
   const shown = async () => {
     const lines = await monitor.call<string[]>("monitored");
-    return lines.map((line) => /"SET" "(.*)" "1"$/.exec(line)?.[1]).filter((key) => key !== undefined);
+    return lines.map((line) => /"set" "(.*)" "1"$/i.exec(line)?.[1]).filter((key) => key !== undefined);
   };
   for (const tab of tabs) await run(tab, "SET", tab.id, "1");
   await becomes(shown, tabs.map(({ id }) => id));
@@ -213,14 +213,16 @@ export async function pausing(group: Group): Promise<void> {
   const [leader, follower] = [await group.leader(), await group.follower()];
   expect(await run(follower, "SET", "k", "1")).toBe("OK");
   expect(await run(follower, "CLIENT", "PAUSE", "60000", "WRITE")).toBe("OK");
-  const answered: unknown[] = [];
-  const writes = [leader, follower].map(async (tab) => answered.push(await run(tab, "INCR", "k")));
-  for (const tab of group.live) if (tab !== leader && tab !== follower) expect(await run(tab, "GET", "k")).toBe("1");
-  expect(answered).toEqual([]);
+  for (const tab of [leader, follower]) await tab.call("begin", "INCR", "k");
+  const answered = async () => {
+    const looks = await group.looks([leader, follower]);
+    return looks.flatMap(({ later }) => (later ? [later.reply] : [])).sort();
+  };
   const other = group.live.find((tab) => tab !== leader && tab !== follower)!;
+  expect(await run(other, "GET", "k")).toBe("1");
+  expect(await answered()).toEqual([]);
   expect(await run(other, "CLIENT", "UNPAUSE")).toBe("OK");
-  await Promise.all(writes);
-  expect(answered.sort()).toEqual([2, 3]);
+  await becomes(answered, [2, 3]);
   expect(await run(leader, "CLIENT", "PAUSE", "100")).toBe("OK");
   expect(await run(follower, "INCR", "k")).toBe(4);
 }
