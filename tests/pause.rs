@@ -192,6 +192,8 @@ fn a_reload_keeps_everything() {
     assert!(server.run(session, "DEBUG RELOAD NOSAVE").starts_with("-ERR Error trying to load"));
     assert_eq!(server.engine.digest(), before);
     assert_eq!(server.run(session, "DEBUG DIGEST"), digest);
+    // The keyspace counts them without looking.
+    assert_eq!(server.engine.keyspace.db(0).expiring_hashes_len(), 1);
     server.advance(600);
     assert_eq!(server.run(session, "EXISTS h"), ":0\r\n");
 }

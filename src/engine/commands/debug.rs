@@ -186,10 +186,11 @@ fn reload(engine: &mut Engine) -> Result<(), Error> {
         let keys: Vec<Vec<u8>> = db.keys().iter().map(|(key, _)| key.to_vec()).collect();
         for key in keys {
             if let Some(value) = db.value_mut(&key)
-                && let Some(loaded) = loaded(value)
+                && let Some(mut loaded) = loaded(value)
             {
+                // The keyspace has noted it already.
+                loaded.note_field_expiry();
                 *value = loaded;
-                db.note_field_expiry(&key);
                 db.touch(&key);
             }
         }
