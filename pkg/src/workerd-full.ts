@@ -1,16 +1,13 @@
 // The entry for Workers with scripting: the full module comes with the script, and no other.
 import full from "./lodis_full_bg.wasm";
+import { onlyFull } from "./one-module.js";
 import { opener } from "./open.js";
-import { mustBeInRequest } from "./request-scope.js";
+import { inRequest } from "./request-scope.js";
 import { salvager } from "./salvage.js";
 
 export * from "./exports.js";
 
-const source = (scripting: boolean): WebAssembly.Module => {
-  mustBeInRequest();
-  if (!scripting) throw new TypeError("open: the module without scripting is that of lodis here");
-  return full;
-};
+const source = inRequest(onlyFull(full));
 
 export const open = opener(source, { scripting: true });
 export const salvage = salvager(source, true);
