@@ -72,29 +72,32 @@ pub enum Kind {
     Config,
 }
 
-const KINDS: [Kind; 21] = [
-    Kind::Hello,
-    Kind::Serving,
-    Kind::Welcome,
-    Kind::Effects,
-    Kind::Request,
-    Kind::Block,
-    Kind::Ack,
-    Kind::Cancel,
-    Kind::Reply,
-    Kind::Push,
-    Kind::Ping,
-    Kind::Pong,
-    Kind::Bye,
-    Kind::Gather,
-    Kind::Have,
-    Kind::Want,
-    Kind::Tail,
-    Kind::Sync,
-    Kind::Snapshot,
-    Kind::Piece,
-    Kind::Config,
-];
+impl Kind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 21] = [
+        Self::Hello,
+        Self::Serving,
+        Self::Welcome,
+        Self::Effects,
+        Self::Request,
+        Self::Block,
+        Self::Ack,
+        Self::Cancel,
+        Self::Reply,
+        Self::Push,
+        Self::Ping,
+        Self::Pong,
+        Self::Bye,
+        Self::Gather,
+        Self::Have,
+        Self::Want,
+        Self::Tail,
+        Self::Sync,
+        Self::Snapshot,
+        Self::Piece,
+        Self::Config,
+    ];
+}
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +152,7 @@ impl Message {
         if post.is_empty() {
             post.push(VERSION);
         }
-        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u8;
+        let kind = Kind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u8;
         let len = HEADER_LEN + self.payload.len();
         post.extend_from_slice(&(len as u32).to_le_bytes());
         post.push(kind);
@@ -181,7 +184,7 @@ impl Message {
         let (message, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
         *post = rest;
         let (&kind, message) = message.split_first()?;
-        let kind = *KINDS.get(usize::from(kind))?;
+        let kind = *Kind::ALL.get(usize::from(kind))?;
         let ([from, to, epoch, seq, offset, greeting], payload) = numbers::<6>(message)?;
         Some(Self { kind, from, to, epoch, seq, offset, greeting, payload: payload.to_vec() })
     }
@@ -330,7 +333,7 @@ mod tests {
     #[test]
     fn what_is_encoded_decodes() {
         let (mut post, mut messages) = (Vec::new(), Vec::new());
-        for kind in KINDS {
+        for kind in Kind::ALL {
             let payload = vec![0, 255];
             let (from, to, epoch, seq, offset, greeting) = (1, u64::MAX, 2, 3, 4, 5);
             let message = Message { kind, from, to, epoch, seq, offset, greeting, payload };

@@ -14,30 +14,6 @@ pub const TARGET: Target = Target { name: "peer", run, mutate, seeds };
 /// More than that, one thing that happens does not lead to.
 const ACTIONS_MAX: usize = 10_000;
 
-const KINDS: [Kind; 21] = [
-    Kind::Hello,
-    Kind::Serving,
-    Kind::Welcome,
-    Kind::Effects,
-    Kind::Request,
-    Kind::Block,
-    Kind::Ack,
-    Kind::Cancel,
-    Kind::Reply,
-    Kind::Push,
-    Kind::Ping,
-    Kind::Pong,
-    Kind::Bye,
-    Kind::Gather,
-    Kind::Have,
-    Kind::Want,
-    Kind::Tail,
-    Kind::Sync,
-    Kind::Snapshot,
-    Kind::Piece,
-    Kind::Config,
-];
-
 fn seeds() -> Vec<Vec<u8>> {
     let mut dice = Dice::new(3);
     (0..60).map(|len| (0..len * 8).map(|_| dice.next() as u8).collect()).collect()
@@ -101,7 +77,7 @@ impl Words<'_> {
     }
 
     fn message(&mut self) -> Message {
-        let kind = KINDS[usize::from(self.byte()) % KINDS.len()];
+        let kind = Kind::ALL[usize::from(self.byte()) % Kind::ALL.len()];
         Message {
             kind,
             from: 2 + u64::from(self.byte() % 3),
