@@ -1,9 +1,12 @@
 // What the test of the conductor plays: a log, tabs, and an engine that counts what it writes.
+import { readFile } from "node:fs/promises";
+import { afterEach, beforeEach, vi } from "vitest";
 import type { Log, LogEvent, Lodis, Module, Tabs, TabsEvent, TabsOptions } from "../../pkg/src/boundary/wasm.js";
 import { MUCH, WROTE } from "../../pkg/src/engine.js";
-import type { InstanceEvents } from "../../pkg/src/host.js";
+import { Host, type InstanceEvents } from "../../pkg/src/host.js";
+import type { Loaded } from "../../pkg/src/load.js";
 import type { Settings } from "../../pkg/src/options.js";
-import type { Redis } from "../../pkg/src/redis.js";
+import { Redis } from "../../pkg/src/redis.js";
 import type { StoreCalls } from "../../pkg/src/stores/calls.js";
 
 /** A log that stores when the test says so. */
@@ -212,3 +215,37 @@ export const SETTINGS: Settings = {
   onProgress: undefined,
   onBlocked: undefined,
 };
+
+/** Has each test of a file play the tabs; answers what opens an instance, once `begin` has had it opened. */
+export function playTabs() {
+  let base: Loaded;
+  let joined: FakeTabs[];
+  let open: Redis[];
+
+  beforeEach(async () => {
+    const module = (await import("../../pkg/wasm/lodis.js")) as unknown as Module;
+    const file = await readFile(new URL("../../pkg/wasm/lodis_bg.wasm", import.meta.url));
+    const { memory } = await module.default({ module_or_path: file });
+    [joined, open] = [[], []];
+    const join = (...args: ConstructorParameters<typeof FakeTabs>) => joined[joined.push(new FakeTabs(...args)) - 1]!;
+    const fakes = { Lodis: recording(module, memory), default: module.default, Tabs: { join } };
+    base = { module: fakes as unknown as Module, memory };
+    vi.stubGlobal("navigator", { locks: {} });
+  });
+
+  afterEach(async () => {
+    for (const redis of open) await redis.close().catch(() => {});
+    vi.unstubAllGlobals();
+  });
+
+  return async <T>(begin: (tabs: FakeTabs) => T, settings = SETTINGS) => {
+    const host = new Host(base, settings);
+    const whenOpen = host.open();
+    const tabs = joined.at(-1)!;
+    const begun = begin(tabs);
+    await whenOpen;
+    const redis = new Redis(host);
+    open.push(redis);
+    return { redis, tabs, begun };
+  };
+}

@@ -1,45 +1,12 @@
 // redis.atomic() between the conductor and tabs that the test plays itself.
-import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AtomicError } from "../../pkg/src/atomic.js";
-import type { Module } from "../../pkg/src/boundary/wasm.js";
-import { Host } from "../../pkg/src/host.js";
-import type { Loaded } from "../../pkg/src/load.js";
-import { Redis } from "../../pkg/src/redis.js";
-import { type FakeLog, FakeTabs, recording, SETTINGS, turn } from "./conducting.js";
+import { type FakeLog, FakeTabs, playTabs, SETTINGS, turn } from "./conducting.js";
 
-let base: Loaded;
-let joined: FakeTabs[];
-let open: Redis[];
+const opened = playTabs();
 
-beforeEach(async () => {
-  const module = (await import("../../pkg/wasm/lodis.js")) as unknown as Module;
-  const file = await readFile(new URL("../../pkg/wasm/lodis_bg.wasm", import.meta.url));
-  const { memory } = await module.default({ module_or_path: file });
-  [joined, open] = [[], []];
-  const join = (...args: ConstructorParameters<typeof FakeTabs>) => joined[joined.push(new FakeTabs(...args)) - 1]!;
-  const fakes = { Lodis: recording(module, memory), default: module.default, Tabs: { join } };
-  base = { module: fakes as unknown as Module, memory };
-  vi.stubGlobal("navigator", { locks: {} });
-  vi.spyOn(Math, "random").mockReturnValue(0);
-});
-
-afterEach(async () => {
-  for (const redis of open) await redis.close().catch(() => {});
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
-
-async function opened<T>(begin: (tabs: FakeTabs) => T, settings = SETTINGS) {
-  const host = new Host(base, settings);
-  const whenOpen = host.open();
-  const tabs = joined.at(-1)!;
-  const begun = begin(tabs);
-  await whenOpen;
-  const redis = new Redis(host);
-  open.push(redis);
-  return { redis, tabs, begun };
-}
+beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0));
+afterEach(() => void vi.restoreAllMocks());
 
 const leader = () => opened((tabs): FakeLog => tabs.lead());
 

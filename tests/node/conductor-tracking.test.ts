@@ -1,43 +1,9 @@
 // Client-side caching between the conductor and tabs that the test plays itself.
-import { readFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Module } from "../../pkg/src/boundary/wasm.js";
-import { Host } from "../../pkg/src/host.js";
-import type { Loaded } from "../../pkg/src/load.js";
-import { Redis } from "../../pkg/src/redis.js";
-import { bytes, type FakeLog, FakeTabs, listen, recording, SETTINGS, turn } from "./conducting.js";
+import { describe, expect, test, vi } from "vitest";
+import type { Redis } from "../../pkg/src/redis.js";
+import { bytes, type FakeLog, type FakeTabs, listen, playTabs, turn } from "./conducting.js";
 
-let base: Loaded;
-let joined: FakeTabs[];
-let open: Redis[];
-
-beforeEach(async () => {
-  const module = (await import("../../pkg/wasm/lodis.js")) as unknown as Module;
-  const file = await readFile(new URL("../../pkg/wasm/lodis_bg.wasm", import.meta.url));
-  const { memory } = await module.default({ module_or_path: file });
-  [joined, open] = [[], []];
-  const join = (...args: ConstructorParameters<typeof FakeTabs>) => joined[joined.push(new FakeTabs(...args)) - 1]!;
-  const fakes = { Lodis: recording(module, memory), default: module.default, Tabs: { join } };
-  base = { module: fakes as unknown as Module, memory };
-  vi.stubGlobal("navigator", { locks: {} });
-});
-
-afterEach(async () => {
-  for (const redis of open) await redis.close().catch(() => {});
-  vi.unstubAllGlobals();
-});
-
-/** An instance, once `lead` or the like has opened it. */
-async function opened<T>(begin: (tabs: FakeTabs) => T): Promise<{ redis: Redis; tabs: FakeTabs; begun: T }> {
-  const host = new Host(base, SETTINGS);
-  const whenOpen = host.open();
-  const tabs = joined.at(-1)!;
-  const begun = begin(tabs);
-  await whenOpen;
-  const redis = new Redis(host);
-  open.push(redis);
-  return { redis, tabs, begun };
-}
+const opened = playTabs();
 
 async function leader(): Promise<{ redis: Redis; tabs: FakeTabs; log: FakeLog }> {
   const { redis, tabs, begun } = await opened((tabs) => tabs.lead());
