@@ -13,6 +13,12 @@ export class ReplyError extends Error {
   }
 }
 
+/** A reply, unless it is an error: that is thrown. */
+export function orThrow<T>(reply: T): Exclude<T, ReplyError> {
+  if (reply instanceof ReplyError) throw reply;
+  return reply as Exclude<T, ReplyError>;
+}
+
 /** What the engine answers when it has no memory, for what does not get that far. */
 export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 

@@ -1,6 +1,5 @@
 export type { Hint } from "./boundary/wasm.js";
-export { AtomicError } from "./atomic.js";
-export type { Atomic, AtomicBytes, AtomicErrorCode } from "./atomic.js";
+export type { Atomic, AtomicBytes } from "./atomic.js";
 export { Multi, Pipeline } from "./batch.js";
 export type { Persistence } from "./durability.js";
 export { ClosedError, FileError, LostError, ReplyError, StoreError } from "./errors.js";
@@ -8,9 +7,10 @@ export type { FileErrorCode, StoreErrorCode } from "./errors.js";
 export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 export type { HostKind } from "./hosting.js";
 export type { InstanceEvents, Role } from "./host.js";
+export type { Stop } from "./listening.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { Change, Frame, Opened, Store } from "./stores/store.js";
-export type { BytesRedis, Redis, Stop, SyncBytesRedis, SyncRedis } from "./redis.js";
+export type { BytesRedis, Redis, SyncBytesRedis, SyncRedis } from "./redis.js";
 export type { Salvaged } from "./salvage.js";
 export { deleteStore } from "./storage.js";
 export type { StorageState } from "./storage.js";
@@ -25,3 +25,5 @@ export type {
   Reply,
   Waiting,
 } from "./types.js";
+export { AtomicError } from "./units.js";
+export type { AtomicErrorCode } from "./units.js";

@@ -1,26 +1,26 @@
-import { AtomicError, beforeTry, mustBeDone, TRIES, type Unit } from "./atomic.js";
 import { Blocking } from "./blocking.js";
 import type { LogEvent, Log as LogClass, Tabs, TabsEvent } from "./boundary/wasm.js";
 import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, mayBlock, splitSignal } from "./commands.js";
 import { Durability, type Persistence } from "./durability.js";
 import { Engine, MUCH, WROTE } from "./engine.js";
-import { ClosedError, LostError, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
+import { ClosedError, LostError, orThrow, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
 import { Files } from "./files.js";
 import { Held, isUnpause, POSTPONED } from "./held.js";
 import type { Hosted } from "./hosting.js";
-import { type Changed, Invalidations } from "./invalidations.js";
 import { listenToPage } from "./lifecycle.js";
+import { Listening } from "./listening.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
 import { Pace } from "./pace.js";
 import { readUnlessAborted, Requests, whileNotAborted } from "./requests.js";
 import { StoreCalls } from "./stores/calls.js";
 import type { Store } from "./stores/store.js";
-import { changeOf, type Space, Subscriptions } from "./subscribe.js";
+
 import { nextTask } from "./task.js";
 import type { Input, Reply } from "./types.js";
+import { type UnitHost, Units } from "./units.js";
 
 /**
  * Who has the data: this context for itself (`alone`), this tab for all tabs (`leader`), another tab, of
@@ -50,7 +50,7 @@ export type InstanceEvents = {
 };
 
 /** And what only surfaces of bytes pass on. */
-type HostEvents = InstanceEvents & { invalidateBytes: readonly Uint8Array[] | null };
+export type HostEvents = InstanceEvents & { invalidateBytes: readonly Uint8Array[] | null };
 
 export const GET = find("get", undefined);
 const AUTH = find("auth", undefined);
@@ -67,7 +67,7 @@ const SOON_MS = 100;
 export class Host {
   readonly engine: Engine;
   readonly events = new Events<HostEvents>();
-  readonly subscriptions = new Subscriptions((text, binary) => this.heard(text, binary));
+  readonly listening: Listening;
   readonly files: Files;
   role: Role = "alone";
   private state: State = "opening";
@@ -76,6 +76,7 @@ export class Host {
   private tabs: Tabs | undefined;
   private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
+  readonly units: Units;
   private readonly requests = new Requests();
   private readonly held = new Held();
   readonly pace = new Pace();
@@ -87,15 +88,6 @@ export class Host {
   private inTransaction = false;
   /** Whether the session at the leader tracks: 1 if it does, 2 if all reads have to be the leader's. */
   private tracking: 0 | 1 | 2 = 0;
-  private readonly invalidations = new Invalidations(
-    () => Promise.allSettled([this.requests.answered(), this.storing]),
-    ([text, bytes]) => {
-      this.events.emit("invalidate", text);
-      this.events.emit("invalidateBytes", bytes);
-    },
-  );
-  /** The callback of `atomic` that is being run. */
-  private unit: Unit | undefined;
   /** What the last write waits for that had to. */
   private storing: Promise<void> | undefined;
   /** How many other tabs this one leads. */
@@ -122,6 +114,12 @@ export class Host {
     this.engine.onShutdown = () => queueMicrotask(() => void this.close().catch(() => {}));
     this.engine.onTick = () => this.release();
     this.blocking = new Blocking(this.engine);
+    this.listening = new Listening({
+      events: this.events,
+      batch: (write, read) => this.batch(write, read, false),
+      answered: () => Promise.allSettled([this.requests.answered(), this.storing]),
+    });
+    this.units = new Units(this.unitHost());
     this.files = new Files({
       engine: this.engine,
       mustHaveData: () => {
@@ -133,6 +131,32 @@ export class Host {
       storeError: () => this.durability?.refusal(),
       stored: () => this.stored(),
     });
+  }
+
+  private unitHost(): UnitHost {
+    const host = this;
+    return {
+      engine: this.engine,
+      get session() {
+        return host.session;
+      },
+      get inTransaction() {
+        return host.inTransaction;
+      },
+      get copy() {
+        if (host.state === "local" || host.hasCopy) return "here";
+        return host.holdsCopy ? "coming" : "none";
+      },
+      mustBeOpen: () => this.mustBeOpen(),
+      runsHere: () => this.runsHere(false),
+      answered: () => this.requests.answered(),
+      ran: () => {
+        if (this.engine.flags !== 0) this.settle();
+      },
+      forward: (read) => this.forward(read),
+      ask: () => this.ask(),
+      acknowledged: (result) => this.acknowledged(result),
+    };
   }
 
   /** Opens the store, or finds the tab that leads. */
@@ -220,6 +244,11 @@ export class Host {
     }
   }
 
+  /** Asks the leader for something of no interest. */
+  private ask(): Promise<Reply> {
+    return this.call(ASK, ["getredir"], false);
+  }
+
   /** Runs one command that may wait; an aborted `signal` in its options ends that. */
   private callBlocking(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     const [words, signal] = splitSignal(inputs);
@@ -269,78 +298,6 @@ export class Host {
     }
   }
 
-  /** Runs one command of a unit. The error that it answers is thrown. */
-  callInUnit(unit: Unit, command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
-    if (this.unit !== unit) throw new AtomicError("ENDED");
-    this.engine.write(command, inputs, true);
-    return orThrow(this.engine.runOne(this.session, binary));
-  }
-
-  /**
-   * Runs all that `body` runs as one unit, or nothing if it throws: here, or here as a trial and then by
-   * the tab that leads, which may have to be repeated.
-   */
-  atomic<T>(unit: () => Unit, body: (unit: Unit) => T): Promise<T> {
-    try {
-      this.mustBeOpen();
-      if (!this.runsHere(false)) return this.atomicElsewhere(unit, body);
-      const [value] = this.runUnit(unit(), body, false);
-      return this.acknowledged(value);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  private async atomicElsewhere<T>(unit: () => Unit, body: (unit: Unit) => T): Promise<T> {
-    // What was called before is to be there to be read.
-    if (this.requests.hasOrdered) await this.requests.answered();
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
-      await beforeTry(attempt);
-      this.mustBeOpen();
-      if (this.runsHere(false)) return this.atomic(unit, body);
-      if (this.inTransaction) throw new AtomicError("MULTI");
-      if (this.state !== "local" && !this.hasCopy) {
-        if (!this.holdsCopy) throw new AtomicError("NO_COPY");
-        // A reply is given out once there is a copy to read.
-        await this.call(ASK, ["getredir"], false);
-        continue;
-      }
-      const [value, frame] = this.runUnit(unit(), body, true);
-      if (frame.length === 0) return value;
-      this.engine.writer.load(frame);
-      const reply = await this.forward((reader) => reader.next(false));
-      if (!(reply instanceof ReplyError)) return value;
-      if (reply.code !== "ATOMIC") throw reply;
-    }
-    throw new AtomicError("CONFLICT");
-  }
-
-  /** Runs `body` as a unit, to be kept or tried; answers what it has answered, and what a trial comes to. */
-  private runUnit<T>(unit: Unit, body: (unit: Unit) => T, trial: boolean): [T, Uint8Array] {
-    const { engine } = this;
-    if (!engine.beginAtomic(this.session, trial)) throw new AtomicError("MULTI");
-    this.unit = unit;
-    let isKept = false;
-    let value: T;
-    try {
-      value = body(unit);
-      mustBeDone(value);
-      if (this.isClosed()) throw this.closedError();
-      isKept = true;
-    } finally {
-      this.unit = undefined;
-      if (!isKept) this.endUnit(false);
-    }
-    return [value, this.endUnit(true)];
-  }
-
-  private endUnit(kept: boolean): Uint8Array {
-    const { engine } = this;
-    const frame = engine.endAtomic(this.session, kept);
-    if (engine.flags !== 0) this.settle();
-    return frame;
-  }
-
   /** Stores what is pending and lets go of everything. */
   close(): Promise<void> {
     this.closing ??= this.shut();
@@ -353,7 +310,7 @@ export class Host {
     this.opened?.reject(error);
     this.blocking.close(error);
     this.files.close(error);
-    this.subscriptions.clear();
+    this.listening.clear();
     this.deafen();
     try {
       // What waits for the store only is answered meanwhile.
@@ -412,7 +369,7 @@ export class Host {
   /** Throws if nothing can be called, or only what the callback of `atomic` is given. */
   private mustBeOpen(): void {
     if (this.state === "closed") throw this.closedError();
-    if (this.unit) throw new AtomicError("INSIDE");
+    this.units.mustBeOutside();
   }
 
   private mustRunSync(readOnly: boolean): void {
@@ -550,9 +507,9 @@ export class Host {
         return this.follow();
       case "welcome":
         this.state = "guest";
-        this.resubscribe();
+        this.listening.resubscribe();
         // A leader hears of it with the next call, and then tells what to forget.
-        if (this.tracking > 0) this.call(ASK, ["getredir"], false).catch(() => {});
+        if (this.tracking > 0) this.ask().catch(() => {});
         return this.becomeGuest();
       case "copy":
         this.hasCopy = event.readable;
@@ -568,7 +525,7 @@ export class Host {
       case "lost":
         return this.requests.lost(event.seq);
       case "push":
-        return this.subscriptions.receive(event.messages);
+        return this.listening.receive(event.messages);
       case "ran":
         engine.drain();
         this.durability?.changed();
@@ -591,7 +548,7 @@ export class Host {
     engine.cache.forget();
     this.obeySettings();
     engine.schedule(0);
-    this.resubscribe();
+    this.listening.resubscribe();
     this.setRole("leader");
     this.opened?.resolve();
   }
@@ -646,7 +603,7 @@ export class Host {
   /** Begins the session of what is run here. */
   private connect(): void {
     this.session = this.engine.connect((messages, over) => {
-      this.subscriptions.receive(messages);
+      this.listening.receive(messages);
       if (over) this.renew();
     });
   }
@@ -655,13 +612,7 @@ export class Host {
   private renew(): void {
     if (this.isClosed()) return;
     this.engine.renew(this.session);
-    this.resubscribe();
-  }
-
-  /** A push that is no message of a channel; the others confirm subscriptions. */
-  private heard([kind, text]: readonly Reply[], [, bytes]: readonly Reply[]): void {
-    if (kind === "invalidate") this.invalidations.add([text, bytes] as unknown as Changed);
-    if (kind === "tracking-redir-broken") this.events.emit("redirectBroken", Number(text));
+    this.listening.resubscribe();
   }
 
   private follows(log: LogClass): Durability {
@@ -696,21 +647,6 @@ export class Host {
   private obeySettings(): void {
     this.tabs?.written();
     this.waits = this.durability?.log.waitsForStore() ?? false;
-  }
-
-  /** A new session knows nothing of what this instance listens to. */
-  private resubscribe(): void {
-    for (const [space, name] of this.subscriptions.names()) {
-      this.changeSubscription(space, name, true).catch(() => {});
-    }
-  }
-
-  /** Sends SUBSCRIBE, UNSUBSCRIBE or their kin for one name, or MONITOR. */
-  changeSubscription(space: Space, name: string, on: boolean): Promise<unknown> {
-    const [command, args] = changeOf(space, name, on);
-    const write = (engine: Engine) => engine.writeFlat(command, args);
-    const read = (reader: ReplyReader) => (reader.more ? orThrow(reader.next(false)) : null);
-    return this.batch(write, read, false);
   }
 
   private onLog(type: LogEvent, value: number | string): void {
@@ -787,11 +723,6 @@ function guarded(call: () => void): void {
 
 function robbed(): StoreError {
   return new StoreError("FENCED", "another tab leads now");
-}
-
-function orThrow(reply: Reply): Reply {
-  if (reply instanceof ReplyError) throw reply;
-  return reply;
 }
 
 async function closeLate(log: LogClass): Promise<void> {

@@ -1,17 +1,15 @@
 import type { Hint } from "./boundary/wasm.js";
-import { Atomic, Unit } from "./atomic.js";
+import { Atomic } from "./atomic.js";
 import { Multi, Pipeline } from "./batch.js";
 import { find, flatten, install, mayBlock, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
 import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 import type { Commands } from "./generated/commands.js";
 import { GET, type Host, type InstanceEvents, type Role } from "./host.js";
+import type { Stop } from "./listening.js";
 import { type StorageState, storageState } from "./storage.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
 import type { Argument, Input, Reply } from "./types.js";
-
-/** Takes a subscription back. */
-export type Stop = () => Promise<void>;
 
 /** What all surfaces of an instance share. */
 abstract class Surface {
@@ -127,28 +125,7 @@ abstract class AsyncSurface<Message> extends Surface {
     listener: Listener<Message>,
   ): Promise<Stop> {
     if (typeof listener !== "function") throw new TypeError("subscribe: the listener is a function");
-    const wanted = [...new Set(typeof names === "string" ? [names] : names)];
-    if (wanted.length === 0 || wanted.some((name) => typeof name !== "string")) {
-      throw new TypeError("subscribe: a channel is a string, several are an array of strings");
-    }
-    const { host } = this;
-    const { subscriptions } = host;
-    const entry = { listener, binary: this.binary } as Entry;
-    let stopped: Promise<unknown> | undefined;
-    const stop = async (): Promise<void> => {
-      const last = stopped ? [] : wanted.filter((name) => subscriptions.remove(space, name, entry));
-      stopped ??= Promise.all(last.map((name) => host.changeSubscription(space, name, false)));
-      await stopped;
-    };
-    try {
-      for (const name of wanted) subscriptions.add(space, name, entry);
-      // Also where another listener is there already: its subscription may still be on its way.
-      await Promise.all(wanted.map((name) => host.changeSubscription(space, name, true)));
-    } catch (error) {
-      await stop().catch(() => {});
-      throw error;
-    }
-    return stop;
+    return this.host.listening.listen(space, names, { listener, binary: this.binary } as Entry);
   }
 }
 
@@ -204,10 +181,7 @@ export class Redis extends AsyncSurface<string> implements AsyncDisposable {
     ..._: T extends PromiseLike<unknown> ? [never] : []
   ): Promise<T> {
     if (typeof callback !== "function") throw new TypeError("atomic: the callback is a function");
-    return this.host.atomic(
-      () => new Unit(this.host),
-      (unit) => callback(new Atomic(unit)),
-    );
+    return this.host.units.run((unit) => callback(new Atomic(unit)));
   }
 
   /** Who has the data. */

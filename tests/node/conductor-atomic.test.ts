@@ -1,6 +1,6 @@
 // redis.atomic() between the conductor and tabs that the test plays itself.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AtomicError } from "../../pkg/src/atomic.js";
+import { AtomicError } from "../../pkg/src/units.js";
 import { type FakeLog, FakeTabs, playTabs, SETTINGS, turn } from "./conducting.js";
 
 const opened = playTabs();
