@@ -1,8 +1,9 @@
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { LogEvent } from "./boundary/wasm.js";
+import { accept, join } from "./connection.js";
 import { Durability } from "./durability.js";
-import { CLOSE, Engine, type EngineSettings } from "./engine.js";
+import { Engine, type EngineSettings } from "./engine.js";
 import { type Loaded, load } from "./load.js";
 import { StoreCalls } from "./stores/calls.js";
 import { directory } from "./stores/directory.js";
@@ -32,9 +33,6 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** After a reply of about this size, more requests may wait in the engine (it stops at 1 MiB). */
-const REPLY_PAUSE = 1024 * 1024 - 64;
-const NOTHING = new Uint8Array(0);
 /** How long a peer has to take the last bytes when the server closes. */
 const GRACE_MS = 500;
 
@@ -101,103 +99,6 @@ async function openLog(
   return { durability: opened, close };
 }
 
-/** What goes to one peer, in order, and not before it is stored if that was asked for. */
-class Outlet {
-  private waiting: Promise<void> | undefined;
-  /** Bytes that wait for the store. */
-  private held = 0;
-
-  constructor(
-    private readonly socket: Socket,
-    private readonly durability: Durability | undefined,
-  ) {}
-
-  /** How much the peer has yet to take; 0 while it is not worth mentioning. */
-  get unsent(): number {
-    const { held, socket } = this;
-    return held > 0 || socket.writableNeedDrain ? held + socket.writableLength : 0;
-  }
-
-  /** Sends bytes after everything before them, and then does `work`. */
-  send(bytes: Uint8Array, work: () => void): void {
-    const { socket } = this;
-    const now = (): void => {
-      if (bytes.length > 0 && socket.writable) socket.write(bytes);
-      work();
-    };
-    const stored = this.durability?.pending();
-    if (!stored && !this.waiting) return now();
-    this.held += bytes.length;
-    const turn = Promise.all([this.waiting, stored]).then(() => {
-      this.held -= bytes.length;
-      now();
-    });
-    // What could not be stored is not acknowledged: what became of it, the peer is not told.
-    const settled = turn.catch(() => void socket.destroy()).then(() => {
-      if (this.waiting === settled) this.waiting = undefined;
-    });
-    this.waiting = settled;
-  }
-}
-
-function accept(engine: Engine, socket: Socket, durability: Durability | undefined): void {
-  const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
-  const outlet = new Outlet(socket, durability);
-  // The reason of a broken connection is the peer's; `close` follows.
-  socket.on("error", () => {});
-  let told = 0;
-  /** Tells the engine how much the peer has yet to take. */
-  const tell = (): void => {
-    const { unsent } = outlet;
-    if (unsent !== told) engine.setUnsent(connection, (told = unsent));
-  };
-  const connection = engine.openConnection(peer, (messages, over) => {
-    outlet.send(messages, () => {
-      // Who does not take what there is would not take the end of it either.
-      if (over && socket.writableNeedDrain) socket.destroy();
-      else if (over) socket.end();
-      tell();
-    });
-    tell();
-    // What came after a blocking command may be answered with more than can be sent at once.
-    if (messages.length > REPLY_PAUSE) queueMicrotask(() => feed(NOTHING));
-  });
-  if (connection < 0) {
-    socket.end("-ERR max number of clients reached\r\n");
-    socket.resume();
-    return;
-  }
-  const seconds = engine.lodis.keepAlive();
-  if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
-  /** Whether requests wait in the engine until the peer has taken its replies. */
-  let held = false;
-  const feed = (bytes: Uint8Array): void => {
-    do {
-      const reply = engine.receive(connection, bytes);
-      const over = (engine.flags & CLOSE) !== 0;
-      held = reply.length > REPLY_PAUSE;
-      outlet.send(reply, () => {
-        if (over) socket.end();
-        tell();
-      });
-      engine.settle();
-      if (over) return;
-      bytes = NOTHING;
-    } while (held && !socket.writableNeedDrain);
-    if (socket.writableNeedDrain) socket.pause();
-  };
-  socket.on("data", (bytes: Buffer) => {
-    // What arrives after QUIT or a protocol error is not looked at.
-    if (!socket.writableEnded) feed(bytes);
-  });
-  socket.on("drain", () => {
-    tell();
-    if (held && !socket.writableEnded) feed(NOTHING);
-    if (!socket.writableNeedDrain) socket.resume();
-  });
-  socket.once("close", () => engine.closeConnection(connection));
-}
-
 /** Refuses to serve everybody everything. */
 async function protect(engine: Engine, host: string): Promise<void> {
   const session = engine.connect(() => {});
@@ -243,8 +144,4 @@ async function close(
 function addressOf(server: Server): string {
   const { address, port } = server.address() as AddressInfo;
   return join(address, port);
-}
-
-function join(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
