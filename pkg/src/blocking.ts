@@ -1,3 +1,4 @@
+import { joined } from "./bytes.js";
 import { BLOCKED, type Engine } from "./engine.js";
 import { ReplyError } from "./errors.js";
 
@@ -71,14 +72,4 @@ export class Blocking {
     }
     this.open.clear();
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

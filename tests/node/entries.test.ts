@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { build, type BuildOptions } from "esbuild";
-import { Miniflare } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { bundled, startWorker } from "./workerd.js";
 
 const run = promisify(execFile);
 const pkg = fileURLToPath(new URL("../../pkg/", import.meta.url));
@@ -109,51 +109,11 @@ describe("slim", () => {
   });
 });
 
-/** A worker's script, bundled for a runtime, and the modules that it imports. */
-async function bundled(contents: string, conditions: string[], options: BuildOptions = {}) {
-  const found = new Map<string, Uint8Array>();
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: here, loader: "js" },
-    bundle: true,
-    format: "esm",
-    write: false,
-    conditions,
-    outfile: "worker.js",
-    logLevel: "error",
-    plugins: [
-      {
-        name: "modules",
-        setup({ onResolve }) {
-          onResolve({ filter: /\.wasm(\?module)?$/ }, async ({ path, resolveDir }) => {
-            const file = join(resolveDir, path.replace("?module", ""));
-            const name = file.split("/").at(-1)!;
-            found.set(name, await readFile(file));
-            return { path: `./${name}`, external: true };
-          });
-        },
-      },
-    ],
-    ...options,
-  });
-  return { script: outputFiles![0]!.text, modules: found };
-}
-
 describe("Workers, in workerd", () => {
   let miniflare: Miniflare;
 
-  const start = async (contents: string, compatibilityDate = "2026-04-01"): Promise<Miniflare> => {
-    const { script, modules } = await bundled(contents, ["workerd", "worker", "browser"]);
-    return new Miniflare({
-      compatibilityDate,
-      modules: [
-        { type: "ESModule", path: "worker.js", contents: script },
-        ...[...modules].map(([path, bytes]) => ({ type: "CompiledWasm" as const, path, contents: bytes })),
-      ],
-    });
-  };
-
   beforeAll(async () => {
-    miniflare = await start(`
+    miniflare = await startWorker(`
       import { open } from "lodis";
       import { rest } from "lodis/rest";
       const early = open("early").catch((error) => error.message); // no request is there yet
@@ -203,8 +163,20 @@ describe("Workers, in workerd", () => {
     expect(await ask("/dbsize")).toEqual({ result: expect.any(Number) });
   });
 
+  test("messages come as server-sent events, in the request that asks for them", async () => {
+    const response = await miniflare.dispatchFetch("http://worker.test/subscribe/chat", {
+      headers: { authorization: "Bearer secret" },
+    });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toBe("data: subscribe,chat,1\n\n");
+    expect(await ask("/publish/chat/hello")).toEqual({ result: 1 });
+    expect((await reader.read()).value).toBe("data: message,chat,hello\n\n");
+    await reader.cancel();
+  });
+
   test("an older one has no message channels", async () => {
-    const older = await start(
+    const older = await startWorker(
       `
       import { open } from "lodis";
       export default {
@@ -214,7 +186,7 @@ describe("Workers, in workerd", () => {
           return Response.json(["MessageChannel" in globalThis, await redis.get("n")]);
         },
       };`,
-      "2024-01-01",
+      { compatibilityDate: "2024-01-01" },
     );
     try {
       expect(await (await older.dispatchFetch("http://worker.test/")).json()).toEqual([false, "2000"]);
@@ -223,8 +195,54 @@ describe("Workers, in workerd", () => {
     }
   });
 
+  // Cloudflare's network stops the clock between I/O, workerd on its own does not: the script does it here.
+  test("where time stands still between I/O nothing expires, and no window of a rate limiter ends", async () => {
+    const still = await startWorker(`
+      import { open } from "lodis";
+      const clock = Date.now.bind(Date);
+      let now = clock();
+      Date.now = performance.now = () => now;
+      const io = async () => { await scheduler.wait(60); now = clock(); };
+      const spin = () => { const until = clock() + 60; while (clock() < until); };
+      const isAllowed = async (redis, limit) => {
+        const [, count] = await redis.multi().set("window", 0, { PX: 50, NX: true }).incr("window").exec();
+        return count <= limit;
+      };
+      export default {
+        async fetch() {
+          now = clock();
+          const redis = await open("still");
+          const look = async () => [await redis.get("short"), await redis.pttl("short"), await isAllowed(redis, 2)];
+          await redis.set("short", "v", { PX: 50 });
+          const looks = [await look(), await look(), await look()];
+          spin();
+          looks.push(await look());
+          await io();
+          looks.push(await look());
+          for (let i = 0; i < 20_000; i++) redis.sync.set("expires:" + i, i, { PX: 10 });
+          // They go by themselves, with no clock that would end a turn of that.
+          while ((await redis.dbSize()) > 0) await io();
+          return Response.json({ looks, expired: /expired_keys:(\\d+)/.exec(await redis.info("stats"))[1] });
+        },
+      };`);
+    try {
+      expect(await (await still.dispatchFetch("http://worker.test/")).json()).toEqual({
+        looks: [
+          ["v", 50, true],
+          ["v", 50, true],
+          ["v", 50, false],
+          ["v", 50, false],
+          [null, -2, true],
+        ],
+        expired: "20003",
+      });
+    } finally {
+      await still.dispose();
+    }
+  });
+
   test("scripting comes with lodis/full", async () => {
-    const full = await start(`
+    const full = await startWorker(`
       import { open } from "lodis/full";
       export default {
         async fetch() {

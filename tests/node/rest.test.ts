@@ -1,6 +1,8 @@
 // The REST handler, called as a server calls it: with a Request.
+import { createServer, type Server } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { open, type Redis } from "lodis";
-import { rest, type RestOptions } from "lodis/rest";
+import { rest, type RestHandler, type RestOptions, toNodeListener } from "lodis/rest";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 const TOKEN = "secret";
@@ -322,6 +324,33 @@ describe("messages", () => {
     await expect.poll(() => redis.publish("a", "x")).toBe(0);
   });
 
+  test("of a monitor", async () => {
+    const handler = rest(redis, { anyone: true });
+    const response = await handler(new Request(`${BASE}/monitor`, { method: "POST" }));
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    await redis.set("k", "a\nb");
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!text.includes("SET") && !text.includes("set")) text += (await reader.read()).value!;
+    expect(text).toMatch(/^data: "OK"\n\ndata: \d+\.\d{6} \[0 lodis:\d+\] "set" "k" "a\\nb"\n\n$/);
+    await reader.cancel();
+    const ask = asker({ token: TOKEN, readOnlyToken: "read" });
+    expect(await ask("/monitor/x")).toEqual({
+      status: 400,
+      body: { error: "ERR wrong number of arguments for 'monitor' command" },
+    });
+    expect(await ask("/monitor", { headers: { authorization: "Bearer read" } })).toEqual({
+      status: 400,
+      body: { error: "NOPERM this token has no permissions to run the 'monitor' command" },
+    });
+    await redis.call("ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-monitor");
+    const asUser = asker({ authenticate: () => ({ username: "app", password: "pw" }) });
+    expect(await asUser("/monitor")).toEqual({
+      status: 400,
+      body: { error: "NOPERM User app has no permissions to run the 'monitor' command" },
+    });
+  });
+
   test("one that does not read is let go", async () => {
     const handler = rest(redis, { anyone: true });
     const response = await handler(new Request(`${BASE}/subscribe/c`));
@@ -329,5 +358,65 @@ describe("messages", () => {
     for (let i = 0; i < 3; i++) await redis.publish("c", large);
     await expect.poll(() => redis.publish("c", "x")).toBe(0);
     await expect(response.text()).rejects.toThrow("the subscriber does not read");
+  });
+});
+
+describe("a server of Node", () => {
+  const started: Server[] = [];
+  const serve = async (handler: RestHandler): Promise<number> => {
+    const server = createServer(toNodeListener(handler));
+    started.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return (server.address() as AddressInfo).port;
+  };
+  afterEach(() => {
+    for (const server of started.splice(0)) server.close().closeAllConnections();
+  });
+
+  /** What a server answers to bytes, with the connection's end. */
+  const raw = (port: number, text: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let answer = "";
+      const socket = connect(port, "127.0.0.1", () => socket.end(text));
+      socket.setEncoding("latin1").on("data", (part) => (answer += part)).on("end", () => resolve(answer)).on("error", reject);
+    });
+
+  test("long bodies, both ways", async () => {
+    const url = `http://127.0.0.1:${await serve(rest(redis, { anyone: true }))}`;
+    const value = "ü".repeat(2_000_000);
+    const set = await fetch(`${url}/set/long`, { method: "POST", body: value });
+    expect(await set.json()).toEqual({ result: "OK" });
+    expect(await (await fetch(`${url}/get/long`)).json()).toEqual({ result: value });
+    const tooLong = await fetch(`${url}/set/long`, { method: "POST", body: "x".repeat(11 * 1024 * 1024) });
+    expect(tooLong.status).toBe(413);
+    const head = await fetch(`${url}/get/long`, { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+
+  test("who goes waits no longer", async () => {
+    const url = `http://127.0.0.1:${await serve(rest(redis, { anyone: true }))}`;
+    const abort = new AbortController();
+    const waiting = fetch(`${url}/blpop/queue/0`, { signal: abort.signal });
+    await expect.poll(() => redis.info("clients")).toContain("blocked_clients:1");
+    abort.abort();
+    await expect(waiting).rejects.toThrow();
+    await expect.poll(() => redis.info("clients")).toContain("blocked_clients:0");
+    const events = await fetch(`${url}/subscribe/c`);
+    await expect.poll(() => redis.publish("c", "x")).toBe(1);
+    await events.body!.cancel();
+    await expect.poll(() => redis.publish("c", "x")).toBe(0);
+  });
+
+  test("what is no request is refused, and its server goes on", async () => {
+    const port = await serve(rest(redis, { anyone: true }));
+    expect(await raw(port, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await raw(port, "TRACE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await raw(port, "GET //echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 405 /);
+    expect(await raw(port, "GET /echo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).toContain('{"result":"x"}');
+  });
+
+  test("a handler that fails ends the connection", async () => {
+    const port = await serve(async () => Promise.reject(new Error("it fails")));
+    expect(await raw(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").catch((error) => error.code)).toBeOneOf(["", "ECONNRESET"]);
   });
 });

@@ -1,37 +1,18 @@
 // The unmodified clients of Upstash, over HTTP, against the REST handler.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
-import type { ReadableStream as NodeStream } from "node:stream/web";
 import { Ratelimit } from "@upstash/ratelimit";
 import { Redis as Upstash } from "@upstash/redis";
 import { open, type Redis } from "lodis";
-import { rest, type RestHandler } from "lodis/rest";
+import { rest, type RestHandler, toNodeListener } from "lodis/rest";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 let redis: Redis;
 let server: Server;
 let upstash: Upstash;
 
-/** A server of Node that answers with what the handler answers. */
 async function listen(handler: RestHandler): Promise<Server> {
-  const http = createServer((incoming, outgoing) => {
-    const abort = new AbortController();
-    outgoing.once("close", () => abort.abort());
-    const hasBody = incoming.method !== "GET" && incoming.method !== "HEAD";
-    const request = new Request(`http://${incoming.headers.host}${incoming.url}`, {
-      method: incoming.method,
-      headers: incoming.headers as Record<string, string>,
-      body: hasBody ? (Readable.toWeb(incoming) as BodyInit) : null,
-      duplex: "half",
-      signal: abort.signal,
-    } as RequestInit);
-    void handler(request).then((response) => {
-      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-      if (response.body) Readable.fromWeb(response.body as NodeStream).on("error", () => outgoing.destroy()).pipe(outgoing);
-      else outgoing.end();
-    });
-  });
+  const http = createServer(toNodeListener(handler));
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   return http;
 }

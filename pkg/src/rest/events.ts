@@ -1,14 +1,15 @@
 import type { Redis } from "../redis.js";
+import type { Streamed } from "./request.js";
 
 /** A subscriber that has not read so many bytes is let go. */
 const UNREAD_MAX = 1024 * 1024;
 /** How often something is sent, so that nobody between takes the connection for a dead one. */
 const BEAT_MS = 20_000;
 
-/** The messages of channels, or of patterns, as server-sent events, until nobody reads them. */
+/** The messages of channels or patterns, or all commands, as server-sent events, until nobody reads them. */
 export async function messages(
   redis: Redis,
-  kind: "subscribe" | "psubscribe",
+  kind: Streamed,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
@@ -38,7 +39,7 @@ export async function messages(
     if (pattern === undefined) event("message", channel, message);
     else event("pmessage", pattern, channel, message);
   };
-  const unsubscribe = await redis[kind](names, listener);
+  const unsubscribe = await (kind === "monitor" ? redis.monitor((line) => event(line)) : redis[kind](names, listener));
   const beat = setInterval(() => send(":\n\n"), BEAT_MS);
   (beat as { unref?: () => void }).unref?.();
   stop = () => {
@@ -53,6 +54,7 @@ export async function messages(
     else controller.error(error);
   };
   signal.addEventListener("abort", () => end(), { once: true });
+  if (kind === "monitor") event('"OK"');
   names.forEach((name, index) => event(kind, name, index + 1));
   if (signal.aborted) end();
   return stream;

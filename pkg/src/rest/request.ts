@@ -1,13 +1,16 @@
+import { joined } from "../bytes.js";
 import type { Argument } from "../types.js";
 
 /** The words of a command. */
 export type Words = readonly [name: string, ...args: Argument[]];
 
+/** What is answered bit by bit. */
+export type Streamed = "subscribe" | "psubscribe" | "monitor";
+
 /** What a request asks for. */
 export type Asked =
-  | { readonly kind: "command"; readonly words: Words }
-  | { readonly kind: "pipeline" | "multi-exec"; readonly commands: readonly Words[] }
-  | { readonly kind: "subscribe" | "psubscribe"; readonly names: readonly string[] };
+  | { readonly kind: "command" | "pipeline" | "multi-exec"; readonly commands: readonly Words[] }
+  | { readonly kind: Streamed; readonly names: readonly string[] };
 
 /** A request that cannot be understood, or is not allowed. */
 export class Refusal extends Error {
@@ -24,7 +27,7 @@ export async function readRequest(request: Request, url: URL, path: string, maxB
   const [first = "", ...rest] = path.replace(/^\//, "").split("/").map(decoded);
   switch (first) {
     case "":
-      return { kind: "command", words: wordsOf(await json(request, maxBytes)) };
+      return { kind: "command", commands: [wordsOf(await json(request, maxBytes))] };
     case "pipeline":
     case "multi-exec": {
       const commands = await json(request, maxBytes);
@@ -37,6 +40,9 @@ export async function readRequest(request: Request, url: URL, path: string, maxB
     case "psubscribe":
       if (rest.length === 0) throw new Refusal(400, `ERR wrong number of arguments for '${first}' command`);
       return { kind: first, names: rest };
+    case "monitor":
+      if (rest.length > 0) throw new Refusal(400, `ERR wrong number of arguments for '${first}' command`);
+      return { kind: first, names: [] };
   }
   const words: [string, ...Argument[]] = [first, ...rest];
   const body = await bytesOf(request, maxBytes);
@@ -46,7 +52,7 @@ export async function readRequest(request: Request, url: URL, path: string, maxB
     words.push(name);
     if (value !== "") words.push(value);
   }
-  return { kind: "command", words };
+  return { kind: "command", commands: [words] };
 }
 
 function decoded(segment: string): string {
@@ -69,7 +75,8 @@ async function json(request: Request, maxBytes: number): Promise<unknown> {
   }
 }
 
-function wordsOf(value: unknown): Words {
+/** @throws Refusal unless it is a command, as JSON has it. */
+export function wordsOf(value: unknown): Words {
   if (!Array.isArray(value) || value.length === 0) {
     throw new Refusal(400, "ERR a command is an array: its name and its arguments");
   }
@@ -96,11 +103,5 @@ async function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array<A
       throw tooLong();
     }
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joined(parts);
 }

@@ -1,3 +1,4 @@
+import { joined } from "../bytes.js";
 import { endOf, type Found, FrameFile } from "./frames.js";
 import { type Change, type Frame, mustBe, type Opened, sameBytes, type Store } from "./store.js";
 
@@ -198,7 +199,8 @@ export class FileStore implements Store {
       if (this.lengths.has(name)) await this.remove(name);
     }
     if ((this.ends.get(name) ?? 0) > offset) await this.cutFile(name, offset);
-    const bytes = joined(frames.slice(index, end));
+    const framed = frames.slice(index, end).map((frame) => frame.bytes);
+    const bytes = framed.length === 1 ? framed[0]! : joined(framed);
     const at = this.lengthOf(name);
     this.untidy.add(name);
     await this.files.write(name, at, bytes);
@@ -300,15 +302,4 @@ function baseName(base: number): string {
 /** A number such that names sort as numbers do. */
 function digits(value: number): string {
   return String(value).padStart(DIGITS, "0");
-}
-
-function joined(frames: readonly Frame[]): Uint8Array {
-  if (frames.length === 1) return frames[0]!.bytes;
-  const bytes = new Uint8Array(frames.reduce((length, frame) => length + frame.bytes.length, 0));
-  let at = 0;
-  for (const frame of frames) {
-    bytes.set(frame.bytes, at);
-    at += frame.bytes.length;
-  }
-  return bytes;
 }
