@@ -1,6 +1,7 @@
 // Bundles the entries into dist/, writes their declarations, and puts the wasm file beside them.
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -48,6 +49,8 @@ const common = {
   logLevel: "warning",
 };
 const stores = ["stores/conformance", "stores/files", "stores/memory", "stores/opfs"];
+const patterns = ["lock", "rate-limit"];
+const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
 const nodeEntries = ["node", "node-full", "stores/directory"];
 // One build, so that an error is of the same class whichever entries an app imports. Only the entries for
@@ -55,10 +58,10 @@ const nodeEntries = ["node", "node-full", "stores/directory"];
 await build({
   ...common,
   platform: "node",
-  entryPoints: [...runtimes, "slim", "worker", "rest", ...stores, ...nodeEntries, "cli"].map(source),
+  entryPoints: [...runtimes, "slim", "worker", "rest", ...stores, ...alone, ...nodeEntries, "cli"].map(source),
 });
 // For `require`: one file, of which the others are parts, for the same reason.
-const required = [...nodeEntries, "slim", "rest", ...stores];
+const required = [...nodeEntries, "slim", "rest", ...stores, ...alone];
 await build({
   ...common,
   platform: "node",
@@ -80,7 +83,7 @@ await build({
 await writeFile(here("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
 for (const [index, entry] of required.entries()) {
   const up = entry.includes("/") ? ".." : ".";
-  await mkdir(here(`dist/cjs/${up === ".." ? "stores" : ""}`), { recursive: true });
+  await mkdir(here(`dist/cjs/${dirname(entry)}`), { recursive: true });
   await writeFile(here(`dist/cjs/${entry}.js`), `module.exports = require("${up}/all.js")._${index};\n`);
 }
 for (const [directory, file] of Object.entries(modules)) {

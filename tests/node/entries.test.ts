@@ -35,10 +35,15 @@ describe("Node", () => {
     const { open, ReplyError } = require("lodis/full");
     const { rest } = require("lodis/rest");
     const { memoryStore } = require("lodis/stores/memory");
+    const { lock, PatternError } = require("lodis/patterns");
     expect(require("lodis").ReplyError).toBe(ReplyError);
     const redis = await open("required", { store: memoryStore() });
     try {
       expect(await redis.eval("return redis.call('SET', 'k', 'v')", 0)).toBe("OK");
+      const one = require("lodis/patterns/lock").lock(redis, "one");
+      expect(await one.use(({ token }: { token: number }) => token)).toBe(1);
+      expect(await lock(redis, "one").acquire({ waitMs: -1 }).catch((error: Error) => error.name)).toBe("TypeError");
+      expect(new PatternError("LOST", "").code).toBe("LOST");
       const answer = await rest(redis, { anyone: true })(new Request("http://lodis.test/incr/k"));
       expect([answer.status, await answer.json()]).toEqual([
         400,

@@ -26,6 +26,24 @@ test("the example of the package runs", async () => {
   }
 });
 
+test("the example of the patterns runs", async () => {
+  const readme = await readFile(new URL("../../pkg/README.md", import.meta.url), "utf8");
+  const [, example] = /^## Patterns\n[^]*?```js\n([^]*?)```/m.exec(readme)!;
+  const before = `import { open } from "lodis";
+    export const saved = [];
+    const save = async (value) => void saved.push(value);
+    const redis = await open("patterns", { store: "memory" });`;
+  const file = new URL("./readme-patterns.tmp.mjs", import.meta.url);
+  await writeFile(file, `${before}\n${example}\nexport const said = [allowed, remaining, retryAfterMs];\nawait redis.close();`);
+  try {
+    const { saved, said } = await import(/* @vite-ignore */ file.href);
+    expect(saved).toEqual([{ fence: 1, signal: expect.any(AbortSignal) }]);
+    expect(said).toEqual([true, 9, 0]);
+  } finally {
+    await rm(file);
+  }
+});
+
 test("the example of the repository runs, and answers what its comments begin with", async () => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
   const [, example] = /```js\n([^]*?)```/.exec(readme)!;

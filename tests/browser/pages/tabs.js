@@ -1,5 +1,6 @@
 // A page that shares a name with others, and does in it what a test asks for: `globalThis.tab`.
 import { open } from "/index.js";
+import { patternJobs } from "./patterns-jobs.js";
 import { jobs } from "./tabs-jobs.js";
 
 const { id, name, options } = JSON.parse(decodeURIComponent(location.search.slice(1)));
@@ -31,7 +32,7 @@ globalThis.tab = {
   start(job, settings) {
     Object.assign(told, { progress: 0 });
     [running, failure] = [true, undefined];
-    jobs[job]({ redis, ask, id, told }, settings).then(
+    ({ ...jobs, ...patternJobs })[job]({ redis, ask, id, told }, settings).then(
       () => (running = false),
       (error) => ([running, failure] = [false, textOf(error)]),
     );

@@ -58,6 +58,7 @@ export async function serveTabs() {
     "/elsewhere": html,
     "/tabs.js": await page("tabs.js"),
     "/tabs-jobs.js": await page("tabs-jobs.js"),
+    "/patterns-jobs.js": await page("patterns-jobs.js"),
   });
 }
 

@@ -1,0 +1,83 @@
+// Patterns over tabs of Chromium, each a process of its own, which are killed while they work.
+import { expect } from "vitest";
+import { Chromium } from "./tabs/chromium.js";
+import { endings, tabsOf } from "./tabs/suite.js";
+import { type Group, type Tab, until } from "./tabs/tab.js";
+
+const ends = endings(3);
+const test = tabsOf(() => Chromium.start(), ends);
+
+/** A tab of each kind: one that leads, two with copies, one without. */
+async function allKinds(group: Group): Promise<Tab[]> {
+  const tabs = await group.openMany(3);
+  tabs.push(await group.open({ replica: false }));
+  expect((await group.looks(tabs)).map(({ role }) => role)).toEqual(["leader", "replica", "replica", "thin"]);
+  return tabs;
+}
+
+const run = <T>(tab: Tab, ...words: string[]) => tab.call<T>("run", ...words);
+
+/** Kills a tab that does what the test wants, once there is one. */
+async function kill(group: Group, what: string, find: () => Promise<Tab | undefined>): Promise<void> {
+  await group.lose(await until(what, find), "kill");
+}
+
+test(`a lock is held by one, with tokens that grow, when ${ends} of the tabs die`, async (group) => {
+  const target = 20;
+  const start = (tab: Tab) => tab.call("start", "guard", { name: "one", target, ttlMs: 4000 });
+  for (const tab of await allKinds(group)) await start(tab);
+  for (let end = 0; end < ends; end++) {
+    await kill(group, "one that has the lock, or leads", async () => {
+      const looks = await group.looks();
+      if (!looks.some(({ progress }) => progress > (target * end) / (ends + 1))) return undefined;
+      return group.live[looks.findIndex(({ holds, role }) => (end % 2 ? role === "leader" : holds))];
+    });
+    await start(await group.open());
+  }
+  for (const tab of group.live) await tab.call("stop");
+  await group.finished();
+  let [holder, last, outs] = ["", 0, 0];
+  const log = await run<string[]>(group.live[0]!, "LRANGE", "one:log", "0", "-1");
+  for (const entry of log) {
+    const [what, id, token] = entry.split(" ") as [string, string, string];
+    if (what === "in") {
+      const [previous] = holder.split(" ") as [string];
+      if (holder !== "" && !group.dead.has(previous)) throw new Error(`${id} came in while ${holder} was there`);
+      expect(Number(token), "a token is higher than all before").toBeGreaterThan(last);
+      [holder, last] = [`${id} ${token}`, Number(token)];
+    } else {
+      if (what === "out") expect(`${id} ${token}`, "who goes out").toBe(holder);
+      holder = "";
+      outs++;
+    }
+  }
+  const value = Number(await run(group.live[0]!, "GET", "one:value"));
+  expect(value).toBeGreaterThanOrEqual(outs);
+  expect(value).toBeLessThanOrEqual(log.length - outs);
+  expect(outs).toBeGreaterThanOrEqual(target * group.live.length);
+});
+
+const HOUR_MS = 3_600_000;
+const limiters: [kind: string, options: object][] = [
+  ["fixedWindow", { limit: 100, windowMs: 24 * HOUR_MS }],
+  ["slidingLog", { limit: 100, windowMs: 24 * HOUR_MS }],
+  ["slidingWindow", { limit: 100, windowMs: 24 * 365 * HOUR_MS }],
+  ["tokenBucket", { capacity: 100, refill: 1, intervalMs: 24 * HOUR_MS }],
+];
+for (const [kind, options] of limiters) {
+  test(`${kind} lets the limit through, and no more, when the tab that leads dies`, async (group) => {
+    const calls = 60;
+    const tabs = await allKinds(group);
+    for (const tab of tabs) await tab.call("start", "limit", { kind, options, calls });
+    await kill(group, "some calls", async () => {
+      const looks = await group.looks();
+      return looks.every(({ progress }) => progress > 5) ? group.leader() : undefined;
+    });
+    await group.finished();
+    const counted = await run<(string | null)[]>(group.live[0]!, "MGET", ...tabs.map(({ id }) => `${kind}:${id}`));
+    const through = counted.reduce((sum, count) => sum + Number(count), 0);
+    expect(through).toBeLessThanOrEqual(100);
+    // A tab may have died before it had counted a call.
+    expect(through).toBeGreaterThanOrEqual(100 - group.dead.size);
+  });
+}
