@@ -176,6 +176,7 @@ impl Engine {
             trial
         });
         if holds {
+            self.note_unit(true);
             self.effects.release();
         }
         Some(trial)

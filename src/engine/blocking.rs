@@ -421,6 +421,7 @@ impl Engine {
         {
             self.end_part(request, blocked.heard(&reply), 1, before);
         }
+        self.note_unit(false);
         self.effects.end_unit();
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.db = selected;

@@ -71,8 +71,10 @@ impl Engine {
         let has_room = self.has_room_for_effects();
         let mut writer = Writer::new(out, protocol);
         let start = writer.position();
+        self.watch_for_upstream();
         self.effects.begin_unit();
         self.process(id, command, argv, has_room, &mut writer);
+        self.note_unit(false);
         self.effects.end_unit();
         if in_unit {
             return;
@@ -110,6 +112,9 @@ impl Engine {
         let resolved = match resolve_known(command, argv) {
             Ok(resolved) => resolved,
             Err(error) => {
+                if let Some(result) = self.run_upstream(id, argv, has_room, out) {
+                    return result.unwrap_or_else(|error| self.reject(id, argv, &error, out));
+                }
                 return match self.run_trial(id, argv, error) {
                     Ok(()) => out.ok(),
                     Err(error) => self.reject(id, argv, &error, out),
@@ -123,12 +128,12 @@ impl Engine {
                 return self.reject(id, argv, &error, out);
             }
         }
+        let is_restricted = self.is_restricted();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let is_restricted =
-            self.follower || self.persistence.write_error.is_some() || self.pause.is_some();
         if !session.is_plain() || is_restricted || !has_room {
             let admitted = self.admit_user(id, resolved, argv);
-            if let Err(error) = admitted.and_then(|()| self.admit(id, resolved, has_room)) {
+            let admitted = admitted.and_then(|()| self.admit(id, resolved, has_room));
+            if let Err(error) = admitted.and_then(|()| self.admit_upstream(resolved, argv)) {
                 return self.reject(id, argv, &error, out);
             }
             if self.pause.is_some() && self.is_postponed(id, resolved, argv, out) {
@@ -143,6 +148,15 @@ impl Engine {
             session.last_command = Some(resolved);
         }
         self.run(id, resolved, argv, out);
+    }
+
+    /// Whether what commands may do has to be looked at.
+    #[inline]
+    fn is_restricted(&self) -> bool {
+        self.follower
+            || self.persistence.write_error.is_some()
+            || self.pause.is_some()
+            || self.is_upstream_full()
     }
 
     /// Remembers the last command, and queues it if a transaction has begun; whether it did.

@@ -34,10 +34,34 @@ pub struct Effects {
     unit_len: usize,
     /// The unit goes on until [`Effects::release`], over several commands.
     is_held: bool,
+    /// Effects of the unit are kept apart as well ([`super::upstream`]), and those there are.
+    captures: bool,
+    captured: Captured,
 }
 
 /// How far a unit has come.
-pub(super) struct Mark(usize, usize, Option<usize>);
+pub(super) struct Mark(usize, usize, Option<usize>, [usize; 2]);
+
+/// Effects of a unit, in RESP, each with the number of its database.
+#[derive(Debug, Default)]
+pub(super) struct Captured {
+    pub bytes: Vec<u8>,
+    pub dbs: Vec<usize>,
+    /// There was no memory for all of them.
+    pub is_torn: bool,
+}
+
+impl Captured {
+    #[cold]
+    fn push(&mut self, db: usize, argv: &[&[u8]]) {
+        let bytes = argv.iter().map(|word| word.len() + 16).sum::<usize>() + 16;
+        self.is_torn |= self.bytes.try_reserve(bytes).is_err() || self.dbs.try_reserve(1).is_err();
+        if !self.is_torn {
+            write_command(&mut self.bytes, argv);
+            self.dbs.push(db);
+        }
+    }
+}
 
 impl Effects {
     /// Begins or stops recording. Without a consumer nothing is encoded.
@@ -166,7 +190,7 @@ impl Effects {
 
     /// How far the unit has come, which goes on.
     pub(super) fn mark(&self) -> Mark {
-        Mark(self.buffer.len(), self.unit_len, self.selected)
+        Mark(self.buffer.len(), self.unit_len, self.selected, self.captured())
     }
 
     /// Takes what there is of a unit that goes on, the first one.
@@ -175,8 +199,9 @@ impl Effects {
     }
 
     /// What the unit has had since is no part of it.
-    pub(super) fn rewind(&mut self, Mark(len, unit_len, selected): Mark) {
+    pub(super) fn rewind(&mut self, Mark(len, unit_len, selected, captured): Mark) {
         self.buffer.truncate(len);
+        self.forget_captured(captured);
         (self.unit_len, self.selected) = (unit_len, selected);
     }
 
@@ -201,9 +226,46 @@ impl Effects {
     /// Appends one effect on database `db`.
     #[inline]
     pub(super) fn append(&mut self, db: usize, argv: &[&[u8]]) {
+        if self.captures {
+            self.captured.push(db, argv);
+        }
+        self.append_alone(db, argv);
+    }
+
+    /// Appends one effect on database `db` that nobody has asked for: a key has gone by itself.
+    #[inline]
+    pub(super) fn append_alone(&mut self, db: usize, argv: &[&[u8]]) {
         if self.enabled {
             self.encode(db, argv);
         }
+    }
+
+    /// Keeps effects of units apart as well, or no longer.
+    #[inline]
+    pub(super) fn set_captures(&mut self, captures: bool) {
+        self.captures = captures;
+    }
+
+    /// Whether effects of the unit were kept apart.
+    #[inline]
+    pub(super) fn has_captured(&self) -> bool {
+        self.captures && (!self.captured.dbs.is_empty() || self.captured.is_torn)
+    }
+
+    /// How much has been kept apart.
+    pub(super) fn captured(&self) -> [usize; 2] {
+        [self.captured.bytes.len(), self.captured.dbs.len()]
+    }
+
+    /// Forgets what has been kept apart since.
+    pub(super) fn forget_captured(&mut self, [bytes, dbs]: [usize; 2]) {
+        self.captured.bytes.truncate(bytes);
+        self.captured.dbs.truncate(dbs);
+    }
+
+    /// The effects of the unit that were kept apart.
+    pub(super) fn take_captured(&mut self) -> Captured {
+        std::mem::take(&mut self.captured)
     }
 
     fn encode(&mut self, db: usize, argv: &[&[u8]]) {

@@ -271,7 +271,7 @@ impl Engine {
         self.keyspace.db_mut(db).drop_stale_deadlines(STALE);
         self.stats.evicted_keys += 1;
         self.effects.begin_unit();
-        self.effects.append(db, &[if lazy { b"UNLINK" } else { b"DEL" }, key]);
+        self.effects.append_alone(db, &[if lazy { b"UNLINK" } else { b"DEL" }, key]);
         self.effects.end_unit();
         self.notify(class::EVICTED, "evicted", db, key);
         self.changed_by_itself();

@@ -70,8 +70,10 @@ impl Import {
         engine.persistence.replaced(engine.effects.offset());
         // What was there is gone, and that is as far as the stream can tell. From here on it is worth
         // nothing without the base to come, but whoever waits for this offset waits for that.
+        engine.watch_for_upstream();
         engine.effects.begin_unit();
         engine.effects.append(0, &[b"FLUSHALL"]);
+        engine.note_unit(false);
         engine.effects.end_unit();
         engine.copied = None;
         engine.serve_blocked();

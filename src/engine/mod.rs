@@ -42,6 +42,7 @@ pub mod meter;
 mod monitor;
 pub mod notify;
 pub mod number;
+mod outbox;
 pub(crate) mod pause;
 pub mod pubsub;
 pub mod rdb;
@@ -62,6 +63,7 @@ mod timing;
 pub mod tracking;
 pub mod types;
 mod undo;
+mod upstream;
 
 pub use connection::Connection;
 
@@ -476,7 +478,7 @@ impl Engine {
         }
         let mut effect: Vec<&[u8]> = vec![b"HDEL", key];
         effect.extend(gone.iter().map(Vec::as_slice));
-        self.effects.append(db, &effect);
+        self.effects.append_alone(db, &effect);
         self.stats.expired_fields += gone.len() as u64;
         self.notify(notify::class::HASH, "hexpired", db, key);
         if spent {
@@ -531,7 +533,7 @@ impl Engine {
 
     /// Says that `key`, which has been removed or overwritten, was past its time.
     pub(crate) fn expired(&mut self, db: usize, key: &[u8]) {
-        self.effects.append(db, &[b"DEL", key]);
+        self.effects.append_alone(db, &[b"DEL", key]);
         self.stats.expired_keys += 1;
         self.notify(notify::class::EXPIRED, "expired", db, key);
     }

@@ -172,6 +172,7 @@ impl Engine {
         } else if let Some(request) = blocked.request {
             self.end_part(request, blocked.heard(&reply), 1, before);
         }
+        self.note_unit(false);
         self.effects.end_unit();
         if is_over {
             self.deliver_reply(id, &blocked, &reply);

@@ -27,7 +27,9 @@
 //! many commands of the frame are done by then.
 
 use super::Engine;
+use super::atomic::parse_commands;
 use super::effects::Effects;
+use super::outbox::{self, Outbox};
 use super::session::SessionId;
 use super::undo;
 use std::collections::VecDeque;
@@ -169,6 +171,8 @@ pub struct Requests {
     pub(super) running: Option<RequestId>,
     /// How many messages somebody has received.
     pub(super) messages: u64,
+    /// What waits for upstream, if there is one.
+    pub(super) outbox: Option<Box<Outbox>>,
 }
 
 /// What had happened when a part of a request began: effects of the unit, and messages.
@@ -247,7 +251,8 @@ impl Requests {
     /// Bytes of memory that the records take up.
     pub(super) fn memory_bytes(&self) -> usize {
         let records = self.tabs.iter().flat_map(|tab| &tab.records);
-        records.map(|(_, record)| record.memory_bytes()).sum()
+        let outbox = self.outbox.as_ref().map_or(0, |outbox| outbox.memory_bytes());
+        records.map(|(_, record)| record.memory_bytes()).sum::<usize>() + outbox
     }
 
     /// Forgets everything.
@@ -356,6 +361,9 @@ impl Requests {
 
     /// Does what a command of the stream says, if it is one of those here; whether it was well formed.
     pub fn apply(&mut self, argv: &[&[u8]]) -> Option<bool> {
+        if let Some(is_good) = outbox::apply(&mut self.outbox, argv) {
+            return Some(is_good);
+        }
         let is = |name: &[u8]| argv.first().is_some_and(|word| word.eq_ignore_ascii_case(name));
         if is(GONE) || is(LEFT) {
             let tab = argv.get(1).filter(|_| argv.len() == 2).and_then(|word| number(word));
@@ -434,7 +442,7 @@ impl Requests {
                 }
             }
         }
-        true
+        outbox::save(self.outbox.as_deref(), write)
     }
 
     /// Puts what [`Requests::save`] gave in the place of all records; `aux` is all that a file tells
@@ -450,6 +458,7 @@ impl Requests {
             name if name == Self::AUX_GONE.as_bytes() => {
                 saved_number(saved).map(|tab| self.add_gone(tab))
             }
+            name if name == outbox::AUX.as_bytes() => self.load_outbox(saved),
             _ => Some(()),
         });
         loaded.all(|loaded| loaded.is_some())
@@ -459,6 +468,11 @@ impl Requests {
         let (id, rest) = split_id(saved)?;
         let (done, reply) = rest.split_first_chunk()?;
         self.add_streamed(id, reply, &[], u32::from_le_bytes(*done))
+    }
+
+    fn load_outbox(&mut self, saved: &[u8]) -> Option<()> {
+        let records = parse_commands(saved)?;
+        records.iter().all(|argv| outbox::apply(&mut self.outbox, argv) == Some(true)).then_some(())
     }
 
     fn load_undo(&mut self, saved: &[u8]) -> Option<()> {
@@ -503,6 +517,7 @@ impl Engine {
         let Some((id, session, before)) = self.requests.open.take() else { return };
         self.requests.running = None;
         self.end_part(id, reply, done, before);
+        self.note_unit(true);
         self.effects.release();
         let session = self.sessions.get_mut(session);
         if let Some(blocked) = session.and_then(|session| session.blocked.as_mut()) {
@@ -574,6 +589,7 @@ impl Engine {
             }
         }
         let Some(state) = self.requests.remove(tab) else { return false };
+        self.watch_for_upstream();
         self.effects.hold();
         if state.is_streamed {
             self.effects.append_record(&[why, itoa::Buffer::new().format(tab).as_bytes()]);
@@ -581,6 +597,7 @@ impl Engine {
         if !self.follower {
             self.put_back(state.records.iter().map(|(_, record)| record.undo.as_slice()));
         }
+        self.note_unit(true);
         self.effects.release();
         if self.tracking.is_some() {
             self.settle_tracking();
