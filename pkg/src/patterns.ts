@@ -1,3 +1,5 @@
+export { bytes, cache, json } from "./patterns/cache.js";
+export type { Cache, CacheOptions, EntryOptions, GetOptions, Load, Serializer } from "./patterns/cache.js";
 export { fixedWindow, slidingLog, slidingWindow, tokenBucket } from "./patterns/rate-limit.js";
 export type { BucketOptions, LimitResult, RateLimiter, WindowOptions } from "./patterns/rate-limit.js";
 export { lock } from "./patterns/lock.js";

@@ -81,3 +81,30 @@ for (const [kind, options] of limiters) {
     expect(through).toBeGreaterThanOrEqual(100 - group.dead.size);
   });
 }
+
+test(`of all tabs, one loads a value, when ${ends} of them die while they load`, async (group) => {
+  const target = 400;
+  let first = 0;
+  const start = (tab: Tab) => tab.call("start", "read", { target, first: (first += 90), loadMs: 4000 });
+  for (const tab of await allKinds(group)) await start(tab);
+  for (let end = 0; end < ends; end++) {
+    const victim = end % 2 ? await group.leader() : await group.follower();
+    await victim.call("stop");
+    await kill(group, "a load that does not end", async () =>
+      (await group.look(victim)).loads !== undefined || !(await group.look(victim)).running ? victim : undefined,
+    );
+    await start(await group.open());
+  }
+  await group.finished();
+  const keys = Array.from({ length: target }, (_, i) => `k${i}`);
+  const tab = group.live[0]!;
+  const loads = await run<string[]>(tab, "MGET", ...keys.map((key) => `loads:${key}`));
+  const most = Math.max(...loads.map(Number));
+  const extra = loads.reduce((sum, count) => sum + Number(count) - 1, 0);
+  expect(Math.min(...loads.map(Number))).toBe(1);
+  expect(extra, `loads of what had been loaded: ${loads}`).toBeLessThanOrEqual(ends);
+  expect(most).toBeLessThanOrEqual(1 + ends);
+  for (const [i, key] of keys.entries()) {
+    if (loads[i] === "1") expect(await run(tab, "SCARD", `got:${key}`), `values of ${key}`).toBe(1);
+  }
+});

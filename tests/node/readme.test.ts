@@ -31,14 +31,15 @@ test("the example of the patterns runs", async () => {
   const [, example] = /^## Patterns\n[^]*?```js\n([^]*?)```/m.exec(readme)!;
   const before = `import { open } from "lodis";
     export const saved = [];
+    const load = async (url) => ({ url });
     const save = async (value) => void saved.push(value);
     const redis = await open("patterns", { store: "memory" });`;
   const file = new URL("./readme-patterns.tmp.mjs", import.meta.url);
-  await writeFile(file, `${before}\n${example}\nexport const said = [allowed, remaining, retryAfterMs];\nawait redis.close();`);
+  await writeFile(file, `${before}\n${example}\nexport const said = [user, allowed, remaining, retryAfterMs];\nawait redis.close();`);
   try {
     const { saved, said } = await import(/* @vite-ignore */ file.href);
     expect(saved).toEqual([{ fence: 1, signal: expect.any(AbortSignal) }]);
-    expect(said).toEqual([true, 9, 0]);
+    expect(said).toEqual([{ url: "/users/1" }, true, 9, 0]);
   } finally {
     await rm(file);
   }

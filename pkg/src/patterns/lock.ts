@@ -109,6 +109,7 @@ export class Lock {
     const deafen = await this.bell.listen();
     try {
       for (;;) {
+        const { heard } = this.bell;
         // Another try now: it may have been released before this one listened.
         const held = await this.attempt();
         if (held) return held;
@@ -117,7 +118,7 @@ export class Lock {
         const ttl = Number(await this.redis.call("PTTL", this.key));
         // What is told is not told to who had no connection meanwhile: nobody relies on it alone.
         const pause = ttl === GONE ? 0 : Math.min(ttl < 0 ? this.ttlMs : ttl, this.ttlMs) + SLACK_MS;
-        await this.bell.ring(Math.min(pause, left), signal);
+        await this.bell.ring(heard, Math.min(pause, left), signal);
       }
     } finally {
       await deafen();

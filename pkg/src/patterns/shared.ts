@@ -195,6 +195,8 @@ export class Bell {
   private readonly waiting = new Set<(message: string) => void>();
   private listening: Promise<() => Promise<unknown>> | undefined;
   private users = 0;
+  /** How many messages have come. */
+  heard = 0;
 
   constructor(
     private readonly redis: RedisLike,
@@ -205,6 +207,7 @@ export class Bell {
   async listen(): Promise<() => Promise<void>> {
     this.users++;
     this.listening ??= this.redis.subscribe(this.channel, (message) => {
+      this.heard++;
       for (const ring of [...this.waiting]) ring(message);
     });
     const { listening } = this;
@@ -226,8 +229,12 @@ export class Bell {
     return end;
   }
 
-  /** Waits for a message that is `wanted`, but no longer than so many milliseconds. It has to be listened. */
-  ring(delayMs: number, signal?: AbortSignal, wanted?: string): Promise<void> {
+  /**
+   * Waits for a message that is `wanted`, but no longer than so many milliseconds, and not at all if any has
+   * come since `heard` was that. It has to be listened.
+   */
+  ring(since: number, delayMs: number, signal?: AbortSignal, wanted?: string): Promise<void> {
+    if (this.heard !== since) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const over = new AbortController();
       const ring = (message: string): void => {

@@ -1,7 +1,7 @@
 // What the tabs of a test do with patterns, all at the same time, to be killed while they do.
 import * as patterns from "/patterns.js";
 
-const { lock } = patterns;
+const { cache, lock } = patterns;
 
 /**
  * Acquires a lock, `target` times and until it is stopped, and does under it what no two may do at once: what
@@ -33,4 +33,25 @@ async function limit({ redis, ask, id, told }, { kind, options, calls }) {
   }
 }
 
-export const patternJobs = { guard, limit };
+/**
+ * Asks a cache for `target` keys, one after the other from `first` on, and notes in the store who loads what,
+ * and what is got. Once it is told to stop, it does not come to the end of a load.
+ */
+async function read({ redis, ask, id, told }, { target, first, loadMs }) {
+  const values = cache(redis, { ttlMs: 3_600_000, loadMs });
+  const load = async (key) => {
+    await ask("INCR", redis.incr(`loads:${key}`));
+    told.loads = told.isStopped ? key : undefined;
+    await new Promise((resolve) => told.isStopped || setTimeout(resolve, 5));
+    return { key, by: id };
+  };
+  while (told.progress < target) {
+    const key = `k${(first + told.progress) % target}`;
+    const value = await ask(`get ${key}`, values.get(key, load));
+    if (value.key !== key) throw new Error(`${key} is ${JSON.stringify(value)}`);
+    await ask("SADD", redis.sadd(`got:${key}`, value.by));
+    told.progress++;
+  }
+}
+
+export const patternJobs = { guard, limit, read };

@@ -41,6 +41,7 @@ export interface Look {
   readonly progress: number;
   readonly holds?: boolean;
   readonly spoiled?: number;
+  readonly loads?: string;
   readonly later?: { readonly reply?: unknown; readonly error?: string };
 }
 

@@ -1,7 +1,7 @@
 // Locks of several that compete in one process; those of tabs are in browser/patterns.test.ts.
 import { lock, PatternError, type RedisLike } from "lodis/patterns";
-import { describe, expect, test, vi } from "vitest";
-import { expectRefused, instance, KINDS, plain, refused, setClock, START } from "./playing.js";
+import { describe, expect, test } from "vitest";
+import { eventually, expectRefused, instance, KINDS, plain, refused, setClock, START } from "./playing.js";
 
 describe.each(KINDS)("with %s", (_, of) => {
   test("one has it at a time, and each a higher token", async () => {
@@ -62,7 +62,7 @@ test("who waits is told of the release, and does not sleep through it", async ()
   const redis = await instance();
   const held = await lock(redis, "bell", { ttlMs: 3_600_000 }).acquire();
   const waiting = lock(redis, "bell").acquire();
-  await vi.waitFor(async () => expect(await redis.pubSubChannels()).toEqual(["lock:{bell}:free"]));
+  await eventually(async () => expect(await redis.pubSubChannels()).toEqual(["lock:{bell}:free"]));
   await held.release();
   await (await waiting).release();
 });
@@ -100,7 +100,7 @@ test("what is kept outlives its time, until it is released", async () => {
   const redis = await instance();
   const held = await lock(redis, "kept", { ttlMs: 1500 }).acquire();
   const before = await redis.pExpireTime("lock:{kept}");
-  await vi.waitFor(async () => expect(await redis.pExpireTime("lock:{kept}")).toBeGreaterThan(before), { timeout: 20_000 });
+  await eventually(async () => expect(await redis.pExpireTime("lock:{kept}")).toBeGreaterThan(before));
   expect(held.isHeld).toBe(true);
   expect(await held.release()).toBe(true);
   expect(await held.release()).toBe(true);
@@ -114,7 +114,7 @@ test("what is lost says so, and can be acquired anew", async () => {
   const one = lock(redis, "lost", { ttlMs: 60 });
   const held = await one.acquire();
   await redis.set("lock:{lost}", "somebody else", { PX: 100_000 });
-  await vi.waitFor(() => expect(held.signal.aborted).toBe(true), { interval: 5 });
+  await eventually(() => expect(held.signal.aborted).toBe(true));
   expect(held.isHeld).toBe(false);
   await refused(held.extend(), "LOST");
   expect(await held.release()).toBe(false);

@@ -42,6 +42,18 @@ export function setClock(now = START): (ms: number) => void {
   return (ms) => void vi.setSystemTime(ms);
 }
 
+/** Waits for what is expected; unlike `vi.waitFor`, it leaves a clock that stands still alone. */
+export async function eventually(expected: () => unknown): Promise<void> {
+  for (const end = performance.now() + 10_000; ; ) {
+    try {
+      return void (await expected());
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
 /** Numbers below a bound, the same ones for the same seed. */
 export function chance(seed: number): (bound: number) => number {
   let state = seed >>> 0;
