@@ -24,6 +24,7 @@ pub(super) enum Named<'a> {
     Nothing,
 }
 
+#[cfg(feature = "scripting")]
 impl<'a> Named<'a> {
     /// The words by the names of the table, of a request with the words `argv`; `None` if it names nothing.
     pub(super) fn words<'w>(&'w self, argv: &'w [&'a [u8]]) -> Option<&'w [&'a [u8]]> {

@@ -218,7 +218,11 @@ fn clippy() -> anyhow::Result<()> {
     let native = ["clippy", "--workspace", "--all-targets", "--all-features"];
     cargo().args(native).args(["--", "-D", "warnings"]).show()?;
     setup::wasm_target()?;
-    wasm_tests(cargo().args(["clippy", "--lib"]))?.args(["--", "-D", "warnings"]).show()
+    wasm_tests(cargo().args(["clippy", "--lib"]))?.args(["--", "-D", "warnings"]).show()?;
+    // As the smaller of the two modules is compiled.
+    let core = ["clippy", "--package", "lodis", "--lib", "--no-default-features"];
+    let target_option = ["--target", "wasm32-unknown-unknown"];
+    cargo().args(core).args(target_option).args(["--", "-D", "warnings"]).show()
 }
 
 fn native() -> anyhow::Result<()> {
