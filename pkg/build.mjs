@@ -44,7 +44,7 @@ const common = {
   chunkNames: "chunk-[hash]",
   alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
   // Runtimes and other bundlers make modules of these.
-  external: ["*.wasm", "*.wasm?module"],
+  external: ["*.wasm", "*.wasm?module", "cloudflare:workers"],
   plugins: [inline],
   logLevel: "warning",
 };
@@ -52,13 +52,14 @@ const stores = ["stores/conformance", "stores/files", "stores/memory", "stores/o
 const patterns = ["cache", "lock", "rate-limit"];
 const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
+const objects = ["durable-object", fullOf("durable-object")];
 const nodeEntries = ["node", "node-full", "stores/directory"];
 // One build, so that an error is of the same class whichever entries an app imports. Only the entries for
 // Node reach what is imported from `node:`.
 await build({
   ...common,
   platform: "node",
-  entryPoints: [...runtimes, "slim", "worker", "rest", ...stores, ...alone, ...nodeEntries, "cli"].map(source),
+  entryPoints: [...runtimes, ...objects, "slim", "worker", "rest", ...stores, ...alone, ...nodeEntries, "cli"].map(source),
 });
 // For `require`: one file, of which the others are parts, for the same reason.
 const required = [...nodeEntries, "slim", "rest", ...stores, ...alone];

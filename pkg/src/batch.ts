@@ -1,8 +1,8 @@
 import type { ReplyReader } from "./boundary/reply.js";
 import { type Command, find, flatten, install, mayBlock } from "./commands.js";
+import type { Engine } from "./engine.js";
 import { ReplyError } from "./errors.js";
 import type { Commands } from "./generated/commands.js";
-import type { Host } from "./host.js";
 import type { Argument, Input, Reply } from "./types.js";
 
 const MULTI = find("multi", undefined);
@@ -24,12 +24,28 @@ class Queue {
   }
 }
 
+/** What takes the words of commands. */
+export type Wire = Pick<Engine, "writeFlat" | "writeMany">;
+
+/** What runs batches: an instance, or what stands for one that is elsewhere. */
+export interface Runner {
+  /** As `Host.batch`. */
+  batch<T>(
+    write: (wire: Wire) => void,
+    read: (reader: ReplyReader) => T,
+    readOnly: boolean,
+    blocking?: boolean,
+  ): Promise<T>;
+  /** As `Host.batchSync`. */
+  batchSync<T>(write: (wire: Wire) => void, read: (reader: ReplyReader) => T): T;
+}
+
 /** Commands that are collected and sent in one crossing. */
 abstract class Batch {
   protected queue = new Queue();
 
   constructor(
-    protected readonly host: Host,
+    protected readonly host: Runner,
     protected readonly binary: boolean,
   ) {}
 

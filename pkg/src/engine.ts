@@ -52,9 +52,13 @@ export type Deliver = (
 const MANY = 8;
 /** A command may have set an expiry time: look after this many milliseconds at the latest. */
 const SOON_MS = 100;
+/** What is to be done later than this, a runtime that forgets its timers is told of. */
+const ALARM_MS = 1000;
 /** A timer that is so late is not going to come. */
 const LOST_MS = 1000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
+/** No timer is set any more. */
+const CLOSED = -Infinity;
 
 /** Settings that an engine begins with. */
 export interface EngineSettings {
@@ -90,6 +94,11 @@ export class Engine {
   onWrite: () => void = () => {};
   /** Called when a setting was changed. */
   onSettings: () => void = () => {};
+  /**
+   * Where timers neither last nor come for free: is told when to call {@link wake}, in Unix milliseconds,
+   * before the task that asks for it ends. What is soon to be done has a timer all the same.
+   */
+  onAlarm: ((at: number) => void) | undefined;
   private readonly memory: Memory;
   /** Where the memory's words tell of the last reply. */
   private readonly head: number;
@@ -98,6 +107,7 @@ export class Engine {
   private readonly routes = new Map<number, Deliver>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerDue = Infinity;
+  private isWaking = false;
 
   constructor({ module, memory }: Loaded, settings: EngineSettings) {
     const { renameCommand = {}, databases, maxmemory, maxmemoryPolicy, requirepass, users } = settings;
@@ -271,6 +281,7 @@ export class Engine {
   schedule(delay: number): void {
     const due = Date.now() + delay;
     if (this.timerDue <= due) return;
+    if (this.onAlarm && delay > ALARM_MS) return this.onAlarm(due);
     clearTimeout(this.timer);
     this.timerDue = due;
     try {
@@ -287,7 +298,7 @@ export class Engine {
   /** Stops the timer and frees the engine. */
   close(): void {
     clearTimeout(this.timer);
-    this.timerDue = -Infinity;
+    this.timerDue = CLOSED;
     this.routes.clear();
     this.cache.close();
     this.lodis.free();
@@ -299,8 +310,26 @@ export class Engine {
     const now = Date.now();
     // A timer of Workers ends with the request that set it.
     if (this.timerDue < now - LOST_MS) this.timerDue = Infinity;
-    if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
+    if (this.onAlarm) this.wakeAfterThis();
+    else if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
     return now;
+  }
+
+  /** Looks what there is to be done, in this task: an alarm has to be set in the one that asks for it. */
+  private wakeAfterThis(): void {
+    if (this.isWaking) return;
+    this.isWaking = true;
+    queueMicrotask(() => {
+      this.isWaking = false;
+      this.wake();
+    });
+  }
+
+  /** Does what is to be done by now, unless it is closed. */
+  wake(): void {
+    if (this.timerDue === CLOSED) return;
+    clearTimeout(this.timer);
+    this.tick();
   }
 
   private tick(): void {

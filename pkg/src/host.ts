@@ -425,7 +425,7 @@ export class Host {
   }
 
   /** Stores everything there is. */
-  private async stored(): Promise<void> {
+  async stored(): Promise<void> {
     const { durability } = this;
     try {
       await durability?.flushed();
@@ -620,7 +620,7 @@ export class Host {
     return new Durability(engine.lodis, log, (state) => events.emit(state.state as "saved", state));
   }
 
-  private isClosed(): boolean {
+  isClosed(): boolean {
     return this.state === "closed";
   }
 

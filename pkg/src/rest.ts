@@ -27,7 +27,8 @@ export type Instance = Redis | Promise<Redis>;
 export type RestHandler = (request: Request) => Promise<Response>;
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT"]);
-const REQUEST_MAX = 10 * 1024 * 1024;
+/** The longest body that is taken, unless something else is said. */
+export const REQUEST_MAX = 10 * 1024 * 1024;
 
 /**
  * A handler of HTTP requests in the REST protocol of Upstash: `export default { fetch: rest(redis, …) }`

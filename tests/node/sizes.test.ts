@@ -62,6 +62,8 @@ const BUDGETS: Readonly<Record<string, readonly Budget[]>> = {
   ],
   "lodis/slim": [{ for: BROWSER, atOnce: 21_400, all: 34_800, without: [...FOREIGN, "wasm"] }],
   "lodis/worker": [{ for: BROWSER, atOnce: 20_700, all: 34_100, without: FOREIGN }],
+  "lodis/durable-object": [{ for: WORKERD, atOnce: 27_500, all: 41_000, without: ["glue", "node", "full"] }],
+  "lodis/full/durable-object": [{ for: WORKERD, atOnce: 27_500, all: 41_000, without: ["glue", "node", "core"] }],
   "lodis/rest": [{ for: BROWSER, atOnce: 7_100, all: 7_100, without: ALONE }],
   "lodis/stores/conformance": [{ for: BROWSER, atOnce: 2_500, all: 2_500, without: ALONE }],
   "lodis/stores/files": [{ for: BROWSER, atOnce: 2_700, all: 2_700, without: ALONE }],

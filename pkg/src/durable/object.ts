@@ -1,0 +1,219 @@
+import { DurableObject } from "cloudflare:workers";
+import type { ReplyReader } from "../boundary/reply.js";
+import { find, flatten, plain } from "../commands.js";
+import { orThrow, ReplyError } from "../errors.js";
+import { Host } from "../host.js";
+import { load, type SourceOf } from "../load.js";
+import { type OpenOptions, settingsOf } from "../options.js";
+import { Redis } from "../redis.js";
+import { REQUEST_MAX, rest, type RestHandler, type RestOptions } from "../rest.js";
+import { gate } from "../rest/access.js";
+import { objectStore } from "../stores/durable-object.js";
+import type { Argument, Input, Reply } from "../types.js";
+import { Sockets } from "./sockets.js";
+
+/**
+ * Settings of an object: of its instance, as `open` takes them, and of who may use it over HTTP and
+ * WebSockets, as `rest` does. `appendfsync` is `always` by default: what is answered is stored.
+ */
+export interface ObjectOptions
+  extends RestOptions,
+    Pick<
+      OpenOptions,
+      | "appendfsync"
+      | "databases"
+      | "maxmemory"
+      | "maxmemoryPolicy"
+      | "requirepass"
+      | "users"
+      | "username"
+      | "password"
+      | "renameCommand"
+    > {}
+
+/** A command as words, or the words of several. */
+type Words = readonly Argument[];
+
+/**
+ * A Durable Object that is a Redis: its data is in the object's storage, and comes back when the object
+ * does. Its `fetch` speaks Upstash's REST protocol, and JSON over WebSockets that outlive its sleep; its
+ * methods are called over RPC. A class that extends it has {@link redis}.
+ */
+export class StoredObject<Env = unknown> extends DurableObject<Env> {
+  /**
+   * The settings of objects of this class. By default the tokens `LODIS_TOKEN` and
+   * `LODIS_READ_ONLY_TOKEN` of the environment give access over HTTP, and nothing does without them.
+   */
+  static options(env: unknown): ObjectOptions {
+    const { LODIS_TOKEN: token, LODIS_READ_ONLY_TOKEN: readOnlyToken } = (env ?? {}) as Record<string, string | undefined>;
+    return { ...(token !== undefined && { token }), ...(readOnlyToken !== undefined && { readOnlyToken }) };
+  }
+
+  /** The open instance: no event reaches the object before it is. After SHUTDOWN, the next event opens another. */
+  redis!: Redis;
+  readonly #source: SourceOf;
+  readonly #scripting: boolean;
+  readonly #options: ObjectOptions;
+  readonly #sockets: Sockets;
+  #handler: RestHandler | undefined;
+  /** When the runtime will call {@link alarm}; null for never. */
+  #alarmAt: number | null = null;
+  #opening: Promise<void>;
+
+  constructor(ctx: DurableObjectState, env: Env, source: SourceOf, scripting: boolean) {
+    super(ctx, env);
+    this.#source = source;
+    this.#scripting = scripting;
+    this.#options = (this.constructor as typeof StoredObject).options(env);
+    this.#sockets = new Sockets(ctx, this.#options.maxRequestBytes ?? REQUEST_MAX);
+    this.#opening = ctx.blockConcurrencyWhile(() => this.#open());
+  }
+
+  /** Any command, as on the wire, in a session of its own. */
+  async call(name: string, ...input: Input[]): Promise<Reply> {
+    const command = find(name, input[0]);
+    const [reply] = await this.pipeline([[...command.name.split(" "), ...flatten(command, input)]]);
+    return orThrow(reply!);
+  }
+
+  /** Runs commands one after the other, in a session of their own; answers a reply for each, an `Error` where one failed. */
+  async pipeline(commands: readonly Words[]): Promise<Reply[]> {
+    return this.#run(commands);
+  }
+
+  /**
+   * Runs commands as a transaction; answers a reply for each, an `Error` where one failed.
+   *
+   * @throws ReplyError if one cannot even be queued: none is run then.
+   */
+  async multi(commands: readonly Words[]): Promise<Reply[]> {
+    const replies = await this.#run([["MULTI"], ...commands, ["EXEC"]]);
+    const queued = replies.slice(0, -1).find((reply) => reply instanceof ReplyError);
+    return orThrow(queued ?? replies.at(-1)!) as Reply[];
+  }
+
+  /**
+   * What `lodisOf` calls: the replies as RESP3 writes them, or the error that stands for all of them.
+   */
+  async exchange(commands: readonly Words[]): Promise<Uint8Array | string> {
+    try {
+      return await this.#batch(commands, (reader) => reader.rest());
+    } catch (error) {
+      if (error instanceof ReplyError) return error.message;
+      throw error;
+    }
+  }
+
+  /** Deletes all that the object has stored, its alarm too, so that it costs nothing; {@link redis} is closed. */
+  async deleteAll(): Promise<void> {
+    await this.#ready();
+    await this.redis.close();
+    this.#alarmAt = null;
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+  }
+
+  /** Answers in Upstash's REST protocol, or with a WebSocket, whoever {@link options} give access. */
+  async fetch(request: Request): Promise<Response> {
+    const { token, readOnlyToken, authenticate, anyone } = this.#options;
+    if (token === undefined && readOnlyToken === undefined && !authenticate && !anyone) {
+      return refusal(403, "NOAUTH nobody has access over HTTP: the options of the class, or LODIS_TOKEN, give it");
+    }
+    await this.#ready();
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      this.#handler ??= rest(() => this.redis, this.#options);
+      return this.#handler(request);
+    }
+    const access = await gate(this.#options)(request, new URL(request.url));
+    if (access === undefined) return refusal(401, "Unauthorized");
+    return this.#sockets.accept(access);
+  }
+
+  /** The engine has something to do, such as to let keys expire. A class with alarms of its own calls this too. */
+  async alarm(): Promise<void> {
+    this.#alarmAt = null;
+    await this.#ready();
+    this.redis.host.engine.wake();
+    await this.redis.host.stored();
+  }
+
+  async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    await this.#ready();
+    await this.#sockets.message(this.redis, socket, message);
+  }
+
+  async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
+    await this.#sockets.closed(socket);
+    try {
+      socket.close(code, reason);
+    } catch {
+      // It is closed already, or with a code that nobody may send.
+    }
+  }
+
+  async webSocketError(socket: WebSocket): Promise<void> {
+    await this.#sockets.closed(socket);
+  }
+
+  /** Opens the instance again if it has been closed. */
+  #ready(): Promise<void> {
+    if (this.redis?.host.isClosed()) this.#opening = this.ctx.blockConcurrencyWhile(() => this.#open());
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const { ctx } = this;
+    const { token, readOnlyToken, authenticate, anyone, path, cors, maxRequestBytes, ...options } = this.#options;
+    const settings = settingsOf(ctx.id.name || ctx.id.toString(), {
+      appendfsync: "always",
+      ...options,
+      store: objectStore(ctx.storage),
+    });
+    const loaded = await load(this.#source, this.#scripting);
+    const host = new Host(loaded, settings);
+    host.engine.onAlarm = (at) => this.#wakeAt(at);
+    this.#alarmAt = await ctx.storage.getAlarm();
+    await host.open();
+    const redis = new Redis(host);
+    await this.#sockets.restore(redis);
+    this.redis = redis;
+    host.engine.wake();
+  }
+
+  /** Has the runtime call {@link alarm}. One that comes too early does no harm; the next is set then. */
+  #wakeAt(at: number): void {
+    if (this.#alarmAt !== null && this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.storage.setAlarm(at).catch(() => {
+      if (this.#alarmAt === at) this.#alarmAt = null;
+    });
+  }
+
+  async #batch<T>(commands: readonly Words[], read: (reader: ReplyReader) => T): Promise<T> {
+    if (!Array.isArray(commands) || !commands.every((words) => Array.isArray(words) && typeof words[0] === "string")) {
+      throw new TypeError("commands are arrays of words, of which the first is a string");
+    }
+    await this.#ready();
+    return this.redis.host.batch(
+      (engine) => {
+        for (const [name, ...args] of commands) engine.writeFlat(plain(name as string), args);
+      },
+      read,
+      false,
+      true,
+    );
+  }
+
+  #run(commands: readonly Words[]): Promise<Reply[]> {
+    if (Array.isArray(commands) && commands.length === 0) return Promise.resolve([]);
+    return this.#batch(commands, (reader) => {
+      const replies: Reply[] = [];
+      while (reader.more) replies.push(reader.next(false));
+      return replies;
+    });
+  }
+}
+
+function refusal(status: number, error: string): Response {
+  return Response.json({ error }, { status });
+}
