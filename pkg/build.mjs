@@ -43,8 +43,8 @@ const common = {
   splitting: true,
   chunkNames: "chunk-[hash]",
   alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
-  // Runtimes and other bundlers make modules of these.
-  external: ["*.wasm", "*.wasm?module", "cloudflare:workers"],
+  // Runtimes and other bundlers make modules of these; packages are the app's own.
+  external: ["*.wasm", "*.wasm?module", "cloudflare:workers", "ioredis", "redis"],
   plugins: [inline],
   logLevel: "warning",
 };
@@ -53,13 +53,18 @@ const patterns = ["cache", "lock", "rate-limit"];
 const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
 const objects = ["durable-object", fullOf("durable-object")];
-const nodeEntries = ["node", "node-full", "stores/directory"];
+const nodeEntries = ["node", "node-full", "clients/index", "stores/directory"];
+/** What takes the place of packages that only their users have. */
+const dropIns = { "clients/ioredis": "inProcessIoredis", "clients/redis": "inProcessRedis" };
 // One build, so that an error is of the same class whichever entries an app imports. Only the entries for
 // Node reach what is imported from `node:`.
 await build({
   ...common,
   platform: "node",
-  entryPoints: [...runtimes, ...objects, "slim", "worker", "rest", ...stores, ...alone, ...nodeEntries, "cli"].map(source),
+  entryPoints: [
+    ...[...runtimes, ...objects, "slim", "worker", "rest", ...stores, ...alone],
+    ...[...nodeEntries, ...Object.keys(dropIns), "cli"],
+  ].map(source),
 });
 // For `require`: one file, of which the others are parts, for the same reason.
 const required = [...nodeEntries, "slim", "rest", ...stores, ...alone];
@@ -82,10 +87,19 @@ await build({
   },
 });
 await writeFile(here("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
+const write = async (entry, script) => {
+  await mkdir(dirname(here(`dist/cjs/${entry}`)), { recursive: true });
+  await writeFile(here(`dist/cjs/${entry}.js`), script);
+};
 for (const [index, entry] of required.entries()) {
-  const up = entry.includes("/") ? ".." : ".";
-  await mkdir(here(`dist/cjs/${dirname(entry)}`), { recursive: true });
-  await writeFile(here(`dist/cjs/${entry}.js`), `module.exports = require("${up}/all.js")._${index};\n`);
+  await write(entry, `module.exports = require("${entry.includes("/") ? ".." : "."}/all.js")._${index};\n`);
+}
+for (const [entry, inProcess] of Object.entries(dropIns)) {
+  const [, original] = /from "(.*\/index\.js)"/.exec(await readFile(source(entry), "utf8"));
+  const made = `require("./index.js").${inProcess}(require("${original}"))`;
+  // Who reads declarations looks for what they promise.
+  const named = entry === "clients/ioredis" ? "exports.default = exports;\n" : "";
+  await write(entry, `exports = module.exports = ${made};\n${named}`);
 }
 for (const [directory, file] of Object.entries(modules)) {
   await copyFile(here(`${directory}/lodis_bg.wasm`), here(`dist/${file}`));

@@ -1,7 +1,8 @@
 // One connection that speaks RESP, over TCP or within the process.
 import type { Duplex } from "node:stream";
 import type { Durability } from "./durability.js";
-import { CLOSE, type Engine } from "./engine.js";
+import { CLOSE } from "./engine.js";
+import type { Served } from "./served.js";
 
 /** What connects a client: a socket of `node:net`, or what behaves like one. */
 export interface Wire extends Duplex {
@@ -54,7 +55,7 @@ class Outlet {
 }
 
 /** Serves one connection as a session of its own, until either side ends it. */
-export function accept(engine: Engine, socket: Wire, durability: Durability | undefined): void {
+export function accept({ engine, durability, admit }: Served, socket: Wire): void {
   const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
   const outlet = new Outlet(socket, durability);
   // The reason of a broken connection is the peer's; `close` follows.
@@ -85,7 +86,11 @@ export function accept(engine: Engine, socket: Wire, durability: Durability | un
   if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
   /** Whether requests wait in the engine until the peer has taken its replies. */
   let held = false;
+  /** Whether what has arrived waits to be admitted. */
+  let waiting = false;
   const feed = (bytes: Uint8Array): void => {
+    // What arrives after QUIT or a protocol error is not looked at.
+    if (socket.destroyed || socket.writableEnded) return;
     do {
       const reply = engine.receive(connection, bytes);
       const over = (engine.flags & CLOSE) !== 0;
@@ -101,12 +106,21 @@ export function accept(engine: Engine, socket: Wire, durability: Durability | un
     if (socket.writableNeedDrain) socket.pause();
   };
   socket.on("data", (bytes: Buffer) => {
-    // What arrives after QUIT or a protocol error is not looked at.
-    if (!socket.writableEnded) feed(bytes);
+    const admitted = admit?.();
+    if (!admitted) return feed(bytes);
+    waiting = true;
+    socket.pause();
+    const go = (): void => {
+      waiting = false;
+      feed(bytes);
+      if (!socket.writableNeedDrain) socket.resume();
+    };
+    admitted.then(go, () => socket.destroy());
   });
   socket.on("drain", () => {
     tell();
-    if (held && !socket.writableEnded) feed(NOTHING);
+    if (waiting) return;
+    if (held) feed(NOTHING);
     if (!socket.writableNeedDrain) socket.resume();
   });
   socket.once("close", () => engine.closeConnection(connection));

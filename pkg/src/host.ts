@@ -15,6 +15,7 @@ import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
 import { Pace } from "./pace.js";
 import { readUnlessAborted, Requests, whileNotAborted } from "./requests.js";
+import type { Served } from "./served.js";
 import { StoreCalls } from "./stores/calls.js";
 import type { Store } from "./stores/store.js";
 
@@ -80,6 +81,8 @@ export class Host {
   private readonly requests = new Requests();
   private readonly held = new Held();
   readonly pace = new Pace();
+  /** What ends connections to this instance when it closes. */
+  readonly closers = new Set<() => void>();
   /** Whether this tab holds a copy while another one leads; not without memory for it. */
   private holdsCopy: boolean;
   /** Whether that can be read. */
@@ -312,6 +315,7 @@ export class Host {
     this.files.close(error);
     this.listening.clear();
     this.deafen();
+    for (const end of this.closers) end();
     try {
       // What waits for the store only is answered meanwhile.
       await this.durability?.log.close();
@@ -328,6 +332,13 @@ export class Host {
     }
     await this.calls?.closed;
     await this.hosted?.close();
+  }
+
+  /** What connections of clients are served with, where this is the context that has the data. */
+  served(): Served {
+    this.mustLead();
+    const admit = () => (this.tabs && !this.isSure() ? this.ask() : undefined);
+    return { engine: this.engine, durability: this.durability, admit };
   }
 
   /** Whether a command is run by this engine: now, and not after something that is on its way. */

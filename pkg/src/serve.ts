@@ -45,7 +45,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    accept(engine, socket, log?.durability);
+    accept({ engine, durability: log?.durability }, socket);
   });
   try {
     if (options.protectedMode) await protect(engine, options.host);
