@@ -78,6 +78,8 @@ await build({
   chunkNames: undefined,
   outfile: here("dist/cjs/all.js"),
   define: { "import.meta.url": "importMetaUrl" },
+  // Jest runs scripts that cannot import.
+  supported: { "dynamic-import": false },
   // The module lies beside the other entries.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(require("node:path").resolve(__dirname, "../all.js")).href;' },
   stdin: {

@@ -84,7 +84,7 @@ export function serveWire(host: Host, wire: Wire): void {
 
 /** What a client hears that cannot connect. */
 export function refused(cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = (cause as Partial<Error> | undefined)?.message ?? String(cause);
   const error = new Error(`connect ECONNREFUSED: ${reason}`, { cause });
   return Object.assign(error, { code: "ECONNREFUSED", syscall: "connect" });
 }

@@ -1,5 +1,5 @@
-import { type Connection } from "./pipe.js";
 import { createConnection, mustBeSource, type Source } from "./connect.js";
+import type { Connection } from "./pipe.js";
 
 /** A class that makes connections for `ioredis`: its option `Connector`. */
 export type ConnectorClass = new (options: unknown) => never;

@@ -92,6 +92,17 @@ export class PathListener implements Listener {
   }
 }
 
+/**
+ * A path that leaves nothing behind even if the process is killed, where there are such: whoever can run programs on
+ * this machine can connect, as to a server that listens on 127.0.0.1.
+ */
+export function abstractPath(): string | undefined {
+  const { bun, deno, uv = "" } = process.versions;
+  const [major = 0, minor = 0] = uv.split(".").map(Number);
+  const isThere = process.platform === "linux" && !bun && !deno && major === 1 && minor >= 46;
+  return isThere ? `\0lodis-${randomUUID()}` : undefined;
+}
+
 function freshDirectory(): string {
   const parent = tmpdir().length <= PATH_MAX - 20 ? tmpdir() : "/tmp";
   const directory = mkdtempSync(join(parent, "lodis-"));

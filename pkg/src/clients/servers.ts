@@ -1,9 +1,9 @@
 // What stands for the servers that clients of an app name by their addresses.
-import { type OpenOptions } from "../options.js";
+import type { OpenOptions } from "../options.js";
 import { opener } from "../open.js";
 import type { Redis } from "../redis.js";
 import { wasmFile } from "../wasm-file.js";
-import { PathListener } from "./listen.js";
+import { abstractPath, PathListener } from "./listen.js";
 
 /** Where a client would look for a server. */
 export interface Address {
@@ -58,7 +58,7 @@ export function serverAt(address: Address): Promise<Redis> {
 export function pathAt(address: Address): string {
   const name = nameOf(address);
   let listener = listeners.get(name);
-  if (!listener) listeners.set(name, (listener = new PathListener(() => instance(name))));
+  if (!listener) listeners.set(name, (listener = new PathListener(() => instance(name), abstractPath())));
   return listener.path;
 }
 
