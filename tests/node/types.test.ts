@@ -5,9 +5,9 @@ import { expect, test } from "vitest";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-test("node/types compiles, and every @ts-expect-error is one", () => {
+test.each(["types", "types/workers"])("node/%s compiles, and every @ts-expect-error is one", (folder) => {
   const tsc = path("../../pkg/node_modules/typescript/bin/tsc");
-  const run = spawnSync(process.execPath, [tsc, "-p", path("types/tsconfig.json")]);
+  const run = spawnSync(process.execPath, [tsc, "-p", path(`${folder}/tsconfig.json`)]);
   expect(run.stdout.toString()).toBe("");
   expect(run.status).toBe(0);
 });
