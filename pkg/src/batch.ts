@@ -3,7 +3,7 @@ import { type Command, find, flatten, install, mayBlock } from "./commands.js";
 import type { Engine } from "./engine.js";
 import { ReplyError } from "./errors.js";
 import type { Commands } from "./generated/commands.js";
-import type { Argument, Input, Reply } from "./types.js";
+import type { Answer, Argument, Batched, Chained, Input, Reply } from "./types.js";
 
 const MULTI = find("multi", undefined);
 const EXEC = find("exec", undefined);
@@ -40,6 +40,9 @@ export interface Runner {
   batchSync<T>(write: (wire: Wire) => void, read: (reader: ReplyReader) => T): T;
 }
 
+/** What `exec()` answers: a reply for each command that was chained. */
+export type Answers<R extends readonly unknown[]> = R extends readonly [] ? Reply[] : R;
+
 /** Commands that are collected and sent in one crossing. */
 abstract class Batch {
   protected queue = new Queue();
@@ -48,11 +51,6 @@ abstract class Batch {
     protected readonly host: Runner,
     protected readonly binary: boolean,
   ) {}
-
-  /** Adds any command, as on the wire. */
-  call(name: string, ...input: Input[]): this {
-    return this.add(find(name, input[0]), input);
-  }
 
   /** Forgets what was collected. */
   discard(): void {
@@ -77,61 +75,79 @@ abstract class Batch {
   }
 }
 
-/** Commands sent together, each for itself. */
-export interface Pipeline extends Commands<Pipeline> {}
-export class Pipeline extends Batch {
+/**
+ * Commands sent together, each for itself.
+ * `R` are the answers to what was chained; `exec()` of one that was filled in statements of their own, and
+ * whose type knows nothing of them, answers `Reply[]`. `K` is whether they come as text or as bytes.
+ */
+export interface Pipeline<R extends readonly unknown[] = Reply[], K = "text"> extends Commands<Batched<"pipeline", R, K>> {}
+export class Pipeline<R extends readonly unknown[] = Reply[], K = "text"> extends Batch {
+  /** Adds any command, as on the wire. */
+  call(name: string, ...input: Input[]): Pipeline<Chained<R, Answer<K, Reply, Reply>>, K> {
+    return this.add(find(name, input[0]), input) as never;
+  }
+
   /** Sends them; answers a reply for each, a `ReplyError` as a value where one failed. */
-  exec(): Promise<Reply[]> {
+  exec(): Promise<Answers<R>> {
     const { commands, inputs, mayBlock } = this.take();
-    if (commands.length === 0) return Promise.resolve([]);
+    if (commands.length === 0) return Promise.resolve([] as never);
     return this.host.batch(
       (engine) => engine.writeMany(commands, inputs),
-      (reader) => readMany(reader, commands.length, this.binary),
+      (reader) => readMany(reader, commands.length, this.binary) as Answers<R>,
       commands.every(({ readOnly }) => readOnly),
       mayBlock,
     );
   }
 
   /** The same at once, where this context owns the data. */
-  execSync(): Reply[] {
+  execSync(): Answers<R> {
     const { commands, inputs } = this.take();
-    if (commands.length === 0) return [];
+    if (commands.length === 0) return [] as never;
     return this.host.batchSync(
       (engine) => engine.writeMany(commands, inputs),
-      (reader) => readMany(reader, commands.length, this.binary),
+      (reader) => readMany(reader, commands.length, this.binary) as Answers<R>,
     );
   }
 }
 
-/** A transaction: all of its commands run, with no other in between, or none. */
-export interface Multi extends Commands<Multi> {}
-export class Multi extends Batch {
+/**
+ * A transaction: all of its commands run, with no other in between, or none.
+ * `R` are the answers to what was chained; `exec()` of one that was filled in statements of their own, and
+ * whose type knows nothing of them, answers `Reply[]`. `K` is whether they come as text or as bytes.
+ */
+export interface Multi<R extends readonly unknown[] = Reply[], K = "text"> extends Commands<Batched<"multi", R, K>> {}
+export class Multi<R extends readonly unknown[] = Reply[], K = "text"> extends Batch {
+  /** Adds any command, as on the wire. */
+  call(name: string, ...input: Input[]): Multi<Chained<R, Answer<K, Reply, Reply>>, K> {
+    return this.add(find(name, input[0]), input) as never;
+  }
+
   /**
    * Runs them; answers a reply for each, a `ReplyError` as a value where one failed, or null when
    * a key under WATCH was touched. Rejects with `EXECABORT` when one cannot even be queued.
    */
-  exec(): Promise<Reply[] | null> {
+  exec(): Promise<Answers<R> | null> {
     const { commands, inputs } = transaction(this.take());
     return this.host.batch(
       (engine) => engine.writeMany(commands, inputs),
-      (reader) => readTransaction(reader, commands.length - 2, this.binary),
+      (reader) => readTransaction(reader, commands.length - 2, this.binary) as Answers<R> | null,
       false,
     );
   }
 
   /** The same at once, where this context owns the data. */
-  execSync(): Reply[] | null {
+  execSync(): Answers<R> | null {
     const { commands, inputs } = transaction(this.take());
     return this.host.batchSync(
       (engine) => engine.writeMany(commands, inputs),
-      (reader) => readTransaction(reader, commands.length - 2, this.binary),
+      (reader) => readTransaction(reader, commands.length - 2, this.binary) as Answers<R> | null,
     );
   }
 }
 
-for (const batch of [Pipeline, Multi]) {
+for (const prototype of [Pipeline.prototype as object, Multi.prototype as object]) {
   install(
-    batch.prototype,
+    prototype,
     (command) =>
       function (this: Batch, ...input: Input[]) {
         return this.add(command, input);

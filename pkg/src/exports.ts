@@ -1,29 +1,48 @@
 export type { Hint } from "./boundary/wasm.js";
 export type { Atomic, AtomicBytes } from "./atomic.js";
 export { Multi, Pipeline } from "./batch.js";
+export type { Answers } from "./batch.js";
 export type { Persistence } from "./durability.js";
 export { ClosedError, FileError, LostError, ReplyError, StoreError } from "./errors.js";
 export type { FileErrorCode, StoreErrorCode } from "./errors.js";
 export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
+export type { Commands, Grammars } from "./generated/commands.js";
 export type { HostKind } from "./hosting.js";
 export type { InstanceEvents, Role } from "./host.js";
 export type { Stop } from "./listening.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { Change, Frame, Opened, Store } from "./stores/store.js";
 export type { BytesRedis, Redis, SyncBytesRedis, SyncRedis } from "./redis.js";
+export type * from "./replies.js";
 export type { Salvaged } from "./salvage.js";
 export { deleteStore } from "./storage.js";
 export type { StorageState } from "./storage.js";
 export type { Listener } from "./subscribe.js";
 export type {
+  Answer,
   Argument,
+  Batched,
   Bytes,
+  Chained,
   CommandOptions,
   Data,
   Input,
   Repeated,
   Reply,
+  Result,
   Waiting,
 } from "./types.js";
 export { AtomicError } from "./units.js";
 export type { AtomicErrorCode } from "./units.js";
+export type {
+  Cased,
+  Grammar,
+  OneOf,
+  Only,
+  Options,
+  OptionValue,
+  Said,
+  With,
+  Word,
+  Words,
+} from "./words.js";

@@ -11,8 +11,8 @@ import { type StorageState, storageState } from "./storage.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
 import type { Argument, Input, Reply } from "./types.js";
 
-/** What all surfaces of an instance share. */
-abstract class Surface {
+/** What all surfaces of an instance share; `K` is whether they answer text or bytes. */
+abstract class Surface<K> {
   /** @internal */
   readonly host: Host;
   /** @internal */
@@ -25,19 +25,19 @@ abstract class Surface {
   }
 
   /** A transaction: collect commands, then `exec()`. */
-  multi(): Multi {
-    return new Multi(this.host, this.binary);
+  multi(): Multi<[], K> {
+    return new Multi<[], K>(this.host, this.binary);
   }
 
   /** Commands that cross together: collect them, then `exec()`. */
-  pipeline(): Pipeline {
-    return new Pipeline(this.host, this.binary);
+  pipeline(): Pipeline<[], K> {
+    return new Pipeline<[], K>(this.host, this.binary);
   }
 }
 
 /** Commands whose replies come in the same tick; see {@link Redis.sync}. */
 export interface SyncRedis extends Commands<"sync"> {}
-export class SyncRedis extends Surface {
+export class SyncRedis extends Surface<"text"> {
   /** The same commands with bytes for text. */
   readonly bytes: SyncBytesRedis;
 
@@ -62,7 +62,7 @@ export class SyncRedis extends Surface {
 
 /** Commands in the same tick, with bytes for text. */
 export interface SyncBytesRedis extends Commands<"sync bytes"> {}
-export class SyncBytesRedis extends Surface {
+export class SyncBytesRedis extends Surface<"bytes"> {
   /** @internal */
   constructor(host: Host) {
     super(host, true);
@@ -74,8 +74,11 @@ export class SyncBytesRedis extends Surface {
   }
 }
 
+/** A message, as a surface gives it. */
+type Message<K> = K extends "bytes" ? Uint8Array : string;
+
 /** Subscriptions, and commands that answer promises. */
-abstract class AsyncSurface<Message> extends Surface {
+abstract class AsyncSurface<K> extends Surface<K> {
   /** Any command, as on the wire. */
   call(name: string, ...input: Input[]): Promise<Reply> {
     try {
@@ -86,27 +89,27 @@ abstract class AsyncSurface<Message> extends Surface {
   }
 
   /** Calls `listener` for every message on the channels, until the answered function is called. */
-  subscribe(channels: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+  subscribe(channels: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
     return this.listen("channel", channels, listener);
   }
 
   /** Calls `listener` for every message on a channel that matches a glob pattern. */
-  pSubscribe(patterns: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+  pSubscribe(patterns: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
     return this.listen("pattern", patterns, listener);
   }
 
   /** Calls `listener` for every message of SPUBLISH on the shard channels. */
-  sSubscribe(channels: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+  sSubscribe(channels: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
     return this.listen("shard", channels, listener);
   }
 
   /** The same as {@link pSubscribe}. */
-  psubscribe(patterns: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+  psubscribe(patterns: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
     return this.pSubscribe(patterns, listener);
   }
 
   /** The same as {@link sSubscribe}. */
-  ssubscribe(channels: string | readonly string[], listener: Listener<Message>): Promise<Stop> {
+  ssubscribe(channels: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
     return this.sSubscribe(channels, listener);
   }
 
@@ -115,14 +118,14 @@ abstract class AsyncSurface<Message> extends Surface {
    * function is called. Among tabs it is shown what the tab that leads runs: not what others read of their
    * own copies.
    */
-  monitor(listener: (line: Message) => void): Promise<Stop> {
+  monitor(listener: (line: Message<K>) => void): Promise<Stop> {
     return this.listen("monitor", [""], listener);
   }
 
   private async listen(
     space: Space,
     names: string | readonly string[],
-    listener: Listener<Message>,
+    listener: Listener<Message<K>>,
   ): Promise<Stop> {
     if (typeof listener !== "function") throw new TypeError("subscribe: the listener is a function");
     return this.host.listening.listen(space, names, { listener, binary: this.binary } as Entry);
@@ -131,7 +134,7 @@ abstract class AsyncSurface<Message> extends Surface {
 
 /** Commands that answer promises, with bytes for text. */
 export interface BytesRedis extends Commands<"promise bytes"> {}
-export class BytesRedis extends AsyncSurface<Uint8Array> {
+export class BytesRedis extends AsyncSurface<"bytes"> {
   /** @internal */
   constructor(host: Host) {
     super(host, true);
@@ -146,7 +149,7 @@ export class BytesRedis extends AsyncSurface<Uint8Array> {
 
 /** An open instance: every command as a method that answers a promise. */
 export interface Redis extends Commands<"promise"> {}
-export class Redis extends AsyncSurface<string> implements AsyncDisposable {
+export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
   /**
    * The same commands without the promise. Where another tab leads, this one's copy is read; writes
    * throw a `READONLY` error there, and everything does in a tab without a copy.
@@ -290,7 +293,7 @@ for (const surface of [SyncRedis, SyncBytesRedis] as const) {
   install(
     surface.prototype,
     (command) =>
-      function (this: Surface) {
+      function (this: Surface<unknown>) {
         return this.host.callSync(command, arguments, this.binary);
       },
   );
@@ -299,7 +302,7 @@ for (const surface of [Redis, BytesRedis] as const) {
   install(
     surface.prototype,
     (command) =>
-      function (this: Surface) {
+      function (this: Surface<unknown>) {
         return this.host.call(command, arguments, this.binary);
       },
   );

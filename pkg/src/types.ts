@@ -1,3 +1,6 @@
+import type { Multi, Pipeline } from "./batch.js";
+import type { ReplyError } from "./errors.js";
+
 /** One word of a command: text (sent as UTF-8), bytes as they are, or a number in decimal. */
 export type Argument = string | Uint8Array | number | bigint;
 
@@ -42,7 +45,9 @@ export type Reply =
   | { [name: string]: Reply };
 
 /** A reply with bytes in place of text; fixed words such as `"OK"` stay. */
-export type Bytes<T> = T extends string
+export type Bytes<T> = [Reply] extends [T] ? T : BytesOf<T>;
+
+type BytesOf<T> = T extends string
   ? string extends T
     ? Uint8Array
     : T
@@ -52,13 +57,30 @@ export type Bytes<T> = T extends string
       ? { [K in keyof T]: Bytes<T[K]> }
       : T;
 
-/** How the reply of a command comes, by the kind of surface `W`. */
-export type Result<W, T> = W extends "promise"
+/** What a command of a pipeline or a transaction answers: its reply, or the error in place of it. */
+export type Answer<K, T, B> = (K extends "bytes" ? B : T) | ReplyError;
+
+/** One more answer. */
+export type Chained<R extends readonly unknown[], A> = number extends R["length"] ? R : [...R, A];
+
+/** How the reply `T`, with bytes `B`, of a command comes, by the kind of surface `W`. */
+export type Result<W, T, B = Bytes<T>> = W extends "promise"
   ? Promise<T>
   : W extends "promise bytes"
-    ? Promise<Bytes<T>>
+    ? Promise<B>
     : W extends "sync"
       ? T
       : W extends "sync bytes"
-        ? Bytes<T>
-        : W;
+        ? B
+        : W extends Batched<infer P, infer R, infer K>
+          ? P extends "multi"
+            ? Multi<Chained<R, Answer<K, T, B>>, K>
+            : Pipeline<Chained<R, Answer<K, T, B>>, K>
+          : W;
+
+/** The kind of surface that collects commands: which, what its commands answer, and text or bytes. */
+export interface Batched<P, R extends readonly unknown[], K> {
+  readonly batch: P;
+  readonly replies: R;
+  readonly kind: K;
+}

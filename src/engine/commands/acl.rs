@@ -60,7 +60,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(1).",
         summary: "Simulates the execution of a command by a user, without executing the command.",
         syntax: "username command [arg...]",
-        reply: ts("string"),
+        reply: ts("string @bytes \"OK\" | Uint8Array"),
         ..ADMIN
     },
     Command {
@@ -80,7 +80,7 @@ const SUBCOMMANDS: &[Command] = &[
             user has.",
         summary: "Lists the ACL rules of a user.",
         syntax: "username",
-        reply: ts("Record<string, Reply> | null"),
+        reply: ts("AclUser | null"),
         ..ADMIN
     },
     Command {
@@ -89,7 +89,7 @@ const SUBCOMMANDS: &[Command] = &[
         arity: 2,
         flags: flag::LOADING | flag::STALE,
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..ACL
     },
     Command {
@@ -117,7 +117,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) with N being the number of entries shown.",
         summary: "Lists recent security events generated due to ACL rules.",
         syntax: "[operation(count:integer | RESET)]",
-        reply: ts("Reply[] | \"OK\""),
+        reply: ts("AclLogEntry[] // \"OK\" // AclLogEntry[]"),
         ..ADMIN
     },
     Command {

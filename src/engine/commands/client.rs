@@ -56,7 +56,7 @@ const SUBCOMMANDS: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..CLIENT
     },
     Command {
@@ -88,7 +88,7 @@ const SUBCOMMANDS: &[Command] = &[
         syntax: "filter(old-format | new-format(ID client-id:integer | TYPE client-type(NORMAL | \
             MASTER | SLAVE | REPLICA | PUBSUB) | USER username | ADDR addr | LADDR laddr | \
             SKIPME skipme(YES | NO) | MAXAGE maxage:integer)...)",
-        reply: ts("\"OK\" | number"),
+        reply: ts("number // number // \"OK\""),
         ..ADMIN
     },
     Command {

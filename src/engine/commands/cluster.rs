@@ -24,6 +24,7 @@ pub static COMMANDS: &[Command] = &[
         name: "asking",
         flags: flag::FAST,
         summary: "Signals that a cluster client is following an -ASK redirect.",
+        reply: ts("never"),
         ..CONNECTION
     },
     Command {
@@ -40,11 +41,13 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "readonly",
         summary: "Enables read-only queries for a connection to a Redis Cluster replica node.",
+        reply: ts("never"),
         ..CONNECTION
     },
     Command {
         name: "readwrite",
         summary: "Enables read-write queries for a connection to a Redis Cluster replica node.",
+        reply: ts("never"),
         ..CONNECTION
     },
 ];

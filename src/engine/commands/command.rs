@@ -28,7 +28,7 @@ pub static COMMANDS: &[Command] = &[Command {
     arity: -1,
     complexity: "O(N) where N is the total number of Redis commands",
     summary: "Returns detailed information about all commands.",
-    reply: ts("Reply[]"),
+    reply: ts("CommandInfo[] @bytes CommandInfo<Uint8Array>[]"),
     tips: UNORDERED,
     subcommands: SUBCOMMANDS,
     ..COMMAND
@@ -52,7 +52,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of commands to look up",
         summary: "Returns documentary information about one, multiple or all commands.",
         syntax: "[command-name...]",
-        reply: ts("Record<string, Reply>"),
+        reply: ts("Record<string, CommandDocs>"),
         tips: UNORDERED,
         ..COMMAND
     },
@@ -74,7 +74,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of arguments to the command",
         summary: "Extracts the key names and access flags for an arbitrary command.",
         syntax: "command [arg...]",
-        reply: ts("Reply[]"),
+        reply: ts("[key: string, flags: KeyFlag[]][]"),
         ..COMMAND
     },
     Command {
@@ -84,7 +84,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "5.0.0",
         complexity: "O(1)",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..COMMAND
     },
     Command {
@@ -94,7 +94,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of commands to look up",
         summary: "Returns information about one, multiple or all commands.",
         syntax: "[command-name...]",
-        reply: ts("Reply[]"),
+        reply: ts("(CommandInfo | null)[] @bytes (CommandInfo<Uint8Array> | null)[]"),
         tips: UNORDERED,
         ..COMMAND
     },

@@ -47,7 +47,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "5.0.0",
         complexity: "O(1)",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..CONFIG
     },
     Command {

@@ -67,7 +67,7 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(1)",
         summary: "Returns the server's liveliness response.",
         syntax: "[message]",
-        reply: ts("string"),
+        reply: ts("\"PONG\" // string"),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         ..CONNECTION
     },

@@ -82,7 +82,7 @@ const FUNCTION: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         since: "7.0.0",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..SUBCOMMAND
     },
     Command {
@@ -103,7 +103,7 @@ const FUNCTION: &[Command] = &[
         complexity: "O(N) where N is the number of functions",
         summary: "Returns information about all libraries.",
         syntax: "[LIBRARYNAME library-name-pattern] [WITHCODE]",
-        reply: ts("Reply[]"),
+        reply: ts("FunctionLibrary<S>[]"),
         tips: &["nondeterministic_output_order"],
         ..SUBCOMMAND
     },
@@ -135,7 +135,7 @@ const FUNCTION: &[Command] = &[
         flags: flag::NOSCRIPT | flag::ALLOW_BUSY,
         since: "7.0.0",
         summary: "Returns information about a function during execution.",
-        reply: ts("Reply"),
+        reply: ts("FunctionStats"),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
         ..SUBCOMMAND
     },

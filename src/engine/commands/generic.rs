@@ -158,7 +158,7 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(1)",
         summary: "Determines the type of value stored at a key.",
         syntax: "key:key",
-        reply: ts("string"),
+        reply: ts("\"none\" | \"string\" | \"list\" | \"set\" | \"zset\" | \"hash\" | \"stream\""),
         ..GENERIC
     },
     Command {

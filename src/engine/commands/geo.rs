@@ -67,10 +67,7 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(1) for each member requested.",
         summary: "Returns the longitude and latitude of members from a geospatial index.",
         syntax: "key:key [member...]",
-        reply: ts(
-            "([longitude: string, latitude: string] | [longitude: number, latitude: number] \
-            | null)[]",
-        ),
+        reply: ts("([longitude: number, latitude: number] | null)[]"),
         ..GEO
     },
 ];

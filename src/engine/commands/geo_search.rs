@@ -18,8 +18,6 @@ const COST: &str = "O(N+log(M)) where N is the number of elements inside the bou
 const SEARCH_COST: &str = "O(N+log(M)) where N is the number of elements in the grid-aligned \
     bounding box area around the shape provided as the filter and M is the number of items inside \
     the shape";
-const FOUND: &str = "string[] | unknown[][]";
-
 const fn stored(keyword: &'static str, from: i32) -> KeySpec {
     KeySpec { flags: key::OW | key::UPDATE, begin: Begin::Keyword(keyword, from), find: RANGE }
 }
@@ -41,7 +39,7 @@ pub static COMMANDS: &[Command] = &[
             [withdist(\"WITHDIST\")] [withhash(\"WITHHASH\")] \
             [count-block{COUNT count:integer [any(\"ANY\")]}] [order(ASC | DESC)] \
             [store(STORE storekey:key | STOREDIST storedistkey:key)]",
-        reply: ts("string[] | unknown[][] | number"),
+        reply: ts("With<S, \"STORE\" | \"STOREDIST\", number, Located<S>>"),
         deprecated: Some((
             "6.2.0",
             "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
@@ -62,7 +60,7 @@ pub static COMMANDS: &[Command] = &[
             unit(M | KM | FT | MI) [withcoord(\"WITHCOORD\")] \
             [withdist(\"WITHDIST\")] [withhash(\"WITHHASH\")] \
             [count-block{COUNT count:integer [any(\"ANY\")]}] [order(ASC | DESC)]",
-        reply: ts(FOUND),
+        reply: ts("Located<S>"),
         deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")),
         ..GEO
     },
@@ -80,7 +78,7 @@ pub static COMMANDS: &[Command] = &[
             [withcoord(\"WITHCOORD\")] [withdist(\"WITHDIST\")] [withhash(\"WITHHASH\")] \
             [count-block{COUNT count:integer [any(\"ANY\")]}] [order(ASC | DESC)] \
             [store(STORE storekey:key | STOREDIST storedistkey:key)]",
-        reply: ts("string[] | unknown[][] | number"),
+        reply: ts("With<S, \"STORE\" | \"STOREDIST\", number, Located<S>>"),
         deprecated: Some((
             "6.2.0",
             "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
@@ -99,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
         syntax: "key:key member radius:double unit(M | KM | FT | MI) \
             [withcoord(\"WITHCOORD\")] [withdist(\"WITHDIST\")] [withhash(\"WITHHASH\")] \
             [count-block{COUNT count:integer [any(\"ANY\")]}] [order(ASC | DESC)]",
-        reply: ts(FOUND),
+        reply: ts("Located<S>"),
         deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")),
         ..GEO
     },
@@ -119,7 +117,7 @@ pub static COMMANDS: &[Command] = &[
             unit(M | KM | FT | MI)}) [order(ASC | DESC)] \
             [count-block{COUNT count:integer [any(\"ANY\")]}] [withcoord(\"WITHCOORD\")] \
             [withdist(\"WITHDIST\")] [withhash(\"WITHHASH\")]",
-        reply: ts(FOUND),
+        reply: ts("Located<S>"),
         ..GEO
     },
     Command {

@@ -160,7 +160,9 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of fields returned",
         summary: "Returns one or more random fields from a hash.",
         syntax: "key:key [options{count:integer [WITHVALUES]}]",
-        reply: ts("string | string[] | [field: string, value: string][] | null"),
+        reply: ts(
+            "string | null // With<S, \"WITHVALUES\", [field: string, value: string][], string[]>",
+        ),
         tips: &["nondeterministic_output"],
         ..HASH
     },

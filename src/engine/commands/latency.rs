@@ -57,7 +57,7 @@ const SUBCOMMANDS: &[Command] = &[
         handler: Some(latency_help),
         flags: flag::LOADING | flag::STALE,
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         tips: &[],
         ..LATENCY
     },
@@ -70,7 +70,7 @@ const SUBCOMMANDS: &[Command] = &[
             retrieved.",
         summary: "Returns the cumulative distribution of latencies of a subset or all commands.",
         syntax: "[command...]",
-        reply: ts("Record<string, Reply>"),
+        reply: ts("Record<string, { calls: number; histogram_usec: Record<string, number> }>"),
         ..LATENCY
     },
     Command {
@@ -79,14 +79,14 @@ const SUBCOMMANDS: &[Command] = &[
         arity: 3,
         summary: "Returns timestamp-latency samples for an event.",
         syntax: "event",
-        reply: ts("[number, number][]"),
+        reply: ts("[seconds: number, milliseconds: number][]"),
         ..LATENCY
     },
     Command {
         name: "latest",
         handler: Some(latest),
         summary: "Returns the latest latency samples for all events.",
-        reply: ts("Reply[]"),
+        reply: ts("[event: string, seconds: number, latest: number, longest: number][]"),
         ..LATENCY
     },
     Command {

@@ -23,7 +23,7 @@ pub static COMMANDS: &[Command] = &[Command {
     complexity: "O(N*M) where N and M are the lengths of s1 and s2, respectively",
     summary: "Finds the longest common substring.",
     syntax: "key1:key key2:key [LEN] [IDX] [MINMATCHLEN len:integer] [WITHMATCHLEN]",
-    reply: ts("string | number | { matches: ([number, number] | number)[][]; len: number }"),
+    reply: ts("With<S, \"LEN\", number, With<S, \"IDX\", CommonParts<S>, string>>"),
     ..Command::BASE
 }];
 

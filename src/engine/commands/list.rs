@@ -83,6 +83,7 @@ pub static COMMANDS: &[Command] = &[
         since: "1.0.0",
         summary: "Returns and removes one or more elements from the beginning of a list. Deletes \
             the list if the last element was popped.",
+        reply: ts("string | null // string[] | null"),
         ..POP
     },
     Command {
@@ -162,6 +163,7 @@ pub static COMMANDS: &[Command] = &[
         since: "1.0.0",
         summary: "Returns and removes one or more elements from the end of a list. Deletes the \
             list if the last element was popped.",
+        reply: ts("string | null // string[] | null"),
         ..POP
     },
     Command {

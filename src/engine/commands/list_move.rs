@@ -141,7 +141,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns the index of matching elements in a list.",
         syntax: "key:key element [RANK rank:integer] [COUNT num-matches:integer] \
             [MAXLEN len:integer]",
-        reply: ts("number | number[] | null"),
+        reply: ts("With<S, \"COUNT\", number[], number | null>"),
         ..LIST
     },
     Command {

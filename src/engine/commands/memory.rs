@@ -46,7 +46,7 @@ const SUBCOMMANDS: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         complexity: "O(1)",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..MEMORY
     },
     Command {
@@ -72,7 +72,7 @@ const SUBCOMMANDS: &[Command] = &[
         handler: Some(stats),
         complexity: "O(1)",
         summary: "Returns details about memory usage.",
-        reply: ts("Record<string, Reply>"),
+        reply: ts("Record<string, number | Record<string, number>>"),
         tips: ALL_SHARDS,
         ..MEMORY
     },

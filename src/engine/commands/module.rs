@@ -37,7 +37,7 @@ const SUBCOMMANDS: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..MODULE
     },
     Command {
@@ -47,7 +47,7 @@ const SUBCOMMANDS: &[Command] = &[
         flags: flag::ADMIN | flag::NOSCRIPT,
         complexity: "O(N) where N is the number of loaded modules.",
         summary: "Returns all loaded modules.",
-        reply: ts("Reply[]"),
+        reply: ts("{ name: string; ver: number; path: string; args: string[] }[]"),
         tips: &["nondeterministic_output_order"],
         ..MODULE
     },

@@ -59,7 +59,7 @@ pub static COMMANDS: &[Command] = &[Command {
             since: "6.2.0",
             complexity: "O(1)",
             summary: "Returns helpful text about the different subcommands.",
-            reply: ts("string[]"),
+            reply: ts("string[] @bytes string[]"),
             ..Command::BASE
         },
         Command {

@@ -21,7 +21,7 @@ pub static COMMANDS: &[Command] = &[
         arity: 1,
         complexity: "O(1)",
         summary: "Asynchronously rewrites the append-only file to disk.",
-        reply: ts("string"),
+        reply: ts("string @bytes string"),
         ..SAVING
     },
     Command {
@@ -31,7 +31,7 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(1)",
         summary: "Asynchronously saves the database(s) to disk.",
         syntax: "[schedule(SCHEDULE)]",
-        reply: ts("string"),
+        reply: ts("string @bytes string"),
         ..SAVING
     },
     Command {

@@ -150,7 +150,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "6.2.0",
         complexity: "O(1)",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..LOOK
     },
     Command {

@@ -118,7 +118,7 @@ const SCRIPT: &[Command] = &[
             is an O(1) operation).",
         summary: "Determines whether server-side Lua scripts exist in the script cache.",
         syntax: "sha1...",
-        reply: ts("number[]"),
+        reply: ts("(0 | 1)[]"),
         tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
         ..SUBCOMMAND
     },
@@ -139,7 +139,7 @@ const SCRIPT: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..SUBCOMMAND
     },
     Command {

@@ -97,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
         since: "2.6.0",
         complexity: "O(1)",
         summary: "Returns the server time.",
-        reply: ts("[string, string]"),
+        reply: ts("[seconds: string, microseconds: string]"),
         tips: &["nondeterministic_output"],
         ..SERVER
     },

@@ -113,7 +113,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns one or more random members from a set after removing them. Deletes the \
             set if the last member was popped.",
         syntax: "key:key [count:integer]",
-        reply: ts("string | string[] | null"),
+        reply: ts("string | null // string[]"),
         tips: &["nondeterministic_output"],
         ..SET
     },
@@ -128,7 +128,7 @@ pub static COMMANDS: &[Command] = &[
             of the passed count.",
         summary: "Get one or multiple random members from a set.",
         syntax: "key:key [count:integer]",
-        reply: ts("string | string[] | null"),
+        reply: ts("string | null // string[]"),
         tips: &["nondeterministic_output"],
         ..SET
     },

@@ -34,7 +34,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of entries returned",
         summary: "Returns the slow log's entries.",
         syntax: "[count:integer]",
-        reply: ts("Reply[]"),
+        reply: ts("SlowlogEntry[]"),
         tips: &["request_policy:all_nodes", "nondeterministic_output"],
         ..SLOWLOG
     },
@@ -45,7 +45,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "6.2.0",
         complexity: "O(1)",
         summary: "Returns helpful text about the different subcommands.",
-        reply: ts("string[]"),
+        reply: ts("string[] @bytes string[]"),
         ..SLOWLOG
     },
     Command {

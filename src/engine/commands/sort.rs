@@ -39,7 +39,7 @@ pub static COMMANDS: &[Command] = &[
         syntax: "key:key [BY by-pattern:pattern] [LIMIT limit{offset:integer count:integer}] \
             [GET get-pattern:pattern].... [order(ASC | DESC)] [sorting(\"ALPHA\")] \
             [STORE destination:key]",
-        reply: ts("(string | null)[] | number"),
+        reply: ts("With<S, \"STORE\", number, With<S, \"GET\", (string | null)[], string[]>>"),
         ..SORT
     },
     Command {
@@ -51,7 +51,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns the sorted elements of a list, a set, or a sorted set.",
         syntax: "key:key [BY by-pattern:pattern] [LIMIT limit{offset:integer count:integer}] \
             [GET get-pattern:pattern].... [order(ASC | DESC)] [sorting(\"ALPHA\")]",
-        reply: ts("(string | null)[]"),
+        reply: ts("With<S, \"GET\", (string | null)[], string[]>"),
         ..SORT
     },
 ];

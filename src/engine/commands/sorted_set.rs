@@ -42,7 +42,7 @@ pub static COMMANDS: &[Command] = &[
             key if it doesn't exist.",
         syntax: "key:key [condition(NX | XX)] [comparison(GT | LT)] [change(\"CH\")] \
             [increment(\"INCR\")] data{score:double member}...",
-        reply: ts("number | null"),
+        reply: ts("With<S, \"INCR\", number | null, number>"),
         ..SORTED_SET
     },
     Command {
@@ -94,7 +94,9 @@ pub static COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of elements returned",
         summary: "Returns one or more random members from a sorted set.",
         syntax: "key:key [options{count:integer [WITHSCORES]}]",
-        reply: ts("string | string[] | [member: string, score: number][] | null"),
+        reply: ts(
+            "string | null // With<S, \"WITHSCORES\", [member: string, score: number][], string[]>",
+        ),
         tips: &["nondeterministic_output"],
         ..SORTED_SET
     },
@@ -102,6 +104,7 @@ pub static COMMANDS: &[Command] = &[
         name: "zrank",
         handler: Some(zrank),
         summary: "Returns the index of a member in a sorted set ordered by ascending scores.",
+        reply: ts("With<S, \"WITHSCORE\", [rank: number, score: number] | null, number | null>"),
         ..RANK
     },
     Command {
@@ -123,6 +126,7 @@ pub static COMMANDS: &[Command] = &[
         name: "zrevrank",
         handler: Some(zrevrank),
         summary: "Returns the index of a member in a sorted set ordered by descending scores.",
+        reply: ts("With<S, \"WITHSCORE\", [rank: number, score: number] | null, number | null>"),
         ..RANK
     },
     Command {

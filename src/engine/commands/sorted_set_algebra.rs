@@ -53,6 +53,7 @@ pub static COMMANDS: &[Command] = &[
         complexity: DIFF_COST,
         summary: "Returns the difference between multiple sorted sets.",
         syntax: "numkeys:integer key:key... [WITHSCORES]",
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
     Command {
@@ -71,6 +72,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns the intersect of multiple sorted sets.",
         syntax: "numkeys:integer key:key... [WEIGHTS weight:integer...] \
             [AGGREGATE aggregate(SUM | MIN | MAX)] [WITHSCORES]",
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
     Command {
@@ -102,6 +104,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns the union of multiple sorted sets.",
         syntax: "numkeys:integer key:key... [WEIGHTS weight:integer...] \
             [AGGREGATE aggregate(SUM | MIN | MAX)] [WITHSCORES]",
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
     Command {

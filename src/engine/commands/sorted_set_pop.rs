@@ -94,6 +94,7 @@ pub static COMMANDS: &[Command] = &[
         handler: Some(zpopmax),
         summary: "Returns the highest-scoring members from a sorted set after removing them. \
             Deletes the sorted set if the last member was popped.",
+        reply: ts("[member: string, score: number] | [] // [member: string, score: number][]"),
         ..POP
     },
     Command {
@@ -101,6 +102,7 @@ pub static COMMANDS: &[Command] = &[
         handler: Some(zpopmin),
         summary: "Returns the lowest-scoring members from a sorted set after removing them. \
             Deletes the sorted set if the last member was popped.",
+        reply: ts("[member: string, score: number] | [] // [member: string, score: number][]"),
         ..POP
     },
 ];

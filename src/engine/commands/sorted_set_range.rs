@@ -71,6 +71,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns members in a sorted set within a range of indexes.",
         syntax: "key:key start stop [sortby(BYSCORE | BYLEX)] [REV] \
             [LIMIT limit{offset:integer count:integer}] [WITHSCORES]",
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
     Command {
@@ -91,6 +92,7 @@ pub static COMMANDS: &[Command] = &[
         syntax: "key:key min:double max:double [WITHSCORES] \
             [LIMIT limit{offset:integer count:integer}]",
         deprecated: Some(("6.2.0", "`ZRANGE` with the `BYSCORE` argument")),
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
     Command {
@@ -144,6 +146,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Returns members in a sorted set within a range of indexes in reverse order.",
         syntax: "key:key start:integer stop:integer [WITHSCORES]",
         deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` argument")),
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
     Command {
@@ -164,6 +167,7 @@ pub static COMMANDS: &[Command] = &[
         syntax: "key:key max:double min:double [WITHSCORES] \
             [LIMIT limit{offset:integer count:integer}]",
         deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")),
+        reply: ts("With<S, \"WITHSCORES\", [member: string, score: number][], string[]>"),
         ..READING
     },
 ];

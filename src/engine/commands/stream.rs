@@ -15,7 +15,6 @@ use crate::resp::Writer;
 pub(super) const STREAM: Command = Command { group: Group::Stream, ..Command::BASE };
 
 const READ: &[KeySpec] = &[KeySpec::at(1, key::RO | key::ACCESS)];
-pub(super) const ENTRIES: &str = "[id: string, fields: string[]][]";
 const RANGE_COST: &str = "O(N) with N being the number of elements being returned. If N is constant \
     (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).";
 
@@ -34,7 +33,7 @@ pub static COMMANDS: &[Command] = &[
         syntax: "key:key [NOMKSTREAM] [condition(KEEPREF | DELREF | ACKED)] [trim{strategy(MAXLEN | MINID) [operator(\"=\" | \"~\")] \
             threshold [LIMIT count:integer]}] id-selector(auto-id(\"*\") | id) \
             data{field value}...",
-        reply: ts("string | null"),
+        reply: ts("With<S, \"NOMKSTREAM\", string | null, string>"),
         tips: &["nondeterministic_output"],
         ..STREAM
     },
@@ -61,7 +60,7 @@ pub static COMMANDS: &[Command] = &[
         complexity: RANGE_COST,
         summary: "Returns the messages from a stream within a range of IDs.",
         syntax: "key:key start end [COUNT count:integer]",
-        reply: ts(ENTRIES),
+        reply: ts("StreamEntry[]"),
         ..STREAM
     },
     Command {
@@ -75,7 +74,7 @@ pub static COMMANDS: &[Command] = &[
             always asking for the first 10 elements with COUNT), you can consider it O(1).",
         summary: "Returns the messages from a stream within a range of IDs in reverse order.",
         syntax: "key:key end start [COUNT count:integer]",
-        reply: ts(ENTRIES),
+        reply: ts("StreamEntry[]"),
         ..STREAM
     },
     Command {

@@ -26,8 +26,10 @@ pub static COMMANDS: &[Command] = &[
             messages were delivered to as consumer group member.",
         syntax: "key:key group consumer min-idle-time start [COUNT count:integer] \
             [justid(\"JUSTID\")]",
-        reply: ts("[next: string, entries: [id: string, fields: string[]][] | string[], \
-            deleted: string[]]"),
+        reply: ts(
+            "[next: string, entries: With<S, \"JUSTID\", string[], StreamEntry[]>, deleted: \
+                string[]]",
+        ),
         tips: &["nondeterministic_output"],
         ..STREAM
     },
@@ -44,7 +46,7 @@ pub static COMMANDS: &[Command] = &[
         syntax: "key:key group consumer min-idle-time id... [IDLE ms:integer] \
             [TIME unix-time-milliseconds:unix-time] [RETRYCOUNT count:integer] [force(\"FORCE\")] \
             [justid(\"JUSTID\")] [LASTID lastid]",
-        reply: ts("[id: string, fields: string[]][] | string[]"),
+        reply: ts("With<S, \"JUSTID\", string[], StreamEntry[]>"),
         tips: &["nondeterministic_output"],
         ..STREAM
     },

@@ -97,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
                 flags: flag::LOADING | flag::STALE,
                 keys: &[],
                 summary: "Returns helpful text about the different subcommands.",
-                reply: ts("string[]"),
+                reply: ts("string[] @bytes string[]"),
                 ..GROUP
             },
             Command {
@@ -129,7 +129,7 @@ pub static COMMANDS: &[Command] = &[
             entries list.",
         syntax: "key:key group [filters{[IDLE min-idle-time:integer] start end count:integer \
             [consumer]}]",
-        reply: ts("Reply"),
+        reply: ts("PendingSummary // PendingEntry[]"),
         tips: &["nondeterministic_output"],
         ..STREAM
     },

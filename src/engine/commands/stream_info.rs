@@ -36,6 +36,7 @@ pub static COMMANDS: &[Command] = &[Command {
             summary: "Returns a list of the consumers in a consumer group.",
             syntax: "key:key group",
             tips: &["nondeterministic_output"],
+            reply: ts("StreamConsumer[]"),
             ..INFO
         },
         Command {
@@ -43,6 +44,7 @@ pub static COMMANDS: &[Command] = &[Command {
             handler: Some(groups),
             summary: "Returns a list of the consumer groups of a stream.",
             syntax: "key:key",
+            reply: ts("StreamGroup[]"),
             ..INFO
         },
         Command {
@@ -52,6 +54,7 @@ pub static COMMANDS: &[Command] = &[Command {
             flags: flag::LOADING | flag::STALE,
             keys: &[],
             summary: "Returns helpful text about the different subcommands.",
+            reply: ts("string[] @bytes string[]"),
             ..INFO
         },
         Command {
@@ -60,6 +63,7 @@ pub static COMMANDS: &[Command] = &[Command {
             arity: -3,
             summary: "Returns information about a stream.",
             syntax: "key:key [FULL full-block{[COUNT count:integer]}]",
+            reply: ts("With<S, \"FULL\", FullStreamInfo, StreamInfo>"),
             ..INFO
         },
     ],

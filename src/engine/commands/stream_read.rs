@@ -37,7 +37,7 @@ pub static COMMANDS: &[Command] = &[
             Blocks until a message is available otherwise.",
         syntax: "[COUNT count:integer] [BLOCK milliseconds:integer] \
             STREAMS streams{key:key... id...}",
-        reply: ts("{ [key: string]: [id: string, fields: string[]][] } | null"),
+        reply: ts("Record<string, StreamEntry[]> | null"),
         ..STREAM
     },
     Command {
@@ -56,8 +56,10 @@ pub static COMMANDS: &[Command] = &[
         syntax: "GROUP group-block{group consumer} [COUNT count:integer] \
             [BLOCK milliseconds:integer] [CLAIM min-idle-time:integer] [noack(\"NOACK\")] \
             STREAMS streams{key:key... id...}",
-        reply: ts("{ [key: string]: ([id: string, fields: string[]] | [id: string, null] | \
-             [id: string, fields: string[], idle: number, deliveries: number])[] } | null"),
+        reply: ts(
+            "Record<string, With<S, \"CLAIM\", [id: string, fields: string[], idle: number, \
+                deliveries: number], StreamEntry | [id: string, fields: null]>[]> | null",
+        ),
         ..STREAM
     },
 ];

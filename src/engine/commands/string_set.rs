@@ -94,7 +94,10 @@ pub static COMMANDS: &[Command] = &[
             IFDEQ ifdeq-digest | IFDNE ifdne-digest)] [GET] [expiration(EX seconds:integer | \
             PX milliseconds:integer | EXAT unix-time-seconds:unix-time | \
             PXAT unix-time-milliseconds:unix-time | KEEPTTL)]",
-        reply: ts("string | null"),
+        reply: ts(
+            "With<S, \"GET\", string | null, With<S, \"NX\" | \"XX\" | \"IFEQ\" | \"IFNE\" | \
+                \"IFDEQ\" | \"IFDNE\", \"OK\" | null, \"OK\">>",
+        ),
         ..STRING
     },
     Command {

@@ -37,7 +37,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "Blocks until all of the preceding write commands sent by the connection are \
             written to the append-only file of the master and/or replicas.",
         syntax: "numlocal:integer numreplicas:integer timeout:integer",
-        reply: ts("[number, number]"),
+        reply: ts("[local: number, replicas: number]"),
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         ..Command::BASE
     },

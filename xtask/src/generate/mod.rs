@@ -1,6 +1,7 @@
 //! `cargo xtask generate`: files, and parts of files, that are made from the command table.
 
 mod readme;
+mod signatures;
 mod typescript;
 
 use crate::workspace::path;
