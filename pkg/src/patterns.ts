@@ -4,5 +4,7 @@ export { fixedWindow, slidingLog, slidingWindow, tokenBucket } from "./patterns/
 export type { BucketOptions, LimitResult, RateLimiter, WindowOptions } from "./patterns/rate-limit.js";
 export { lock } from "./patterns/lock.js";
 export type { AcquireOptions, HeldLock, Lock, LockOptions } from "./patterns/lock.js";
+export { queue } from "./patterns/queue.js";
+export type { Added, AddOptions, Job, JobState, Queue, QueueCounts, QueueOptions, QueueWorker, WorkerOptions } from "./patterns/queue.js";
 export { PatternError } from "./patterns/shared.js";
-export type { PatternErrorCode, RedisLike, TxLike, Word } from "./patterns/shared.js";
+export type { BackoffOptions, PatternErrorCode, RedisLike, TxLike, Word } from "./patterns/shared.js";

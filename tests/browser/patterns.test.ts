@@ -108,3 +108,32 @@ test(`of all tabs, one loads a value, when ${ends} of them die while they load`,
     if (loads[i] === "1") expect(await run(tab, "SCARD", `got:${key}`), `values of ${key}`).toBe(1);
   }
 });
+
+test(`every job of a queue is handled, when ${ends} of the workers die`, async (group) => {
+  const [jobs, concurrency] = [300, 3];
+  const start = (tab: Tab) => tab.call("start", "labour", { name: "work", concurrency, visibilityMs: 5000 });
+  for (const tab of await allKinds(group)) await start(tab);
+  const producer = await group.open();
+  await producer.call("start", "enqueue", { name: "work", jobs });
+  const handled = () => run<string[]>(producer, "LRANGE", "work:handled", "0", "-1");
+  for (let end = 0; end < ends; end++) {
+    await until("some jobs", async () => (await handled()).length > (jobs * end) / (ends + 1) || undefined);
+    const leader = await group.leader();
+    const others = group.live.filter((tab) => tab !== producer && tab !== leader);
+    await group.lose(end % 2 || leader === producer ? others[0]! : leader, "kill");
+    await start(await group.open());
+  }
+  const done = async () => new Set((await handled()).map((entry) => entry.split(" ")[0])).size;
+  await until(`${jobs} jobs`, async () => {
+    for (const { wrong } of await group.looks()) if (wrong !== undefined) throw new Error(wrong);
+    return (await done()) === jobs || undefined;
+  });
+  await until("nothing that is left", async () => {
+    const keys = await run<string[]>(producer, "KEYS", "queue:{work}:*");
+    // Those of workers that died last may not have been missed yet.
+    return keys.every((key) => /:(maintenance:.*|workers)$/.test(key)) || undefined;
+  });
+  for (const tab of group.live) if (tab !== producer) await tab.call("stop");
+  await group.finished();
+  expect((await handled()).length).toBeLessThanOrEqual(jobs + ends * concurrency);
+});

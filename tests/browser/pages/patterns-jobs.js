@@ -1,7 +1,9 @@
 // What the tabs of a test do with patterns, all at the same time, to be killed while they do.
 import * as patterns from "/patterns.js";
 
-const { cache, lock } = patterns;
+const { cache, lock, queue } = patterns;
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * Acquires a lock, `target` times and until it is stopped, and does under it what no two may do at once: what
@@ -54,4 +56,32 @@ async function read({ redis, ask, id, told }, { target, first, loadMs }) {
   }
 }
 
-export const patternJobs = { guard, limit, read };
+/** Adds so many jobs, some of which are to be begun later, and some of which have names. */
+async function enqueue({ redis, ask, told }, { name, jobs }) {
+  const own = queue(redis, name, { maxAttempts: 20 });
+  while (told.progress < jobs) {
+    const number = told.progress;
+    const options = { delayMs: number % 10 === 3 ? 100 : 0, id: number % 7 === 3 ? `named ${number}` : undefined };
+    await ask("add", own.add(number, options));
+    told.progress++;
+  }
+}
+
+/** Works until it is stopped, and notes in the store what it has handled. Some jobs fail the first time. */
+async function labour({ redis, ask, id, told }, { name, concurrency, visibilityMs }) {
+  const handle = async ({ data, attempt }) => {
+    if (data % 5 === 0 && attempt === 1) throw new Error("as wanted");
+    await ask("RPUSH", redis.rpush(`${name}:handled`, `${data} ${id}`));
+    told.progress++;
+  };
+  const onError = (error, job) => {
+    // A tab that had no time for long may be told that others have its jobs.
+    if (error.message !== "as wanted" && error.code !== "LOST") told.wrong = `${job}: ${error}`;
+  };
+  const options = { concurrency, visibilityMs, pollMs: 500, backoff: { baseMs: 20 }, onError };
+  const worker = queue(redis, name).work(handle, options);
+  while (!told.isStopped) await pause(20);
+  await ask("stop", worker.stop());
+}
+
+export const patternJobs = { enqueue, guard, labour, limit, read };

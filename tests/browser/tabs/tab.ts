@@ -42,6 +42,7 @@ export interface Look {
   readonly holds?: boolean;
   readonly spoiled?: number;
   readonly loads?: string;
+  readonly wrong?: string;
   readonly later?: { readonly reply?: unknown; readonly error?: string };
 }
 
