@@ -8,3 +8,7 @@ export { queue } from "./patterns/queue.js";
 export type { Added, AddOptions, Job, JobState, Queue, QueueCounts, QueueOptions, QueueWorker, WorkerOptions } from "./patterns/queue.js";
 export { PatternError } from "./patterns/shared.js";
 export type { BackoffOptions, PatternErrorCode, RedisLike, TxLike, Word } from "./patterns/shared.js";
+export { streamWorker } from "./patterns/stream-worker.js";
+export type { StreamEntry, StreamWorker, StreamWorkerOptions } from "./patterns/stream-worker.js";
+export { writeBehind } from "./patterns/write-behind.js";
+export type { Change, FlushContext, Flusher, FlushOptions, Write, WriteBehind, WriteBehindOptions } from "./patterns/write-behind.js";

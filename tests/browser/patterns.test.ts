@@ -137,3 +137,72 @@ test(`every job of a queue is handled, when ${ends} of the workers die`, async (
   await group.finished();
   expect((await handled()).length).toBeLessThanOrEqual(jobs + ends * concurrency);
 });
+
+test(`every entry of a stream is handled, when ${ends} of the workers die`, async (group) => {
+  const [entries, concurrency] = [300, 3];
+  const start = (tab: Tab) => tab.call("start", "follow", { stream: "events", concurrency, claimIdleMs: 4000 });
+  for (const tab of await allKinds(group)) await start(tab);
+  const producer = await group.open();
+  await producer.call("start", "tell", { stream: "events", entries });
+  const handled = () => run<string[]>(producer, "LRANGE", "events:handled", "0", "-1");
+  for (let end = 0; end < ends; end++) {
+    await until("some entries", async () => (await handled()).length > (entries * end) / (ends + 1) || undefined);
+    const leader = await group.leader();
+    const others = group.live.filter((tab) => tab !== producer && tab !== leader);
+    await group.lose(end % 2 || leader === producer ? others[0]! : leader, "kill");
+    await start(await group.open());
+  }
+  await until(`${entries} entries`, async () => {
+    for (const { wrong } of await group.looks()) if (wrong !== undefined) throw new Error(wrong);
+    const [pending] = await run<[number]>(producer, "XPENDING", "events", "g");
+    const all = new Set((await handled()).map((entry) => entry.split(" ")[0]));
+    return (pending === 0 && all.size === entries) || undefined;
+  });
+  for (const tab of group.live) if (tab !== producer) await tab.call("stop");
+  await group.finished();
+  expect((await handled()).length).toBeLessThanOrEqual(entries + ends * concurrency);
+  expect(await run(producer, "EXISTS", "events:dead")).toBe(0);
+});
+
+/** Compares ids of streams. */
+function isHigher(one: string, other: string): boolean {
+  const [[ms, n], [otherMs, otherN]] = [one, other].map((id) => id.split("-").map(Number)) as [[number, number], [number, number]];
+  return ms > otherMs || (ms === otherMs && n > otherN);
+}
+
+test(`what was accepted is written, in its order, when ${ends} of the tabs that write die`, async (group) => {
+  const start = (tab: Tab) => tab.call("start", "save", { name: "users", target: 60, ttlMs: 4000 });
+  for (const tab of await allKinds(group)) await start(tab);
+  for (let end = 0; end < ends; end++) {
+    let last = 0;
+    await kill(group, "one that writes", async () => {
+      const looks = await group.looks();
+      for (const { wrong } of looks) if (wrong !== undefined) throw new Error(wrong);
+      const tokens = looks.map(({ token }) => token ?? 0);
+      last = Math.max(last, ...tokens);
+      return looks.some(({ progress }) => progress > 15 * (end + 1)) && last > 0 ? group.live[tokens.indexOf(last)] : undefined;
+    });
+    await start(await group.open());
+  }
+  for (const tab of group.live) await tab.call("stop");
+  await group.finished();
+  const tab = group.live[0]!;
+  const accepted = await run<string[]>(tab, "LRANGE", "users:accepted", "0", "-1");
+  const written = (await run<string[]>(tab, "LRANGE", "users:written", "0", "-1")).map((entry) => JSON.parse(entry));
+  const ids = new Set(written.map(({ id }) => id));
+  expect(accepted.filter((id) => !ids.has(id)), "what was accepted and not written").toEqual([]);
+  let [highest, token] = ["0-0", 0];
+  const seen = new Set<string>();
+  for (const change of written) {
+    // One that had no time for long may write late: its token is what tells.
+    if (change.token < token) continue;
+    // What was written by one that died is written again; all else comes in its order.
+    if (!seen.has(change.id)) expect(isHigher(change.id, highest), `${change.id} after ${highest}`).toBe(true);
+    seen.add(change.id);
+    [highest, token] = [isHigher(change.id, highest) ? change.id : highest, change.token];
+  }
+  for (let key = 0; key < 7; key++) {
+    const last = written.filter((change) => change.key === `k${key}`).reduce((one, other) => (isHigher(other.id, one.id) ? other : one));
+    expect(await run(tab, "GET", `behind:{users}:value:k${key}`)).toBe(JSON.stringify(last.value));
+  }
+});

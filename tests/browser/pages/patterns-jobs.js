@@ -1,7 +1,7 @@
 // What the tabs of a test do with patterns, all at the same time, to be killed while they do.
 import * as patterns from "/patterns.js";
 
-const { cache, lock, queue } = patterns;
+const { cache, lock, queue, streamWorker, writeBehind } = patterns;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -84,4 +84,52 @@ async function labour({ redis, ask, id, told }, { name, concurrency, visibilityM
   await ask("stop", worker.stop());
 }
 
-export const patternJobs = { enqueue, guard, labour, limit, read };
+/** Adds so many entries to a stream. */
+async function tell({ redis, ask, told }, { stream, entries }) {
+  while (told.progress < entries) {
+    await ask("XADD", redis.xadd(stream, "*", "n", told.progress));
+    told.progress++;
+  }
+}
+
+/** Works through a stream until it is stopped, and notes in the store what it has handled. */
+async function follow({ redis, ask, id, told }, { stream, concurrency, claimIdleMs }) {
+  const handle = async ({ fields }) => {
+    await ask("RPUSH", redis.rpush(`${stream}:handled`, `${fields.n} ${id}`));
+    told.progress++;
+  };
+  const onError = (error, entry) => {
+    if (error.code !== "LOST") told.wrong = `${entry}: ${error}`;
+  };
+  const worker = streamWorker(redis, stream, handle, { group: "g", concurrency, claimIdleMs, onError });
+  while (!told.isStopped) await pause(20);
+  await ask("stop", worker.stop());
+}
+
+/**
+ * Sets values that are written behind, `target` times, and writes what all tabs have set, if it is its turn. What
+ * was accepted, and what was written, is noted in the store.
+ */
+async function save({ redis, ask, id, told }, { name, target, ttlMs }) {
+  const behind = writeBehind(redis, name);
+  const write = async (changes, { token }) => {
+    told.token = token;
+    const entries = changes.map((change) => JSON.stringify({ ...change, token }));
+    await ask("RPUSH", redis.rpush(`${name}:written`, entries));
+  };
+  const onError = (error) => {
+    if (error.code !== "LOST") told.wrong = String(error);
+  };
+  const flusher = behind.flush(write, { ttlMs, batch: 5, coalesce: false, onError });
+  while (told.progress < target || !told.isStopped) {
+    const key = `k${told.progress % 7}`;
+    const change = await ask("set", behind.set(key, `${id} ${told.progress}`));
+    await ask("RPUSH", redis.rpush(`${name}:accepted`, change));
+    told.progress++;
+    await pause(5);
+  }
+  await ask("flushed", behind.flushed());
+  await ask("stop", flusher.stop());
+}
+
+export const patternJobs = { enqueue, follow, guard, labour, limit, read, save, tell };

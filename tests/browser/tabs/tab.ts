@@ -43,6 +43,7 @@ export interface Look {
   readonly spoiled?: number;
   readonly loads?: string;
   readonly wrong?: string;
+  readonly token?: number;
   readonly later?: { readonly reply?: unknown; readonly error?: string };
 }
 
