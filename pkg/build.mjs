@@ -49,7 +49,9 @@ const common = {
   logLevel: "warning",
 };
 const stores = ["stores/conformance", "stores/files", "stores/memory", "stores/opfs"];
-const patterns = ["cache", "lock", "queue", "rate-limit", "stream-worker", "write-behind"];
+const patterns = [
+  "cache", "leaderboard", "lock", "queue", "rate-limit", "sessions", "stream-worker", "write-behind",
+];
 const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
 const objects = ["durable-object", fullOf("durable-object")];
