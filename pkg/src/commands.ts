@@ -118,8 +118,17 @@ export function mayBlock(command: Command, args: readonly Argument[]): boolean {
   if (!command.blocking) return false;
   // XREAD and XREADGROUP block only if they say so.
   const conditional = command.name.startsWith("xread");
-  return !conditional || args.some((word) => String(word).toLowerCase() === "block");
+  return !conditional || args.some(isBlock);
 }
+
+function isBlock(word: Argument): boolean {
+  if (typeof word !== "string" && !(word instanceof Uint8Array)) return false;
+  if (word.length !== BLOCK.length) return false;
+  const text = typeof word === "string" ? word : String.fromCharCode(...word);
+  return text.toLowerCase() === BLOCK;
+}
+
+const BLOCK = "block";
 
 /** Takes the `signal` out of a trailing options object. */
 export function splitSignal(inputs: ArrayLike<Input>): [ArrayLike<Input>, AbortSignal | undefined] {

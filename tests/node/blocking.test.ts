@@ -85,6 +85,16 @@ test("what comes after it in a pipeline waits for it", async () => {
   expect(await replies).toEqual(["OK", 0, 2, 0, 3]);
 });
 
+test("XREAD waits if its words say so, as text or as bytes", async () => {
+  const word = (text: string) => new TextEncoder().encode(text);
+  const waits = [redis.raw("XREAD", word("Block"), 0, "STREAMS", "x", "$"), redis.call("xread", "BLOCK", 0, "STREAMS", "x", "$")];
+  expect(await redis.xRead("STREAMS", "x", "$")).toBeNull();
+  await redis.xAdd("x", "1-1", "a", "b");
+  const [raw, reply] = await Promise.all(waits);
+  expect(new TextDecoder().decode(raw as Uint8Array)).toContain("1-1");
+  expect(reply).toEqual({ x: [["1-1", ["a", "b"]]] });
+});
+
 test("raw replies come as they are", async () => {
   expect(new TextDecoder().decode(await redis.raw("wait", 1, 5))).toBe(":0\r\n");
 });
