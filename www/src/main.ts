@@ -1,30 +1,25 @@
-import { open, type OpenOptions, type Redis } from "lodis";
-import { Editor } from "./editor.js";
-import { History } from "./history.js";
-import { Output } from "./output.js";
+import type { Redis } from "lodis";
+import { examples } from "./examples.js";
+import type { LessonsView } from "./lessons/view.js";
+import { type Place, route } from "./router.js";
 import { showPersistence, showRole } from "./status.js";
+import { Store } from "./store.js";
 import "./style.css";
-import { Terminal } from "./terminal.js";
+import { Pane } from "./terminal/pane.js";
 import { installTheme } from "./theme.js";
-
-const NAME = "playground";
 
 function get<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-const screen = get("screen");
-const persistence = get("persistence");
-const role = get("role");
-const output = new Output(get("log"), screen);
-const editor: Editor = new Editor(
-  get<HTMLInputElement>("input"),
-  get("ghost"),
-  new History(),
-  (line) => terminal.enter(line),
-  { clear: () => terminal.clear(), cancel: (line) => terminal.cancel(line) },
-);
-const terminal = new Terminal(output, editor, get("prompt"));
+const side = get("side");
+const terminals = get("terminals");
+const pane = new Pane();
+const exampleBar = examples((lines) => {
+  pane.enter(lines);
+  pane.focus();
+});
+terminals.append(exampleBar, pane.element);
 
 function warn(text: string): void {
   const notice = get("notice");
@@ -34,42 +29,58 @@ function warn(text: string): void {
 
 function showState(redis: Redis): void {
   const show = (): void => {
-    showPersistence(persistence, redis.persistence);
-    showRole(role, redis.role);
+    showPersistence(get("persistence"), redis.persistence);
+    showRole(get("role"), redis.role);
   };
   for (const event of ["saved", "pending", "failed", "role"] as const) redis.on(event, show);
   show();
 }
 
-function connect(redis: Redis): void {
-  showState(redis);
-  if (redis.persistence.state === "memory") {
-    warn("This browser gives the page no storage (IndexedDB), perhaps because of a private window. Everything works, but the data is in memory only and is gone after a reload.");
+/** The lessons come when they are asked for: a terminal needs none of them. */
+let lessons: Promise<LessonsView> | undefined;
+
+async function show(store: Store, { view, rest }: Place): Promise<void> {
+  const isLessons = view === "lessons";
+  document.body.dataset.view = isLessons ? (rest.length > 0 ? "lesson" : "lessons") : "terminal";
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-view]")) {
+    if (link.tagName !== "A") continue;
+    if (link.dataset.view === (isLessons ? view : "")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
-  terminal.connect(redis, () => withScripts(redis));
-  terminal.welcome();
+  exampleBar.hidden = isLessons;
+  side.hidden = !isLessons;
+  if (!isLessons) {
+    (await lessons)?.hide();
+    pane.focus();
+    return;
+  }
+  lessons ??= import("./lessons/view.js").then(({ LessonsView }) => {
+    const made = new LessonsView(store, pane, showSecond);
+    side.append(made.element);
+    return made;
+  });
+  await (await lessons).show(rest);
+  scrollTo(0, 0);
 }
 
-/** The module with scripting is large: it is loaded once somebody asks for a script. */
-async function withScripts(redis: Redis): Promise<Redis> {
-  const isKept = redis.persistence.state !== "memory";
-  const file = isKept ? undefined : await redis.exportRdb();
-  await redis.close();
-  const options: OpenOptions = isKept ? {} : { store: "memory" };
-  const next = await open(NAME, { ...options, scripting: true }).catch(() => open(NAME, options));
-  if (file) await next.importRdb(file);
-  showState(next);
-  return next;
+function showSecond(second: Pane | undefined): void {
+  terminals.replaceChildren(exampleBar, pane.element, ...(second ? [second.element] : []));
 }
 
 async function start(): Promise<void> {
   try {
-    connect(await open(NAME));
+    const store = await Store.open();
+    store.use(showState);
+    if (!store.isKept) {
+      warn("This browser gives the page no storage (IndexedDB), perhaps because of a private window. Everything works, but the data is in memory only and is gone after a reload.");
+    }
+    store.use((redis) => pane.terminal.use(redis, () => store.withScripts()));
+    pane.terminal.welcome();
+    route((place) => void show(store, place).catch((error: Error) => warn(error.message)));
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
-    if (code === "STORE_UNAVAILABLE") return connect(await open(NAME, { store: "memory" }));
-    persistence.dataset.state = "failed";
-    persistence.textContent = "Not opened";
+    get("persistence").dataset.state = "failed";
+    get("persistence").textContent = "Not opened";
     if (code === "STORE_TOO_NEW") {
       warn(`The stored data was written by a newer version of Lodis and has been left untouched. Load that version to go on. (${message})`);
     } else {
@@ -79,20 +90,10 @@ async function start(): Promise<void> {
 }
 
 installTheme(get<HTMLButtonElement>("theme"));
-for (const button of document.querySelectorAll<HTMLButtonElement>("[data-command]")) {
-  button.addEventListener("click", () => {
-    for (const line of button.dataset.command!.split("\n")) terminal.enter(line);
-    editor.focus();
-  });
-}
-// A click anywhere in the terminal that selects nothing goes to the line, as does typing anywhere.
-screen.addEventListener("click", (event) => {
-  const onButton = (event.target as Element).closest("button");
-  if (!onButton && String(getSelection()) === "") editor.focus();
-});
+// Typing anywhere goes to the line.
 document.addEventListener("keydown", (event) => {
   const typing = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (typing && event.target !== get("input")) editor.focus();
+  if (typing && !(event.target instanceof HTMLInputElement) && document.body.dataset.view !== "lessons") pane.focus();
 });
-editor.focus();
-start().catch((error: Error) => warn(`Lodis could not be opened: ${error.message}`));
+pane.focus();
+void start();

@@ -1,4 +1,4 @@
-import type { Persistence, Role } from "./session.js";
+import type { Persistence, Role } from "./terminal/session.js";
 
 const STATES = {
   saved: "Saved",

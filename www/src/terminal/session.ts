@@ -16,6 +16,10 @@ const UNDO = new Map<string, Subscribe>(
   (Object.keys(SPACES) as Subscribe[]).map((name) => [SPACES[name].undo, name]),
 );
 
+/** How often, and after how many milliseconds each, a script is tried that the leading tab cannot run yet. */
+const SCRIPTS_TRIES = 50;
+const SCRIPTS_MS = 200;
+
 /** One session as redis-cli has one: database, transaction, subscriptions. */
 export class Session {
   db = 0;
@@ -25,11 +29,11 @@ export class Session {
   private readonly stops = new Map<string, Stop>();
   private readonly decoder = new TextDecoder();
 
-  /** `withScripts` answers an instance of the same data that runs scripts, in place of `redis`. */
+  /** `withScripts` has the store go on with scripting, and with that calls `replace`. */
   constructor(
     private redis: Instance,
     private readonly onMessage: (message: Value) => void,
-    private withScripts?: () => Promise<Instance>,
+    private readonly withScripts: () => Promise<void>,
   ) {}
 
   get subscribed(): boolean {
@@ -55,7 +59,15 @@ export class Session {
     if (undo !== undefined) return this.unsubscribe(undo, name, args);
     const ask = async () => parse(await this.redis.raw(this.decoder.decode(first), ...args, { signal }));
     let replies = await ask();
-    if (replies.some(lacksScripts) && (await this.loadScripts())) replies = await ask();
+    if (replies.some(lacksScripts)) {
+      await this.withScripts();
+      replies = await ask();
+      // A tab that is still without scripting may lead for a moment.
+      for (let left = SCRIPTS_TRIES; left > 0 && replies.some(lacksScripts); left--) {
+        await new Promise((resolve) => setTimeout(resolve, SCRIPTS_MS));
+        replies = await ask();
+      }
+    }
     for (const reply of replies) this.follow(name, args, reply);
     return replies;
   }
@@ -66,22 +78,17 @@ export class Session {
     if (this.db !== 0) await this.redis.raw("SELECT", String(this.db));
   }
 
-  /** Goes on with an instance that runs scripts; whether there is one. */
-  private async loadScripts(): Promise<boolean> {
-    const { withScripts } = this;
-    // The scripts of a tab that follows are run by the one that leads.
-    const isElsewhere = this.redis.role === "replica" || this.redis.role === "thin";
-    if (!withScripts || isElsewhere) return false;
-    this.withScripts = undefined;
+  /** Goes on with another instance of the same data. */
+  async replace(redis: Instance): Promise<void> {
+    if (redis === this.redis) return;
     const listened = [...this.stops.keys()];
-    this.redis = await withScripts();
+    this.redis = redis;
     this.stops.clear();
     await this.reconnected();
     for (const key of listened) {
       const at = key.indexOf(" ");
       await this.subscribe(key.slice(0, at) as Subscribe, [new TextEncoder().encode(key.slice(at + 1))]);
     }
-    return true;
   }
 
   private follow(name: string, args: readonly Uint8Array[], reply: Value): void {

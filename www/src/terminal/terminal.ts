@@ -12,8 +12,16 @@ const WAITING = "Waiting. Ctrl+C ends it.";
 /** What takes longer than this is waiting for something. */
 const WAITING_MS = 700;
 
+/** A command that was run: its words, and its replies. */
+export interface Ran {
+  readonly words: readonly string[];
+  readonly replies: readonly Value[];
+}
+
 /** Runs lines one after the other and shows what they answer. */
 export class Terminal {
+  /** Told of every command that was answered. */
+  onRan: (ran: Ran) => void = () => {};
   private session: Session | undefined;
   private table = new Table([]);
   private queue: Promise<void> = Promise.resolve();
@@ -26,17 +34,14 @@ export class Terminal {
     private readonly prompt: HTMLElement,
   ) {}
 
-  /** Begins a session with an open instance, which `withScripts` replaces by one that runs scripts. */
-  connect(redis: Instance, withScripts: () => Promise<Instance>): void {
+  /** Begins a session with an open instance, or goes on with another one of the same data. */
+  async use(redis: Instance, withScripts: () => Promise<void>): Promise<void> {
+    this.watch(redis);
+    if (this.session) return this.session.replace(redis);
     const show = (message: Value): void => this.output.add(linesOf(message), "message");
-    this.session = new Session(redis, show, async () => {
-      const next = await withScripts();
-      this.watch(next);
-      return next;
-    });
+    this.session = new Session(redis, show, withScripts);
     this.table = new Table(redis.hints());
     this.editor.advice = this.table;
-    this.watch(redis);
     this.showPrompt();
   }
 
@@ -45,6 +50,11 @@ export class Terminal {
       this.session?.reconnected().catch(() => {});
       this.showPrompt();
     });
+  }
+
+  /** Whether what is called between its commands is a client's like any other: no transaction, database 0. */
+  get isPlain(): boolean {
+    return this.session !== undefined && !this.session.inTransaction && this.session.db === 0;
   }
 
   /** Takes one line; it runs after the lines before it. */
@@ -86,6 +96,7 @@ export class Terminal {
     try {
       const replies = await this.session.run(words, running.signal);
       for (const reply of replies) this.output.add(linesOf(reply), "reply");
+      this.onRan({ words: names, replies });
     } catch (error) {
       this.output.add([line("error", `(error) ${(error as Error).message}`)], "reply");
     } finally {

@@ -1,0 +1,35 @@
+import type { Lesson } from "../lesson.js";
+import { basics } from "./basics.js";
+import { hashes } from "./hashes.js";
+import { hyperloglog } from "./hyperloglog.js";
+import { lists } from "./lists.js";
+import { locks } from "./locks.js";
+import { pubsub } from "./pubsub.js";
+import { rateLimits } from "./rate-limits.js";
+import { scanning } from "./scanning.js";
+import { security } from "./security.js";
+import { sessions } from "./sessions.js";
+import { sets } from "./sets.js";
+import { sortedSets } from "./sorted-sets.js";
+import { streams } from "./streams.js";
+import { strings } from "./strings.js";
+import { transactions } from "./transactions.js";
+
+/** All lessons, in the order in which they are best taken. */
+export const LESSONS: readonly Lesson[] = [
+  basics,
+  strings,
+  lists,
+  hashes,
+  sets,
+  sortedSets,
+  sessions,
+  rateLimits,
+  pubsub,
+  streams,
+  transactions,
+  locks,
+  hyperloglog,
+  scanning,
+  security,
+];

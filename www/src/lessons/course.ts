@@ -1,0 +1,93 @@
+import type { Redis } from "lodis";
+import type { Pane } from "../terminal/pane.js";
+import type { Ran } from "../terminal/terminal.js";
+import type { Command, Lesson, Step } from "./lesson.js";
+import type { Progress } from "./progress.js";
+
+/** Some things happen without a command: a key expires, another tab writes. */
+const LOOK_MS = 400;
+
+/** A lesson under way: what was run since its step was begun, and which steps are done. */
+export class Course {
+  done: ReadonlySet<number> = new Set();
+  at = 0;
+  private ran: Ran[] = [];
+  private isLooking = false;
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    readonly lesson: Lesson,
+    private readonly redis: () => Redis,
+    private readonly panes: { readonly first: Pane; readonly second: Pane | undefined },
+    private readonly progress: Progress,
+    private readonly changed: () => void,
+  ) {}
+
+  get step(): Step {
+    return this.lesson.steps[this.at]!;
+  }
+
+  /** Begins at a step, or at the first one that is not done. */
+  async begin(step?: number): Promise<void> {
+    const { lesson, panes } = this;
+    this.done = await this.progress.done(lesson.id);
+    const open = lesson.steps.findIndex((_, index) => !this.done.has(index));
+    this.go(step ?? Math.max(open, 0));
+    for (const pane of [panes.first, panes.second]) {
+      if (pane) pane.terminal.onRan = (one) => this.add(one);
+    }
+    this.timer = setInterval(() => void this.look(), LOOK_MS);
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+    for (const pane of [this.panes.first, this.panes.second]) {
+      if (pane) pane.terminal.onRan = () => {};
+    }
+  }
+
+  go(step: number): void {
+    this.at = Math.min(Math.max(step, 0), this.lesson.steps.length - 1);
+    this.ran = [];
+    this.changed();
+  }
+
+  /** Does what a learner might do. */
+  run(command: Command): void {
+    const { first, second } = this.panes;
+    if (typeof command === "string") first.enter(command);
+    else second?.enter(command.second);
+  }
+
+  /** Begins anew, without the keys that were made. */
+  async reset(): Promise<void> {
+    await this.progress.reset(this.lesson.id);
+    this.done = new Set();
+    this.go(0);
+  }
+
+  private add(one: Ran): void {
+    this.ran.push(one);
+    void this.look();
+  }
+
+  /** Sees whether the step is done. */
+  private async look(): Promise<void> {
+    const { at, step, ran, lesson } = this;
+    if (this.isLooking || this.done.has(at) || !this.panes.first.terminal.isPlain) return;
+    this.isLooking = true;
+    try {
+      const seen = ran.length;
+      const isDone = await step.check({ redis: this.redis(), ran: ran.slice() });
+      if (isDone) {
+        await this.progress.add(lesson.id, at);
+        this.done = new Set([...this.done, at]);
+        this.changed();
+      } else if (this.ran === ran && ran.length > seen) queueMicrotask(() => void this.look());
+    } catch {
+      // A key of another type, or a store that is being opened anew: it is looked at again.
+    } finally {
+      this.isLooking = false;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { open, type OpenOptions, type Redis } from "lodis";
+
+/** The name that all tabs of the playground open. */
+export const NAME = "playground";
+/** On this channel, a tab has all of them go on with scripting. */
+const SCRIPTS = "lodis-playground:scripts";
+
+/** The open store. One that runs scripts may take its place. */
+export class Store {
+  private readonly listeners: ((redis: Redis) => void | Promise<void>)[] = [];
+  private readonly channel = new BroadcastChannel(SCRIPTS);
+  private loading: Promise<void> | undefined;
+  private other: Promise<Redis> | undefined;
+
+  private constructor(public redis: Redis) {
+    this.channel.onmessage = () => void this.loadScripts();
+  }
+
+  /** Opens the store; in memory where the page is given no storage. */
+  static async open(): Promise<Store> {
+    try {
+      return new Store(await open(NAME));
+    } catch (error) {
+      if ((error as { code?: string }).code !== "STORE_UNAVAILABLE") throw error;
+      return new Store(await open(NAME, { store: "memory" }));
+    }
+  }
+
+  /** Whether what is written is kept anywhere. */
+  get isKept(): boolean {
+    return this.redis.persistence.state !== "memory";
+  }
+
+  /** Calls `listener` with the instance, now and when another takes its place. */
+  use(listener: (redis: Redis) => void | Promise<void>): void {
+    this.listeners.push(listener);
+    void listener(this.redis);
+  }
+
+  /**
+   * Goes on with the module that has scripting: it is large, and most visitors need none of it. The tab that
+   * leads runs the scripts of all, and any may lead next, so all tabs do.
+   */
+  withScripts(): Promise<void> {
+    if (this.loading) return this.loading;
+    this.channel.postMessage("wanted");
+    return this.loadScripts();
+  }
+
+  private loadScripts(): Promise<void> {
+    this.loading ??= this.reopen();
+    return this.loading;
+  }
+
+  private async reopen(): Promise<void> {
+    const { redis, isKept } = this;
+    const file = isKept ? undefined : await redis.exportRdb();
+    await redis.close();
+    const options: OpenOptions = isKept ? {} : { store: "memory" };
+    this.redis = await open(NAME, { ...options, scripting: true }).catch(() => open(NAME, options));
+    if (file) await this.redis.importRdb(file);
+    await Promise.all(this.listeners.map((listener) => listener(this.redis)));
+  }
+
+  /** Another client of the same data, with a session of its own; where nothing is shared, the same one. */
+  second(): Promise<Redis> {
+    if (this.redis.topology === "single") return Promise.resolve(this.redis);
+    this.other ??= open(NAME, { leads: false });
+    return this.other;
+  }
+}
