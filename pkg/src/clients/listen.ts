@@ -20,6 +20,7 @@ export interface Listener extends AsyncDisposable {
 const PATH_MAX = 90;
 /** Directories that go with the process. */
 const directories = new Set<string>();
+let isCleared = false;
 
 /**
  * Listens for clients of an instance on a Unix socket (in Windows, a named pipe), without a port: for clients that
@@ -106,7 +107,8 @@ export function abstractPath(): string | undefined {
 function freshDirectory(): string {
   const parent = tmpdir().length <= PATH_MAX - 20 ? tmpdir() : "/tmp";
   const directory = mkdtempSync(join(parent, "lodis-"));
-  if (directories.size === 0) process.once("exit", removeAll);
+  if (!isCleared) process.once("exit", removeAll);
+  isCleared = true;
   directories.add(directory);
   return directory;
 }
