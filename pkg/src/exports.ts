@@ -9,6 +9,7 @@ export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files
 export type { Commands, Grammars } from "./generated/commands.js";
 export type { HostKind } from "./hosting.js";
 export type { InstanceEvents, Role } from "./host.js";
+export type { FieldScanOptions, KeyScanOptions, ScannedField, ScanOptions } from "./iterators.js";
 export type { Stop } from "./listening.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { Change, Frame, Opened, Store } from "./stores/store.js";
@@ -17,6 +18,7 @@ export type * from "./replies.js";
 export type { Salvaged } from "./salvage.js";
 export { deleteStore } from "./storage.js";
 export type { StorageState } from "./storage.js";
+export type { ConsumeOptions, Delivery, StreamMessage, StreamReadOptions } from "./streams.js";
 export type { Listener } from "./subscribe.js";
 export type {
   Answer,

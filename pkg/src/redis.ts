@@ -6,8 +6,10 @@ import type { Persistence } from "./durability.js";
 import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 import type { Commands } from "./generated/commands.js";
 import { GET, type Host, type InstanceEvents, type Role } from "./host.js";
+import { type FieldScanOptions, type KeyScanOptions, scanned, type ScannedField, type ScanOptions } from "./iterators.js";
 import type { Stop } from "./listening.js";
 import { type StorageState, storageState } from "./storage.js";
+import { type ConsumeOptions, consume, type Delivery, readStream, type StreamMessage, type StreamReadOptions } from "./streams.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
 import type { Argument, Input, Reply } from "./types.js";
 
@@ -120,6 +122,63 @@ abstract class AsyncSurface<K> extends Surface<K> {
    */
   monitor(listener: (line: Message<K>) => void): Promise<Stop> {
     return this.listen("monitor", [""], listener);
+  }
+
+  /**
+   * The keys of the database, one by one, as SCAN gives them: what is there all the while comes at least once,
+   * perhaps more than once. Nothing is held up, and what was fetched is a page of about `COUNT` keys.
+   */
+  scanIterator(options?: KeyScanOptions): AsyncGenerator<Message<K>, void, undefined> {
+    return scanned(this.host, this.binary, "scan", [], options);
+  }
+
+  /** The fields of a hash with their values, one by one, as HSCAN gives them. */
+  hScanIterator<const O extends FieldScanOptions = {}>(
+    key: Argument,
+    options?: O,
+  ): AsyncGenerator<ScannedField<O, Message<K>>, void, undefined> {
+    return scanned(this.host, this.binary, "hscan", [key], options);
+  }
+
+  /** The members of a set, one by one, as SSCAN gives them. */
+  sScanIterator(key: Argument, options?: ScanOptions): AsyncGenerator<Message<K>, void, undefined> {
+    return scanned(this.host, this.binary, "sscan", [key], options);
+  }
+
+  /** The members of a sorted set with their scores, one by one, as ZSCAN gives them. */
+  zScanIterator(
+    key: Argument,
+    options?: ScanOptions,
+  ): AsyncGenerator<[member: Message<K>, score: number], void, undefined> {
+    return scanned(this.host, this.binary, "zscan", [key], options);
+  }
+
+  /**
+   * Entries of streams as they are added, in the order of each. It goes on until it is left or the `signal` is
+   * aborted, and survives that another tab leads.
+   *
+   * @throws TypeError for a bad option.
+   */
+  readStream(
+    streams: string | readonly string[],
+    options?: StreamReadOptions,
+  ): AsyncGenerator<StreamMessage<Message<K>>, void, undefined> {
+    return readStream(this.host, this.binary, streams, options);
+  }
+
+  /**
+   * Entries of streams as a consumer of a group is given them: first what it was given before and has not
+   * acknowledged, then what is new and, with `minIdle`, what others have left lying. An entry is done with when
+   * its `ack()` is called; else somebody is given it again. It goes on until it is left or the `signal` is
+   * aborted; what was fetched and not given out then, this consumer is given next time.
+   *
+   * @throws TypeError for a bad option.
+   */
+  consume(
+    streams: string | readonly string[],
+    options: ConsumeOptions,
+  ): AsyncGenerator<Delivery<Message<K>>, void, undefined> {
+    return consume(this.host, this.binary, streams, options);
   }
 
   private async listen(
