@@ -134,11 +134,18 @@ const BLOCK = "block";
 export function splitSignal(inputs: ArrayLike<Input>): [ArrayLike<Input>, AbortSignal | undefined] {
   const last = inputs[inputs.length - 1];
   if (!isPlain(last) || !("signal" in last)) return [inputs, undefined];
-  const { signal, ...options } = last;
+  const { signal: _, ...options } = last;
+  const signal = signalOf(last);
+  return [[...Array.from(inputs).slice(0, -1), options as Input], signal];
+}
+
+/** The `signal` of options. */
+export function signalOf(options: { readonly signal?: unknown } | undefined): AbortSignal | undefined {
+  const signal = options?.signal;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError("signal is an AbortSignal");
   }
-  return [[...Array.from(inputs).slice(0, -1), options as Input], signal];
+  return signal;
 }
 
 /** Deeper lists are taken for cyclic ones. */

@@ -4,11 +4,14 @@ import { orThrow } from "./errors.js";
 import type { Events } from "./events.js";
 import type { HostEvents } from "./host.js";
 import { type Changed, Invalidations } from "./invalidations.js";
+import { orAborted } from "./requests.js";
 import { changeOf, type Entry, type Space, Subscriptions } from "./subscribe.js";
 import type { Reply } from "./types.js";
 
-/** Takes a subscription back. */
-export type Stop = () => Promise<void>;
+/** Takes a subscription back: when it is called, or at the end of a block with `await using`. */
+export interface Stop extends AsyncDisposable {
+  (): Promise<void>;
+}
 
 /** What listening needs of its host. */
 export interface ListeningHost {
@@ -34,28 +37,37 @@ export class Listening {
     );
   }
 
-  /** Adds a listener for several names, and begins to listen to those. */
-  async listen(space: Space, names: string | readonly string[], entry: Entry): Promise<Stop> {
+  /** Adds a listener for several names, and listens to those until `signal` is aborted. */
+  async listen(
+    space: Space,
+    names: string | readonly string[],
+    entry: Entry,
+    signal?: AbortSignal,
+  ): Promise<Stop> {
+    signal?.throwIfAborted();
     const wanted = [...new Set(typeof names === "string" ? [names] : names)];
     if (wanted.length === 0 || wanted.some((name) => typeof name !== "string")) {
       throw new TypeError("subscribe: a channel is a string, several are an array of strings");
     }
     const { subscriptions } = this;
     let stopped: Promise<unknown> | undefined;
+    const aborted = (): void => void stop().catch(() => {});
     const stop = async (): Promise<void> => {
+      signal?.removeEventListener("abort", aborted);
       const last = stopped ? [] : wanted.filter((name) => subscriptions.remove(space, name, entry));
       stopped ??= Promise.all(last.map((name) => this.change(space, name, false)));
       await stopped;
     };
     try {
+      signal?.addEventListener("abort", aborted);
       for (const name of wanted) subscriptions.add(space, name, entry);
       // Also where another listener is there already: its subscription may still be on its way.
-      await Promise.all(wanted.map((name) => this.change(space, name, true)));
+      await orAborted(Promise.all(wanted.map((name) => this.change(space, name, true))), signal);
     } catch (error) {
       await stop().catch(() => {});
       throw error;
     }
-    return stop;
+    return Object.assign(stop, { [Symbol.asyncDispose]: stop });
   }
 
   /** Takes RESP3 push frames. */

@@ -90,6 +90,8 @@ export interface OpenOptions {
    * to be opened alike. Default: false; true with `open` of `lodis/full`.
    */
   scripting?: boolean;
+  /** When it is aborted before the instance is open, `open` rejects with its reason. */
+  signal?: AbortSignal | undefined;
   /**
    * The module, where the default (the file beside the package: `lodis_bg.wasm`, or `lodis_full_bg.wasm`
    * with `scripting`) cannot be loaded from.
@@ -150,6 +152,7 @@ const KNOWN = [
   "host",
   "onBlocked",
   "scripting",
+  "signal",
   "wasm",
 ];
 

@@ -1,7 +1,7 @@
 import type { Hint } from "./boundary/wasm.js";
 import { Atomic } from "./atomic.js";
 import { Multi, Pipeline } from "./batch.js";
-import { find, flatten, install, mayBlock, splitSignal } from "./commands.js";
+import { find, flatten, install, mayBlock, signalOf, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
 import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 import type { Commands } from "./generated/commands.js";
@@ -11,7 +11,7 @@ import type { Stop } from "./listening.js";
 import { type StorageState, storageState } from "./storage.js";
 import { type ConsumeOptions, consume, type Delivery, readStream, type StreamMessage, type StreamReadOptions } from "./streams.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
-import type { Argument, Input, Reply } from "./types.js";
+import type { Argument, Input, Reply, Waiting } from "./types.js";
 
 /** What all surfaces of an instance share; `K` is whether they answer text or bytes. */
 abstract class Surface<K> {
@@ -90,29 +90,52 @@ abstract class AsyncSurface<K> extends Surface<K> {
     }
   }
 
-  /** Calls `listener` for every message on the channels, until the answered function is called. */
-  subscribe(channels: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
-    return this.listen("channel", channels, listener);
+  /**
+   * Calls `listener` for every message on the channels, until the answered function is called or the `signal`
+   * of `options` is aborted.
+   */
+  subscribe(
+    channels: string | readonly string[],
+    listener: Listener<Message<K>>,
+    options?: Waiting,
+  ): Promise<Stop> {
+    return this.listen("channel", channels, listener, options);
   }
 
   /** Calls `listener` for every message on a channel that matches a glob pattern. */
-  pSubscribe(patterns: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
-    return this.listen("pattern", patterns, listener);
+  pSubscribe(
+    patterns: string | readonly string[],
+    listener: Listener<Message<K>>,
+    options?: Waiting,
+  ): Promise<Stop> {
+    return this.listen("pattern", patterns, listener, options);
   }
 
   /** Calls `listener` for every message of SPUBLISH on the shard channels. */
-  sSubscribe(channels: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
-    return this.listen("shard", channels, listener);
+  sSubscribe(
+    channels: string | readonly string[],
+    listener: Listener<Message<K>>,
+    options?: Waiting,
+  ): Promise<Stop> {
+    return this.listen("shard", channels, listener, options);
   }
 
   /** The same as {@link pSubscribe}. */
-  psubscribe(patterns: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
-    return this.pSubscribe(patterns, listener);
+  psubscribe(
+    patterns: string | readonly string[],
+    listener: Listener<Message<K>>,
+    options?: Waiting,
+  ): Promise<Stop> {
+    return this.pSubscribe(patterns, listener, options);
   }
 
   /** The same as {@link sSubscribe}. */
-  ssubscribe(channels: string | readonly string[], listener: Listener<Message<K>>): Promise<Stop> {
-    return this.sSubscribe(channels, listener);
+  ssubscribe(
+    channels: string | readonly string[],
+    listener: Listener<Message<K>>,
+    options?: Waiting,
+  ): Promise<Stop> {
+    return this.sSubscribe(channels, listener, options);
   }
 
   /**
@@ -120,8 +143,8 @@ abstract class AsyncSurface<K> extends Surface<K> {
    * function is called. Among tabs it is shown what the tab that leads runs: not what others read of their
    * own copies.
    */
-  monitor(listener: (line: Message<K>) => void): Promise<Stop> {
-    return this.listen("monitor", [""], listener);
+  monitor(listener: (line: Message<K>) => void, options?: Waiting): Promise<Stop> {
+    return this.listen("monitor", [""], listener, options);
   }
 
   /**
@@ -185,9 +208,11 @@ abstract class AsyncSurface<K> extends Surface<K> {
     space: Space,
     names: string | readonly string[],
     listener: Listener<Message<K>>,
+    options: Waiting | undefined,
   ): Promise<Stop> {
     if (typeof listener !== "function") throw new TypeError("subscribe: the listener is a function");
-    return this.host.listening.listen(space, names, { listener, binary: this.binary } as Entry);
+    const entry = { listener, binary: this.binary } as Entry;
+    return this.host.listening.listen(space, names, entry, signalOf(options));
   }
 }
 
@@ -234,16 +259,17 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
   /**
    * Runs `callback`, which calls commands on what it is given, as one transaction: no other command runs in
    * between, nobody ever sees half of it, and if it throws, it has never happened. Resolves with what it
-   * has answered, which must not be a promise. Where another tab leads, it may be run several times.
+   * has answered, which must not be a promise. Where another tab leads, it may be run several times; an
+   * aborted `signal` of `options` ends that, and nothing has changed.
    *
    * @throws What the callback throws, or AtomicError.
    */
   atomic<T>(
     callback: (tx: Atomic) => T,
-    ..._: T extends PromiseLike<unknown> ? [never] : []
+    ...options: T extends PromiseLike<unknown> ? [never] : [options?: Waiting]
   ): Promise<T> {
     if (typeof callback !== "function") throw new TypeError("atomic: the callback is a function");
-    return this.host.units.run((unit) => callback(new Atomic(unit)));
+    return this.host.units.run((unit) => callback(new Atomic(unit)), signalOf(options[0]));
   }
 
   /** Who has the data. */

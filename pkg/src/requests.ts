@@ -113,3 +113,28 @@ export function readUnlessAborted<T>(
     }
   };
 }
+
+/**
+ * What `promise` comes to, or the reason of `signal` if that is aborted before; what comes nevertheless, is for
+ * `undo`.
+ */
+export function orAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  undo: (value: T) => unknown = () => {},
+): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason);
+      promise.then(undo).catch(() => {});
+    };
+    const settled = <V>(settle: (value: V) => void) => (value: V): void => {
+      signal.removeEventListener("abort", abort);
+      settle(value);
+    };
+    promise.then(settled(resolve), settled(reject));
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+  });
+}

@@ -1,4 +1,4 @@
-import { find } from "./commands.js";
+import { find, signalOf } from "./commands.js";
 import { LostError, ReplyError } from "./errors.js";
 import type { Host } from "./host.js";
 import { text } from "./iterators.js";
@@ -100,9 +100,7 @@ function checked(method: string, streams: unknown, options: StreamReadOptions): 
       throw new TypeError(`${method}: ${name} is a whole number from ${least} on`);
     }
   }
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw new TypeError("signal is an AbortSignal");
-  }
+  signalOf(options);
   return keys as string[];
 }
 

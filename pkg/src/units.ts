@@ -2,6 +2,7 @@ import type { ReplyReader } from "./boundary/reply.js";
 import type { Command } from "./commands.js";
 import type { Engine } from "./engine.js";
 import { orThrow, ReplyError } from "./errors.js";
+import { orAborted } from "./requests.js";
 import type { Input, Reply } from "./types.js";
 
 /** Why a callback of `atomic` was not run, or what it did was undone. */
@@ -101,13 +102,14 @@ export class Units {
 
   /**
    * Runs all that `body` runs as one unit, or nothing if it throws: here, or here as a trial and then by
-   * the tab that leads, which may have to be repeated.
+   * the tab that leads, which may have to be repeated, until `signal` is aborted.
    */
-  run<T>(body: (unit: Unit) => T): Promise<T> {
+  run<T>(body: (unit: Unit) => T, signal?: AbortSignal): Promise<T> {
     const { host } = this;
     try {
+      signal?.throwIfAborted();
       host.mustBeOpen();
-      if (!host.runsHere()) return this.runElsewhere(body);
+      if (!host.runsHere()) return this.runElsewhere(body, signal);
       const [value] = this.attempt(body, false);
       return host.acknowledged(value);
     } catch (error) {
@@ -115,18 +117,18 @@ export class Units {
     }
   }
 
-  private async runElsewhere<T>(body: (unit: Unit) => T): Promise<T> {
+  private async runElsewhere<T>(body: (unit: Unit) => T, signal: AbortSignal | undefined): Promise<T> {
     const { host } = this;
     // What was called before is to be there to be read.
-    await host.answered();
+    await orAborted(host.answered(), signal);
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      await beforeTry(attempt);
+      await orAborted(beforeTry(attempt), signal);
       host.mustBeOpen();
-      if (host.runsHere()) return this.run(body);
+      if (host.runsHere()) return this.run(body, signal);
       if (host.inTransaction) throw new AtomicError("MULTI");
       if (host.copy === "none") throw new AtomicError("NO_COPY");
       if (host.copy === "coming") {
-        await host.ask();
+        await orAborted(host.ask(), signal);
         continue;
       }
       const [value, frame] = this.attempt(body, true);

@@ -124,3 +124,35 @@ test("WAITAOF tells when what this tab wrote is in IndexedDB", async () => {
   const again = await tab();
   expect(await again.evaluate(() => redis.get("a"))).toBe("1");
 });
+
+test("a consumer of a group survives the leader, and is given what others left lying", async () => {
+  const leader = await tab();
+  const worker = await tab();
+  const adding = await tab();
+  await worker.evaluate(() => {
+    const found: string[] = [];
+    Object.assign(globalThis, { found });
+    void (async () => {
+      for await (const { id, ack } of redis.consume("work", { group: "g", consumer: "c", minIdle: 200 })) {
+        found.push(id);
+        await ack();
+      }
+    })();
+  });
+  await waiting(leader, 1);
+  const seen = () => worker.evaluate(() => (globalThis as unknown as { found: string[] }).found);
+  const add = (id: string) => adding.evaluate((id) => redis.xAdd("work", id, { job: id }), id);
+  await add("1-1");
+  await expect.poll(seen).toEqual(["1-1"]);
+  await waiting(leader, 1);
+  // A consumer in the tab that leads is given an entry, and goes with it.
+  await leader.evaluate(() =>
+    redis.multi().xAdd("work", "1-2", { job: 2 }).xReadGroup("GROUP", "g", "dying", "STREAMS", "work", ">").exec(),
+  );
+  await leader.close();
+  await add("1-3");
+  const all = async () => (await seen()).toSorted();
+  await expect.poll(all, { timeout: 20_000 }).toEqual(["1-1", "1-2", "1-3"]);
+  const pending = async () => (await adding.evaluate(() => redis.xPending("work", "g")))[0];
+  await expect.poll(pending).toBe(0);
+});

@@ -95,6 +95,21 @@ describe("a tab with a copy", () => {
     expect(tabs.requests).toHaveLength(34);
   });
 
+  test("tries it no more when its signal is aborted", async () => {
+    const { redis, tabs } = await replica();
+    const abort = new AbortController();
+    const again = redis.atomic((tx) => tx.incr("a"), { signal: abort.signal });
+    const failing = expect(again).rejects.toThrow("enough");
+    await made(tabs, 1);
+    tabs.reply(0, CONFLICT);
+    await made(tabs, 2);
+    abort.abort(new Error("enough"));
+    tabs.reply(1, CONFLICT);
+    await failing;
+    await turn();
+    expect(tabs.requests).toHaveLength(2);
+  });
+
   test("is told what the leader has refused it for", async () => {
     const { redis, tabs } = await replica();
     const done = redis.atomic((tx) => tx.incr("a"));
