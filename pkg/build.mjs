@@ -64,12 +64,12 @@ await build({
   ...common,
   platform: "node",
   entryPoints: [
-    ...[...runtimes, ...objects, "slim", "worker", "rest", ...stores, ...alone],
+    ...[...runtimes, ...objects, "slim", "worker", "rest", "terminal", ...stores, ...alone],
     ...[...nodeEntries, ...Object.keys(dropIns), "cli"],
   ].map(source),
 });
 // For `require`: one file, of which the others are parts, for the same reason.
-const required = [...nodeEntries, "slim", "rest", ...stores, ...alone];
+const required = [...nodeEntries, "slim", "rest", "terminal", ...stores, ...alone];
 await build({
   ...common,
   platform: "node",

@@ -55,8 +55,11 @@ class Outlet {
 }
 
 /** Serves one connection as a session of its own, until either side ends it. */
-export function accept({ engine, durability, admit }: Served, socket: Wire): void {
-  const peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+export function accept(
+  { engine, durability, admit }: Served,
+  socket: Wire,
+  peer = join(socket.remoteAddress ?? "", socket.remotePort ?? 0),
+): void {
   const outlet = new Outlet(socket, durability);
   // The reason of a broken connection is the peer's; `close` follows.
   socket.on("error", () => {});

@@ -348,7 +348,8 @@ export class Engine {
     return held;
   }
 
-  private attend(): void {
+  /** Looks whether there is something to be known that no reply has told. */
+  attend(): void {
     const attention = this.lodis.attention();
     this.held = (attention & HELD) !== 0;
     if (attention & SHUTDOWN) this.onShutdown();

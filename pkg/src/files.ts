@@ -82,7 +82,28 @@ export class Files {
   }
 
   /** Everything there is when it begins, as an RDB file; `aof` if it is to be an AOF. */
-  async export(aof: boolean, { onProgress, signal }: FileOptions = {}): Promise<Blob> {
+  async export(aof: boolean, options?: FileOptions): Promise<Blob> {
+    const parts: Blob[] = [];
+    let pieces: Uint8Array<ArrayBuffer>[] = [];
+    let length = 0;
+    await this.write(aof, options, (piece, done) => {
+      pieces.push(piece);
+      length += piece.length;
+      if (length < JOIN && done < 1) return;
+      parts.push(new Blob(pieces));
+      pieces = [];
+      length = 0;
+    });
+    return new Blob(parts, { type: "application/octet-stream" });
+  }
+
+  /** The same, piece by piece, with how much is done; `began` when the moment has come that it will show. */
+  async write(
+    aof: boolean,
+    { onProgress, signal }: FileOptions = {},
+    take: (piece: Uint8Array<ArrayBuffer>, done: number) => unknown,
+    began?: () => void,
+  ): Promise<void> {
     const { engine } = this.host;
     const { lodis } = engine;
     this.check(signal);
@@ -92,23 +113,14 @@ export class Files {
       await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
       this.check(signal);
     }
-    const parts: Blob[] = [];
-    let pieces: Uint8Array<ArrayBuffer>[] = [];
-    let length = 0;
     try {
+      began?.();
       for (;;) {
         const done = lodis.stepExport();
         if (done < 0) throw new Error("The export was ended by something else.");
-        const piece = lodis.takeExport();
-        pieces.push(piece);
-        length += piece.length;
-        if (length >= JOIN || done === 1) {
-          parts.push(new Blob(pieces));
-          pieces = [];
-          length = 0;
-        }
+        await take(lodis.takeExport(), done);
         onProgress?.(done);
-        if (done === 1) break;
+        if (done === 1) return;
         await nextTask();
         this.check(signal);
       }
@@ -120,7 +132,6 @@ export class Files {
         engine.schedule(0); // what the snapshot kept is to be freed
       }
     }
-    return new Blob(parts, { type: "application/octet-stream" });
   }
 
   private async read(source: ImportSource, options: ImportOptions): Promise<Imported> {

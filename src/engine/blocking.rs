@@ -29,8 +29,10 @@ pub enum BlockOn {
     StreamGroup,
     /// The effect stream being durable up to a byte offset (`WAITAOF`).
     Durable(u64),
-    /// A base having been written so often (`SAVE`).
+    /// A base, or an RDB file, having been written so often (`SAVE`).
     Saved(u64),
+    /// The configuration file having been written so often (`CONFIG REWRITE`).
+    Rewritten(u64),
     /// The end of a pause (`CLIENT PAUSE`).
     Paused,
     /// Nothing but the timeout (`WAIT` for replicas that nobody has).
@@ -45,7 +47,11 @@ impl BlockOn {
             Self::SortedSet => matches!(value, Some(Value::SortedSet(_))),
             Self::Stream => matches!(value, Some(Value::Stream(_))),
             Self::StreamGroup => true,
-            Self::Durable(_) | Self::Saved(_) | Self::Paused | Self::Timeout => false,
+            Self::Durable(_)
+            | Self::Saved(_)
+            | Self::Rewritten(_)
+            | Self::Paused
+            | Self::Timeout => false,
         }
     }
 }
@@ -68,6 +74,8 @@ pub enum Nothing {
     Ok,
     /// That nothing could wait for a base to be written.
     Unsaved,
+    /// That nothing could wait for the configuration file to be written.
+    Unwritten,
 }
 
 /// How long a command may block: when it gives up, in Unix milliseconds, or `None` for never.
@@ -189,10 +197,10 @@ impl Ctx<'_> {
         }
     }
 
-    /// For how many bases the command has waited, if it has.
+    /// For how many bases or files the command has waited, if it has.
     pub fn saves_goal(&self) -> Option<u64> {
         match self.resumed? {
-            BlockOn::Saved(goal) => Some(goal),
+            BlockOn::Saved(goal) | BlockOn::Rewritten(goal) => Some(goal),
             _ => None,
         }
     }
@@ -359,13 +367,15 @@ impl Engine {
 
     /// Lets those get on that wait for the log, which is now stored further than it was, or for a base.
     pub fn serve_durable(&mut self) {
-        let (durable, saves) = (self.persistence.durable_offset, self.persistence.saves);
+        let (durable, saves) = (self.persistence.durable_offset, self.saves());
+        let rewritten = self.host.file().map_or(0, |file| file.done);
         let waiting: Vec<SessionId> = self.blocked().collect();
         for id in waiting {
             let blocked = self.sessions.get(id).and_then(|session| session.blocked.as_ref());
             let is_over = blocked.is_some_and(|blocked| match blocked.on {
                 BlockOn::Durable(offset) => offset <= durable,
                 BlockOn::Saved(goal) => goal <= saves,
+                BlockOn::Rewritten(goal) => goal <= rewritten,
                 _ => false,
             });
             if is_over {
@@ -458,6 +468,11 @@ impl Engine {
             Nothing::Unsaved => {
                 out.error(
                     b"ERR SAVE has to wait for the store, which is not possible here: use BGSAVE",
+                );
+            }
+            Nothing::Unwritten => {
+                out.error(
+                    b"ERR CONFIG REWRITE has to wait for the file, which is not possible here",
                 );
             }
         }

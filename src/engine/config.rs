@@ -6,6 +6,7 @@ use super::acl::Acl;
 use super::clients::OutputLimits;
 use super::error::Error;
 use super::eviction::{MaxMemory, Policy};
+use super::host::HOSTED;
 use super::notify::{format_classes, parse_classes};
 use super::number::parse_integer;
 
@@ -175,6 +176,12 @@ pub struct Config {
     pub(super) requirepass: Vec<u8>,
     /// `acllog-max-len`: entries.
     pub acllog_max_len: usize,
+    /// `save`: after so many seconds, if there were so many changes. Empty where there is no file.
+    pub save: Vec<(u32, u32)>,
+    /// Whether there is a file to save to.
+    pub has_file: bool,
+    /// `stop-writes-on-bgsave-error`.
+    pub stop_writes_on_bgsave_error: bool,
     /// Counts changes by CONFIG SET, so that a host can see that there was one.
     pub generation: u64,
     /// What CONFIG SET has changed, in the order of the names.
@@ -210,6 +217,9 @@ impl Default for Config {
             acl: Acl::default(),
             requirepass: Vec::new(),
             acllog_max_len: 128,
+            save: Vec::new(),
+            has_file: false,
+            stop_writes_on_bgsave_error: true,
             generation: 0,
             changed: Vec::new(),
         }
@@ -470,7 +480,35 @@ pub static PARAMETERS: &[Parameter] = &[
         },
         set: None,
     },
-    Parameter { name: "save", get: |_| String::new(), set: None },
+    Parameter {
+        name: "save",
+        get: |config| {
+            if !HOSTED {
+                return String::new();
+            }
+            let words = config.save.iter().map(|(seconds, changes)| format!("{seconds} {changes}"));
+            words.collect::<Vec<_>>().join(" ")
+        },
+        set: Some(|config, value| {
+            if !HOSTED {
+                return Err(IMMUTABLE.to_owned());
+            }
+            let save = parse_save(value).ok_or("Invalid save parameters")?;
+            if !save.is_empty() && !config.has_file {
+                return Err("there is no file to save to".to_owned());
+            }
+            config.save = save;
+            Ok(())
+        }),
+    },
+    Parameter {
+        name: "stop-writes-on-bgsave-error",
+        get: |config| yes_or_no(config.stop_writes_on_bgsave_error),
+        set: Some(|config, value| {
+            config.stop_writes_on_bgsave_error = parse_yes_or_no(value)?;
+            Ok(())
+        }),
+    },
     Parameter { name: "aclfile", get: |_| String::new(), set: None },
     Parameter { name: "cluster-enabled", get: |_| "no".to_owned(), set: None },
 ];
@@ -521,6 +559,8 @@ fn parse_yes_or_no(word: &[u8]) -> Result<bool, String> {
     }
 }
 
+const IMMUTABLE: &str = "can't set immutable config";
+const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 const NOT_A_NUMBER: &str = "argument couldn't be parsed into an integer";
 const NOT_A_SIZE: &str = "argument must be a memory value";
 /// What a client may send is limited to no less.
@@ -532,6 +572,19 @@ fn parse_long_memory(word: &[u8]) -> Result<u64, String> {
         return Err(format!("argument must be between {LONG_MIN} and {} inclusive", i64::MAX));
     }
     Ok(bytes)
+}
+
+/// Seconds and changes in turn.
+fn parse_save(text: &[u8]) -> Option<Vec<(u32, u32)>> {
+    let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
+    if words == [b""] {
+        return Some(Vec::new());
+    }
+    let (pairs, rest) = words.as_chunks::<2>();
+    let number = |word: &[u8], min: u32| parse_within(word, min, i32::MAX as u32).ok();
+    let points: Option<_> =
+        pairs.iter().map(|[s, changes]| Some((number(s, 1)?, number(changes, 0)?))).collect();
+    points.filter(|_| rest.is_empty())
 }
 
 fn parse_int(word: &[u8]) -> Result<i32, String> {
@@ -597,7 +650,7 @@ impl Config {
                 return Err(Error::new([text, *name, b"'"].concat()));
             };
             let Some(set) = parameter.set else {
-                return Err(failed(parameter.name, "can't set immutable config"));
+                return Err(failed(parameter.name, IMMUTABLE));
             };
             if seen.contains(&parameter.name) {
                 return Err(failed(parameter.name, "duplicate parameter"));
@@ -609,15 +662,35 @@ impl Config {
             set(&mut changed, value).map_err(|why| failed(name, &why))?;
         }
         changed.generation += 1;
-        changed.is_timed = changed.slowlog_log_slower_than >= 0
-            || changed.latency_monitor_threshold > 0
-            || changed.latency_tracking;
+        changed.look_at_timing();
         *self = changed;
         Ok(())
+    }
+
+    fn look_at_timing(&mut self) {
+        self.is_timed = self.slowlog_log_slower_than >= 0
+            || self.latency_monitor_threshold > 0
+            || self.latency_tracking;
     }
 }
 
 impl Config {
+    /// Sets what is given when the engine begins, also what cannot be changed later.
+    ///
+    /// # Errors
+    /// The reason alone.
+    pub fn configure(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let set = parameter(name.as_bytes()).and_then(|known| known.set);
+        set.ok_or(BAD_DIRECTIVE)?(self, value.as_bytes())?;
+        self.look_at_timing();
+        Ok(())
+    }
+
+    /// A line of rules for each user, if there is anything to tell.
+    pub fn users(&self) -> Vec<Vec<u8>> {
+        self.acl.lines()
+    }
+
     /// As [`Config::set`]; [`Config::changes`] tells of it from then on.
     pub fn change(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
         self.set(pairs)?;
@@ -674,7 +747,7 @@ impl Config {
 /// What [`Config::changes`] calls a user.
 const USER: &str = "user";
 
-fn failed(name: &str, why: &str) -> Error {
+pub(super) fn failed(name: &str, why: &str) -> Error {
     Error::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
 }
 

@@ -153,10 +153,7 @@ impl Engine {
     /// Whether what commands may do has to be looked at.
     #[inline]
     fn is_restricted(&self) -> bool {
-        self.follower
-            || self.persistence.write_error.is_some()
-            || self.pause.is_some()
-            || self.is_upstream_full()
+        self.follower || self.refuses_writes() || self.pause.is_some() || self.is_upstream_full()
     }
 
     /// Remembers the last command, and queues it if a transaction has begun; whether it did.
@@ -209,11 +206,11 @@ impl Engine {
             return Err(Error::OUT_OF_MEMORY);
         }
         // By PING, Redis lets a monitor see it.
-        if let Some(why) = &self.persistence.write_error
+        if let Some(error) = self.write_refusal()
             && (command.name == "ping" || self.is_write(session, command))
             && !self.loading
         {
-            return Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}")));
+            return Err(error);
         }
         if session.protocol == Protocol::Resp2
             && session.is_subscriber()

@@ -83,7 +83,10 @@ fn server(engine: &mut Engine, text: &mut String) {
     field(text, "uptime_in_seconds", uptime_s);
     field(text, "uptime_in_days", uptime_s / 86_400);
     field(text, "lru_clock", engine.now_s() & 0x00ff_ffff);
-    field(text, "config_file", "");
+    if let Some(port) = engine.host.setting(b"port") {
+        field(text, "tcp_port", port);
+    }
+    field(text, "config_file", engine.host.config_file());
     none(text, &["io_threads_active"]);
 }
 
@@ -182,7 +185,8 @@ fn persistence(engine: &mut Engine, text: &mut String) {
     none(text, &no_fork);
     field(text, "current_fork_perc", "0.00");
     field(text, "rdb_changes_since_last_save", engine.stats.changes);
-    // There is one kind of saving: a new base, which is an RDB file, and an empty log after it.
+    // Where the host has no file there is one kind of saving: a new base, which is an RDB file, and an
+    // empty log after it.
     let rewriting = u8::from(status.rewriting);
     let took_s = status.rewrite_took_ms.map_or(-1, |ms| ms / 1000);
     let current_s = if status.rewriting {
@@ -191,12 +195,24 @@ fn persistence(engine: &mut Engine, text: &mut String) {
         -1
     };
     let saved = if status.save_error.is_none() { "ok" } else { "err" };
-    field(text, "rdb_bgsave_in_progress", rewriting);
-    field(text, "rdb_last_save_time", status.last_save_s);
-    field(text, "rdb_last_bgsave_status", saved);
-    field(text, "rdb_last_bgsave_time_sec", took_s);
-    field(text, "rdb_current_bgsave_time_sec", current_s);
-    field(text, "rdb_saves", status.saves);
+    let (mut rdb, mut rdb_at_s) = ((rewriting, saved, took_s, current_s), status.last_save_s);
+    if let Some(file) = engine.host.rdb() {
+        let now_ms = engine.now_ms();
+        let current_s = now_ms.saturating_sub(file.began_ms).max(0) / 1000;
+        rdb = (
+            u8::from(file.is_running()),
+            if file.error.is_none() { "ok" } else { "err" },
+            file.took_ms.map_or(-1, |ms| ms / 1000),
+            if file.is_running() { current_s } else { -1 },
+        );
+        rdb_at_s = file.done_s;
+    }
+    field(text, "rdb_bgsave_in_progress", rdb.0);
+    field(text, "rdb_last_save_time", rdb_at_s);
+    field(text, "rdb_last_bgsave_status", rdb.1);
+    field(text, "rdb_last_bgsave_time_sec", rdb.2);
+    field(text, "rdb_current_bgsave_time_sec", rdb.3);
+    field(text, "rdb_saves", engine.saves());
     none(text, &["rdb_last_cow_size"]);
     field(text, "aof_enabled", u8::from(config.append_only));
     field(text, "aof_rewrite_in_progress", rewriting);

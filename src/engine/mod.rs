@@ -30,6 +30,7 @@ pub mod eviction;
 mod follower;
 pub mod generations;
 pub mod glob;
+pub mod host;
 pub mod import;
 mod info;
 pub mod key;
@@ -184,6 +185,8 @@ pub struct Engine {
     /// Who is shown what is run.
     monitors: Vec<SessionId>,
     pause: Option<Box<Pause>>,
+    /// What the process around it brings.
+    pub host: host::Host,
     /// SHUTDOWN: the host is to end, and takes note of that.
     pub shutdown: bool,
     /// Whether keys go when their time has come, and not only once they are looked for.
@@ -263,6 +266,7 @@ impl Engine {
             atomic: None,
             monitors: Vec::new(),
             pause: None,
+            host: host::Host::default(),
             shutdown: false,
             active_expire: true,
             replication_id: String::new(),

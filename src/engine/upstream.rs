@@ -215,8 +215,8 @@ impl Engine {
         if self.follower {
             return Some(Err(Error::READ_ONLY));
         }
-        if let Some(why) = &self.persistence.write_error {
-            return Some(Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}"))));
+        if let Some(error) = self.write_refusal() {
+            return Some(Err(error));
         }
         Some(self.upstream(id, rest, has_room, out))
     }

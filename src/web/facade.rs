@@ -91,7 +91,7 @@ pub(crate) struct Core {
 }
 
 /// What changes when something was written, or set, or the host is asked for something.
-type Progress = (u64, u64, Requests);
+type Progress = (u64, u64, Requests, u64);
 
 /// About the last reply, for JavaScript to read in place.
 #[repr(C)]
@@ -510,7 +510,12 @@ impl Core {
 
     fn progress(&self) -> Progress {
         let engine = &self.engine;
-        (engine.effects.offset(), engine.config.generation, engine.persistence.requests)
+        (
+            engine.effects.offset(),
+            engine.config.generation,
+            engine.persistence.requests,
+            engine.host.wanted(),
+        )
     }
 
     fn flags(&self, id: u32, before: Progress) -> u32 {

@@ -10,6 +10,8 @@ mod connection;
 mod facade;
 mod files;
 mod frame;
+#[cfg(feature = "host")]
+mod hosted;
 mod indexed_db;
 mod locks;
 mod log;

@@ -83,7 +83,7 @@ describe("protected mode", () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...words], { timeout: 10_000 });
     return { status, stdout: stdout.toString(), stderr: stderr.toString() };
   };
-  const serve = ["serve", "--port", "0", "--host", "0.0.0.0"];
+  const serve = ["serve", "--port", "0", "--bind", "0.0.0.0"];
   const refused = "lodis: other machines can reach 0.0.0.0, and anybody there may do everything: give a --requirepass, or let them with --protected-mode no\n";
 
   test.each([[[]], [["--protected-mode", "yes"]], [["--requirepass", ""]], [["--user", "alice on >pw +@all ~*"]]])(
@@ -107,17 +107,12 @@ describe("protected mode", () => {
   });
 
   test.each([
-    [["--protected-mode", "maybe"], '--protected-mode is one of yes, no, not "maybe"'],
-    [["--rename-command", "GET"], "--rename-command takes two names"],
-  ])("%j is a mistake", (options, mistake) => {
-    const { status, stderr } = lodis("serve", "--port", "0", ...options);
-    expect([status, stderr.split("\n")[0]]).toEqual([2, `lodis: ${mistake}`]);
-  });
-
-  test.each([
-    [["--user", "alice +nosuch"], "ERR Error in ACL SETUSER modifier '+nosuch': Unknown command or category name in ACL"],
-    [["--rename-command", "NOSUCH", ""], "ERR No such command in rename-command"],
+    [["--protected-mode", "maybe"], "argument must be 'yes' or 'no'"],
+    [["--rename-command", "GET"], "Bad directive or wrong number of arguments"],
+    [["--rename-command", "NOSUCH", ""], "No such command in rename-command"],
+    [["--user", "alice", "+nosuch"], "Error in user declaration 'alice': Unknown command or category name in ACL"],
   ])("%j is a clear error", (options, error) => {
-    expect(lodis("serve", "--port", "0", ...options)).toEqual({ status: 1, stdout: "", stderr: `lodis: ${error}\n` });
+    const { status, stdout, stderr } = lodis("serve", "--port", "0", ...options);
+    expect([status, stdout, stderr.trimEnd().split("\n").at(-1)]).toEqual([1, "", error]);
   });
 });

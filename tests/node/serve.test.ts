@@ -13,39 +13,31 @@ const lodis = (...words: string[]) => {
 };
 
 test("--help and --version", async () => {
-  expect(lodis("--help")).toMatchObject({ status: 0, stderr: "" });
-  expect(lodis("serve", "--help").stdout).toMatch(/^usage: lodis serve[^]*in memory only/);
+  const help = lodis("--help");
+  expect(help).toMatchObject({ status: 0, stderr: "" });
+  expect(help.stdout).toMatch(/^usage: lodis <command>[^]*lodis serve /);
+  for (const flag of ["--help", "-h"]) expect(lodis("serve", flag).stdout).toMatch(/^usage: lodis serve[^]*in memory only/);
   const manifest = await readFile(new URL("../../pkg/package.json", import.meta.url), "utf8");
-  expect(lodis("--version").stdout).toBe(`${JSON.parse(manifest).version}\n`);
+  const version = `${JSON.parse(manifest).version}\n`;
+  for (const words of [["--version"], ["-v"], ["serve", "--version"], ["serve", "-v"]]) {
+    expect(lodis(...words)).toEqual({ status: 0, stdout: version, stderr: "" });
+  }
 });
 
 test("the package brings the command lodis", () => {
   const bin = fileURLToPath(new URL("../node_modules/.bin/lodis", import.meta.url));
   const { status, stdout } = spawnSync(bin, ["serve", "--help"], { timeout: 10_000 });
-  expect([status, stdout.toString()]).toEqual([0, lodis("--help").stdout]);
+  expect([status, stdout.toString()]).toEqual([0, lodis("serve", "--help").stdout]);
 });
 
 test.each([
   [[], "a command is missing"],
   [["sevre"], 'unknown command "sevre"'],
-  [["serve", "6379"], 'unexpected argument "6379"'],
-  [["serve", "--prot", "1"], "Unknown option '--prot'"],
-  [["serve", "--port"], "Option '--port <value>' argument missing"],
-  [["serve", "--port", "65536"], '--port is a number from 0 to 65535, not "65536"'],
-  [["serve", "--port", "1e3"], '--port is a number from 0 to 65535, not "1e3"'],
-  [["serve", "--port", ""], '--port is a number from 0 to 65535, not ""'],
-  [["serve", "--maxmemory", "lots"], '--maxmemory is a size like 100mb, not "lots"'],
-  [["serve", "--maxmemory-policy", "lru"], "--maxmemory-policy is one of volatile-lru, "],
-  [["serve", "--dir", ""], "--dir is a path"],
-  [["serve", "--appendonly", "yes"], "--appendonly and --appendfsync need a --dir"],
-  [["serve", "--dir", "x", "--appendonly", "maybe"], '--appendonly is one of yes, no, not "maybe"'],
-  [["serve", "--dir", "x", "--appendfsync", "soon"], "--appendfsync is one of always, everysec, no, "],
-  [["serve", "--databases", "0"], '--databases is a number from 1 to 16384, not "0"'],
+  [["toString"], 'unknown command "toString"'],
 ])("%j is answered with the mistake, the usage and exit code 2", (words, mistake) => {
   const { status, stdout, stderr } = lodis(...words);
   expect([status, stdout]).toEqual([2, ""]);
-  expect(stderr).toMatch(/\n\nusage: lodis serve/);
-  expect(stderr.slice(0, "lodis: ".length + mistake.length)).toBe(`lodis: ${mistake}`);
+  expect(stderr.slice(0, `lodis: ${mistake}\n\nusage: lodis <command>`.length)).toBe(`lodis: ${mistake}\n\nusage: lodis <command>`);
 });
 
 test("a port in use and an address of somebody else are clear errors", async () => {
@@ -54,15 +46,15 @@ test("a port in use and an address of somebody else are clear errors", async () 
   expect(used.status).toBe(1);
   expect(used.stderr).toBe(`lodis: 127.0.0.1:${server.port} is in use; choose another with --port\n`);
   await server.stop();
-  const foreign = lodis("serve", "--port", "0", "--host", "192.0.2.1", "--requirepass", "sesame");
-  expect(foreign).toMatchObject({ status: 1, stderr: "lodis: --host is not an address of this machine\n" });
+  const foreign = lodis("serve", "--port", "0", "--bind", "192.0.2.1", "--requirepass", "sesame");
+  expect(foreign).toMatchObject({ status: 1, stderr: "lodis: --bind has an address that this machine does not have\n" });
 });
 
 test("only this machine can connect unless told otherwise", async () => {
   const outcomes: string[] = [];
   // Somebody else may listen on the same port of the other address.
   while (outcomes.length < 5 && outcomes.at(-1) !== "ECONNREFUSED") {
-    const child = spawn(process.execPath, [cli, "serve", "--port", "0", "--host", "::1"]);
+    const child = spawn(process.execPath, [cli, "serve", "--port", "0", "--bind", "::1"]);
     const [line] = (await once(child.stdout, "data")) as [Buffer];
     const port = Number(/^lodis is listening on \[::1\]:(\d+)\n$/.exec(line.toString())?.[1]);
     const socket = connect(port, "127.0.0.1");

@@ -16,7 +16,9 @@ export interface Server {
 export async function start(...options: string[]): Promise<Server> {
   const judge = process.env.LODIS_JUDGE_PORT;
   if (judge) return { port: Number(judge), child: undefined, stop: async () => {} };
-  const child = spawn(process.execPath, [cli, "serve", "--port", "0", ...options]);
+  // A configuration file comes first.
+  const file = options[0]?.startsWith("-") === false ? options.splice(0, 1) : [];
+  const child = spawn(process.execPath, [cli, "serve", ...file, "--port", "0", ...options]);
   let mistakes = "";
   child.stderr.on("data", (text: Buffer) => (mistakes += text.toString()));
   const ended = once(child, "exit").then(() => Promise.reject(new Error(mistakes)));

@@ -46,7 +46,7 @@ const MODULES: [Module; 2] = [
     Module {
         directory: "pkg/wasm-full",
         title: "compiling the engine with scripting",
-        options: &["--no-default-features", "--features", "scripting"],
+        options: &["--no-default-features", "--features", "scripting,host"],
     },
 ];
 

@@ -38,6 +38,21 @@ export interface Lodis {
   free(): void;
 }
 
+/** One engine of the module that has a host beside it: see src/web/hosted.rs. */
+export interface HostedLodis extends Lodis {
+  configure(name: string, words: string): string | undefined;
+  setting(name: string): string | undefined;
+  settings(): string;
+  tellSetting(name: string, value: string): void;
+  attachHost(saves: boolean, configFile: string): void;
+  errands(): number;
+  changes(): number;
+  forgetChanges(): void;
+  beganSaving(): void;
+  saved(error: string | undefined, nowMs: number): void;
+  rewroteConfig(error: string | undefined): void;
+}
+
 /** A command, for completion and hints; `syntax` as redis-cli prints it. */
 export interface Hint {
   name: string;

@@ -3,7 +3,8 @@
 use super::help;
 use crate::collections::Sorted;
 use crate::engine::args::Args;
-use crate::engine::config::PARAMETERS;
+use crate::engine::blocking::{BlockOn, Nothing, Timeout};
+use crate::engine::config::{PARAMETERS, failed};
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::glob::glob_match;
@@ -87,10 +88,16 @@ fn get(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     let patterns = args.rest();
     let matches = |name: &str| patterns.iter().any(|p| glob_match(p, name.as_bytes(), true));
     let found: Vec<_> = PARAMETERS.iter().filter(|known| matches(known.name)).collect();
-    out.map(found.len());
+    let of_host = c.engine.host.settings().iter().filter(|(name, _)| matches(name));
+    let of_host: Vec<&(String, String)> = of_host.collect();
+    out.map(found.len() + of_host.len());
     for parameter in found {
         out.bulk(parameter.name.as_bytes());
         out.bulk(parameter.value(&c.engine.config).as_bytes());
+    }
+    for (name, value) in of_host {
+        out.bulk(name.as_bytes());
+        out.bulk(value.as_bytes());
     }
     Ok(())
 }
@@ -101,6 +108,14 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
         return Err(Error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    for (name, _) in &pairs {
+        if c.engine.host.setting(name).is_some() {
+            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            let is_protected = name == "dir" || name == "dbfilename";
+            let kind = if is_protected { "protected" } else { "immutable" };
+            return Err(failed(&name, &format!("can't set {kind} config")));
+        }
+    }
     c.engine.config.change(&pairs)?;
     c.engine.users_changed(Some(c.session_id), None);
     c.engine.look_at_clients();
@@ -109,9 +124,25 @@ fn set(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(),
     Ok(())
 }
 
-/// There is no file: what is set is set at open.
-fn rewrite(_: &mut Ctx<'_>, _: &mut Args<'_>, _: &mut Writer<'_>) -> Result<(), Error> {
-    Err(Error::fixed("ERR The server is running without a config file"))
+/// The host writes the file, if it has one. Nobody else waits.
+fn rewrite(c: &mut Ctx<'_>, _: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
+    let (goal, may_block) = (c.saves_goal(), c.may_block());
+    let Some(file) = c.engine.host.file_mut() else {
+        return Err(Error::fixed("ERR The server is running without a config file"));
+    };
+    if goal.is_some_and(|goal| file.done >= goal) {
+        if let Some(why) = &file.error {
+            return Err(Error::new(format!("ERR Rewriting config file: {why}")));
+        }
+        out.ok();
+        return Ok(());
+    }
+    let goal = match goal {
+        Some(goal) => goal,
+        None if may_block => file.want(),
+        None => file.done,
+    };
+    c.block(&[], BlockOn::Rewritten(goal), Timeout(None), Nothing::Unwritten, out)
 }
 
 fn resetstat(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {

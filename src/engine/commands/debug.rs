@@ -40,7 +40,7 @@ fn is_allowed(c: &mut Ctx<'_>) -> bool {
         DebugCommand::No => false,
         DebugCommand::Yes => true,
         DebugCommand::Local => {
-            is_embedded || address.starts_with("127.") || address.starts_with("[::1]")
+            is_embedded || ["127.", "[::1]", "/"].iter().any(|local| address.starts_with(local))
         }
     }
 }

@@ -80,48 +80,44 @@ fn bgsave(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<
     if !args.is_empty() {
         return Err(Error::SYNTAX);
     }
-    let status = &mut c.engine.persistence;
-    if !status.attached {
+    if !c.engine.can_save() {
         return Err(NO_STORE);
     }
-    if status.rewriting && !is_scheduled {
+    let is_later = c.engine.is_saving();
+    if is_later && !is_scheduled {
         return Err(SAVING_ALREADY);
     }
-    let is_later = status.rewriting;
-    status.want_rewrite();
+    c.engine.want_save();
     out.simple(if is_later { "Background saving scheduled" } else { "Background saving started" });
     Ok(())
 }
 
 fn lastsave(c: &mut Ctx<'_>, _args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
-    out.integer(c.engine.persistence.last_save_s);
+    let file = c.engine.host.rdb().map(|rdb| rdb.done_s);
+    out.integer(file.unwrap_or(c.engine.persistence.last_save_s));
     Ok(())
 }
 
-/// Waits until a base is stored, and with it everything up to now. Nobody else waits.
+/// Waits until a base, or the host's file, is stored, and with it everything up to now. Nobody else
+/// waits.
 fn save(c: &mut Ctx<'_>, _: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (goal, may_block) = (c.saves_goal(), c.may_block());
-    let status = &mut c.engine.persistence;
-    if let Some(goal) = goal.filter(|goal| status.saves >= *goal) {
-        let failed = status.save_error.clone().filter(|_| status.saves == goal);
-        if let Some(why) = failed {
-            return Err(Error::new(format!("ERR {why}").into_bytes()));
+    let saves = c.engine.saves();
+    if let Some(goal) = goal.filter(|goal| saves >= *goal) {
+        if saves == goal {
+            c.engine.save_outcome("ERR ")?;
         }
         out.ok();
         return Ok(());
     }
-    if !status.attached {
+    if !c.engine.can_save() {
         return Err(NO_STORE);
     }
     let goal = match goal {
         Some(goal) => goal,
-        None if status.rewriting => return Err(SAVING_ALREADY),
-        None => {
-            if may_block {
-                status.want_rewrite();
-            }
-            status.saves + 1
-        }
+        None if c.engine.is_saving() => return Err(SAVING_ALREADY),
+        None if may_block => c.engine.want_save(),
+        None => saves + 1,
     };
     c.block(&[], BlockOn::Saved(goal), Timeout(None), Nothing::Unsaved, out)
 }

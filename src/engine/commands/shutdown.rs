@@ -1,6 +1,7 @@
 //! SHUTDOWN.
 
 use crate::engine::args::Args;
+use crate::engine::blocking::{BlockOn, Nothing, Timeout};
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::table::{Command, Group, flag, ts};
@@ -26,8 +27,8 @@ pub static COMMANDS: &[Command] = &[Command {
     ..Command::BASE
 }];
 
-/// The host stores what is pending, and ends. Nobody lags behind who would have to be waited for, and the
-/// log is all there is to be saved.
+/// The host stores what is pending, and ends, after it has saved to its file, if there is one. Nobody lags
+/// behind who would have to be waited for.
 fn shutdown(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {
     let (mut nosave, mut save, mut force, mut abort, mut any) = (false, false, false, false, false);
     while !args.is_empty() {
@@ -54,6 +55,16 @@ fn shutdown(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Resul
     }
     if c.engine.persistence.write_error.is_some() && !force && !nosave {
         return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
+    }
+    if !nosave && c.engine.host.rdb().is_some() && (save || !c.engine.config.save.is_empty()) {
+        let saves = c.engine.saves();
+        let Some(goal) = c.saves_goal() else {
+            let goal = c.engine.want_save();
+            return c.block(&[], BlockOn::Saved(goal), Timeout(None), Nothing::Unsaved, out);
+        };
+        if saves == goal && !force && c.engine.save_outcome("").is_err() {
+            return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
+        }
     }
     c.engine.shutdown = true;
     // Connections end without a reply.

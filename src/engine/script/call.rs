@@ -240,9 +240,6 @@ impl Engine {
         if self.is_follower() {
             return Err(Error::READ_ONLY);
         }
-        match &self.persistence.write_error {
-            Some(why) => Err(Error::new(format!("MISCONF Errors writing to the AOF file: {why}"))),
-            None => Ok(()),
-        }
+        self.write_refusal().map_or(Ok(()), Err)
     }
 }

@@ -1,5 +1,5 @@
 import type { Redis } from "lodis";
-import type { Value } from "../terminal/resp.js";
+import type { Value } from "lodis/terminal";
 import type { Ran } from "../terminal/terminal.js";
 
 /** A lesson. Its keys begin with its id and a colon. */

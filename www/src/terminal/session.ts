@@ -1,5 +1,5 @@
 import type { Hint, Persistence, Redis, Role, Stop } from "lodis";
-import { parse, type Value } from "./resp.js";
+import { parse, type Value } from "lodis/terminal";
 
 /** What the session needs of an open instance. */
 export type Instance = Pick<Redis, "raw" | "bytes" | "on" | "hints" | "role" | "persistence" | "close">;

@@ -1,10 +1,7 @@
-import { type Line, line, linesOf } from "./format.js";
+import { type Line, line, linesOf, split, Table, type Value } from "lodis/terminal";
 import type { Editor } from "./editor.js";
 import type { Output } from "./output.js";
-import { split } from "./quoting.js";
-import type { Value } from "./resp.js";
 import { type Instance, Session } from "./session.js";
-import { Table } from "./table.js";
 
 const NOTE = "Type a command. Tab completes, ↑ and ↓ walk the history, help <command> explains, clear empties the screen.";
 

@@ -1,4 +1,4 @@
-import type { Hint } from "./session.js";
+import type { Hint } from "../boundary/wasm.js";
 import { split } from "./quoting.js";
 
 /** The command table, for completion, hints and help. */

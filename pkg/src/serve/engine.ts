@@ -1,0 +1,7 @@
+import type { HostedLodis } from "../boundary/wasm.js";
+import { Engine } from "../engine.js";
+
+/** An engine beside which there is a host: of the module with scripting. */
+export class ServedEngine extends Engine {
+  declare readonly lodis: HostedLodis;
+}
