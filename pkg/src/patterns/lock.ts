@@ -96,8 +96,12 @@ export class Lock {
   /** Acquires the lock, calls `body`, and releases it, whatever becomes of that. */
   async use<T>(body: (held: HeldLock) => Promise<T> | T, options?: AcquireOptions): Promise<T> {
     callable("lock: what is done with it", body);
-    await using held = await this.acquire(options);
-    return await body(held);
+    const held = await this.acquire(options);
+    try {
+      return await body(held);
+    } finally {
+      await held[Symbol.asyncDispose]();
+    }
   }
 
   /** Whether anybody has it. */

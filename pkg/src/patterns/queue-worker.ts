@@ -287,18 +287,29 @@ export class QueueWorker<T> implements AsyncDisposable {
     if (waitMs > 0) return waitMs;
     // A timer may have been late: who looks for the dead is not one of them.
     await redis.call(...this.alive());
-    await using held = await this.maintenance.tryAcquire();
+    const held = await this.maintenance.tryAcquire();
     // Somebody else does it, and tells when there is something to do.
     if (!held) return Math.min(this.pollMs, FAULT_MS);
-    const time = await timeIn(redis);
-    this.aheadMs = time - Date.now();
-    await this.promote(time);
-    const dead = (await redis.call("ZRANGE", this.queue.key("workers"), "-inf", time, "BYSCORE")) as string[];
+    try {
+      const time = await timeIn(redis);
+      this.aheadMs = time - Date.now();
+      await this.promote(time);
+      await this.takeBack(time);
+      return 0;
+    } finally {
+      await held[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Takes back what workers have that have not been heard of for too long. */
+  private async takeBack(time: number): Promise<void> {
+    const { redis } = this.queue;
+    const workers = this.queue.key("workers");
+    const dead = (await redis.call("ZRANGE", workers, "-inf", time, "BYSCORE")) as string[];
     for (const worker of dead) {
       await this.giveBack(worker, (await redis.call("LRANGE", this.list(worker), 0, -1)) as string[]);
-      await redis.call("ZREM", this.queue.key("workers"), worker);
+      await redis.call("ZREM", workers, worker);
     }
-    return 0;
   }
 
   /** Has begun what is due. */
