@@ -50,7 +50,8 @@ const common = {
 };
 const stores = ["stores/conformance", "stores/files", "stores/memory", "stores/opfs"];
 const patterns = [
-  "cache", "leaderboard", "lock", "queue", "rate-limit", "sessions", "stream-worker", "write-behind",
+  "autocomplete", "cache", "leaderboard", "lock", "once", "presence", "queue", "rate-limit", "sessions", "stream-worker",
+  "unique-counter", "write-behind",
 ];
 const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
