@@ -30,16 +30,27 @@ test("the example of the patterns runs", async () => {
   const readme = await readFile(new URL("../../pkg/README.md", import.meta.url), "utf8");
   const [, example] = /^## Patterns\n[^]*?```js\n([^]*?)```/m.exec(readme)!;
   const before = `import { open } from "lodis";
-    export const saved = [];
+    export const [saved, sent] = [[], []];
     const load = async (url) => ({ url });
     const save = async (value) => void saved.push(value);
+    const send = async (mail) => void sent.push(mail);
     const redis = await open("patterns", { store: "memory" });`;
+  const after = `export const said = [user, allowed, remaining, retryAfterMs, session.data, top];
+    await behind.flushed();
+    export const end = async () => {
+      await Promise.all([worker.stop(), flusher.stop()]);
+      await redis.close();
+    };`;
   const file = new URL("./readme-patterns.tmp.mjs", import.meta.url);
-  await writeFile(file, `${before}\n${example}\nexport const said = [user, allowed, remaining, retryAfterMs];\nawait redis.close();`);
+  await writeFile(file, `${before}\n${example}\n${after}`);
   try {
-    const { saved, said } = await import(/* @vite-ignore */ file.href);
-    expect(saved).toEqual([{ fence: 1, signal: expect.any(AbortSignal) }]);
-    expect(said).toEqual([{ url: "/users/1" }, true, 9, 0]);
+    const { saved, sent, said, end } = await import(/* @vite-ignore */ file.href);
+    const board = [{ member: "eve", score: 1200, rank: 1 }];
+    expect(said).toEqual([{ url: "/users/1" }, true, 9, 0, { cart: [] }, board]);
+    const changes = [{ id: expect.any(String), key: "theme", value: "dark" }];
+    expect(saved).toEqual([{ fence: 1, signal: expect.any(AbortSignal) }, { changes, token: 1 }]);
+    await expect.poll(() => sent).toEqual([{ to: "eve@example.org" }]);
+    await end();
   } finally {
     await rm(file);
   }
