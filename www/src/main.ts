@@ -1,12 +1,12 @@
 import type { Redis } from "lodis";
 import { examples } from "./examples.js";
-import type { LessonsView } from "./lessons/view.js";
 import { type Place, route } from "./router.js";
 import { showPersistence, showRole } from "./status.js";
 import { Store } from "./store.js";
 import "./style.css";
 import { Pane } from "./terminal/pane.js";
 import { installTheme } from "./theme.js";
+import type { View } from "./view.js";
 
 function get<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
@@ -36,30 +36,36 @@ function showState(redis: Redis): void {
   show();
 }
 
-/** The lessons come when they are asked for: a terminal needs none of them. */
-let lessons: Promise<LessonsView> | undefined;
+/** The views come when they are asked for: a terminal needs none of them. */
+const VIEWS = new Map<string, (store: Store) => Promise<View>>([
+  ["lessons", async (store) => new (await import("./lessons/view.js")).LessonsView(store, pane, showSecond)],
+]);
+const made = new Map<string, Promise<View>>();
+let current: Place = { view: "", rest: [] };
 
-async function show(store: Store, { view, rest }: Place): Promise<void> {
-  const isLessons = view === "lessons";
-  document.body.dataset.view = isLessons ? (rest.length > 0 ? "lesson" : "lessons") : "terminal";
-  for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-view]")) {
-    if (link.tagName !== "A") continue;
-    if (link.dataset.view === (isLessons ? view : "")) link.setAttribute("aria-current", "page");
+async function show(store: Store, place: Place): Promise<void> {
+  const make = VIEWS.get(place.view);
+  const name = make ? place.view : "";
+  const before = current.view;
+  current = { view: name, rest: place.rest };
+  // A lesson has the terminal beside it; all else is alone.
+  document.body.dataset.view = name === "lessons" && place.rest.length > 0 ? "lesson" : name || "terminal";
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-view]")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  exampleBar.hidden = isLessons;
-  side.hidden = !isLessons;
-  if (!isLessons) {
-    (await lessons)?.hide();
-    pane.focus();
-    return;
-  }
-  lessons ??= import("./lessons/view.js").then(({ LessonsView }) => {
-    const made = new LessonsView(store, pane, showSecond);
-    side.append(made.element);
-    return made;
-  });
-  await (await lessons).show(rest);
+  exampleBar.hidden = name !== "";
+  side.hidden = name === "";
+  if (before !== name) (await made.get(before))?.hide();
+  if (!make) return pane.focus();
+  const coming = made.get(name) ?? make(store);
+  made.set(name, coming);
+  // What could not be loaded may be loaded next time.
+  coming.catch(() => made.delete(name));
+  const view = await coming;
+  if (current.view !== name) return;
+  if (view.element.parentElement !== side) side.replaceChildren(view.element);
+  await view.show(current.rest);
   scrollTo(0, 0);
 }
 
@@ -93,7 +99,9 @@ installTheme(get<HTMLButtonElement>("theme"));
 // Typing anywhere goes to the line.
 document.addEventListener("keydown", (event) => {
   const typing = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (typing && !(event.target instanceof HTMLInputElement) && document.body.dataset.view !== "lessons") pane.focus();
+  const isAway = terminals.getClientRects().length === 0;
+  const isEditing = event.target instanceof Element && event.target.closest("input, textarea, select, dialog");
+  if (typing && !isEditing && !isAway) pane.focus();
 });
 pane.focus();
 void start();

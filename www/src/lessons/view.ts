@@ -2,6 +2,7 @@ import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
 import { Pane } from "../terminal/pane.js";
+import type { View } from "../view.js";
 import { LESSONS } from "./content/index.js";
 import { Course } from "./course.js";
 import type { Command, Lesson } from "./lesson.js";
@@ -10,7 +11,7 @@ import { Progress } from "./progress.js";
 import "./lessons.css";
 
 /** The lessons: all of them, or one beside the terminal. */
-export class LessonsView {
+export class LessonsView implements View {
   readonly element = element("section", { class: "lessons", ariaLabel: "Lessons" });
   private readonly progress: Progress;
   private course: Course | undefined;
