@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import Redis, { type RedisOptions } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { open, type Redis as Lodis } from "lodis";
 import { open as openFull } from "lodis/full";
 import { closeServers, connector, flushServers, inProcessIoredis, inProcessRedis, listen, server } from "lodis/node";
