@@ -78,10 +78,11 @@ export async function withRollupAlone(): Promise<string> {
   return dir;
 }
 
-export async function withEsbuild(): Promise<string> {
-  const outdir = await folder("esbuild");
+/** With esbuild: the page's script, and other scripts of an app. */
+async function byEsbuild(name: string, scripts: readonly string[]): Promise<string> {
+  const outdir = await folder(`esbuild-${name}`);
   await esbuild.build({
-    entryPoints: [join(app("slim"), "main.js")],
+    entryPoints: scripts.map((script) => join(app(name), script)),
     bundle: true,
     format: "esm",
     platform: "browser",
@@ -91,6 +92,9 @@ export async function withEsbuild(): Promise<string> {
   });
   return outdir;
 }
+
+export const withEsbuild = (): Promise<string> => byEsbuild("slim", ["main.js"]);
+export const withEsbuildAndWorker = (): Promise<string> => byEsbuild("worker", ["main.js", "worker.js"]);
 
 /** Builds the app of Next.js and serves it; answers its address. */
 export async function startNext(): Promise<{ url: string; end(): Promise<void> }> {

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { EdgeRuntime } from "edge-runtime";
+import { build } from "esbuild";
 import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { bundled, startWorker } from "./workerd.js";
@@ -278,10 +280,65 @@ test("a clock that stands still, as that of Workers between I/O", async () => {
   }
 });
 
-test("the edge runtime of Vercel imports the module in its own way", async () => {
-  const { script, modules } = await bundled('export { open } from "lodis";', ["edge-light", "worker", "browser"]);
-  expect([...modules.keys()]).toEqual(["lodis_bg.wasm"]);
-  expect(script).toContain('from "./lodis_bg.wasm"');
+describe("the edge runtime of Vercel", () => {
+  const CONDITIONS = ["edge-light", "worker", "browser"];
+
+  test("imports the module in its own way", async () => {
+    const { script, modules } = await bundled('export { open } from "lodis";', CONDITIONS);
+    expect([...modules.keys()]).toEqual(["lodis_bg.wasm"]);
+    expect(script).toContain('from "./lodis_bg.wasm"');
+  });
+
+  test.each([
+    ["lodis", "lodis_bg.wasm", "ERR scripting is not in this build"],
+    ["lodis/full", "lodis_full_bg.wasm", "from Lua"],
+  ])("runs what is built with %s", async (entry, file, said) => {
+    // A script, to which the modules come as globals: so Vercel builds it.
+    const { outputFiles } = await build({
+      stdin: {
+        contents: `
+          import { open } from "${entry}";
+          import { rest } from "lodis/rest";
+          const answer = rest(() => open("edge"), { token: "secret" });
+          addEventListener("fetch", (event) => event.respondWith(answer(event.request)));`,
+        resolveDir: here,
+        loader: "js",
+      },
+      bundle: true,
+      format: "iife",
+      write: false,
+      conditions: CONDITIONS,
+      logLevel: "error",
+      plugins: [
+        {
+          name: "modules",
+          setup({ onResolve, onLoad }) {
+            onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({ path, namespace: "modules" }));
+            onLoad({ filter: /.*/, namespace: "modules" }, () => ({ contents: "export default globalThis.lodisModule;" }));
+          },
+        },
+      ],
+    });
+    const lodisModule = new WebAssembly.Module(await readFile(dist(file)));
+    const runtime = new EdgeRuntime({
+      initialCode: outputFiles[0]!.text,
+      extend: (context) => Object.assign(context, { lodisModule }),
+    });
+    const ask = async (path: string, init: RequestInit = {}): Promise<unknown> => {
+      const headers = { authorization: "Bearer secret" };
+      const response = await runtime.dispatchFetch(`https://edge.test${path}`, { headers, ...init });
+      return response.json();
+    };
+    expect(await ask("/get/k", { headers: {} })).toEqual({ error: "Unauthorized" });
+    expect(await ask("/set/k/v")).toEqual({ result: "OK" });
+    expect(await ask("/get/k")).toEqual({ result: "v" });
+    expect(await ask("/pexpire/k/20")).toEqual({ result: 1 });
+    await expect.poll(() => ask("/get/k")).toEqual({ result: null });
+    const body = JSON.stringify([["INCR", "n"], ["GET", "n"]]);
+    expect(await ask("/multi-exec", { method: "POST", body })).toEqual([{ result: 1 }, { result: "1" }]);
+    const script = JSON.stringify(["EVAL", "return 'from Lua'", 0]);
+    expect(JSON.stringify(await ask("/", { method: "POST", body: script }))).toContain(said);
+  });
 });
 
 test("a bundler for browsers takes the entry that fetches the module", async () => {
