@@ -1,6 +1,6 @@
 // Bundles the entries into dist/, writes their declarations, and puts the wasm file beside them.
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -55,7 +55,7 @@ const patterns = [
 ];
 const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
-const objects = ["durable-object", fullOf("durable-object")];
+const objects = ["durable-object", fullOf("durable-object"), "durable/remote"];
 const nodeEntries = ["node", "node-full", "clients/index", "stores/directory"];
 /** What takes the place of packages that only their users have. */
 const dropIns = { "clients/ioredis": "inProcessIoredis", "clients/redis": "inProcessRedis" };
@@ -69,6 +69,12 @@ await build({
     ...[...nodeEntries, ...Object.keys(dropIns), "cli"],
   ].map(source),
 });
+// What imports nothing of a chunk need not name it: bundlers would warn of an import that has no effect.
+for (const file of await readdir(here("dist"), { recursive: true })) {
+  if (!file.endsWith(".js")) continue;
+  const script = await readFile(here(`dist/${file}`), "utf8");
+  await writeFile(here(`dist/${file}`), script.replace(/^import "(\.\.?\/)+chunk-\w+\.js";\n/gm, ""));
+}
 // For `require`: one file, of which the others are parts, for the same reason.
 const required = [...nodeEntries, "slim", "rest", "terminal", ...stores, ...alone];
 await build({

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startWorker } from "./workerd.js";
 
 const SCRIPT = `
-  import { LodisObject, lodisOf, objectStore, ReplyError } from "lodis/durable-object";
+  import { LodisObject, objectStore, ReplyError } from "lodis/durable-object";
+  import { lodisOf } from "lodis/durable-object/client";
   import { LodisObject as FullObject } from "lodis/full/durable-object";
   import { DurableObject } from "cloudflare:workers";
   import { storeTests } from "lodis/stores/conformance";
@@ -120,6 +121,7 @@ const SCRIPT = `
           await redis.multi().set("n").incr("n").exec().catch((error) => error.code),
           await redis.call("lpush", "l", "a", "b"),
           await redis.subscribe?.("c") ?? "no subscribe",
+          (await stub.pipeline([["INCR", "text"], ["ECHO", "x"]])).map((reply) => (reply instanceof Error ? reply.message : reply)),
         ]);
       }
       return stub.fetch(new Request(url, request));
@@ -239,6 +241,14 @@ describe.each([["SQLite", "COUNTER", "CONFORMANCE"], ["the older kind", "OLDER",
       expect(await call(place, "GET", "k")).toBe("39".repeat(100_000));
     });
 
+    test("a time far ahead is no reason for an alarm out of reach", async () => {
+      const place = { name: "far", class: counter };
+      expect(await call(place, "SET", "k", "v", "PXAT", 2 ** 53 - 1)).toBe("OK");
+      expect(await rpc(place, "alarmAt")).toBeLessThan(Date.now() + 366 * 86_400_000);
+      expect(await call(place, "SET", "soon", "v", "EX", 1000)).toBe("OK");
+      expect(await rpc(place, "alarmAt")).toBeLessThan(Date.now() + 1_000_000);
+    });
+
     test("an alarm has keys expire while nobody calls, and tells of it", async () => {
       const place = { name: "expires", class: counter };
       const before = Date.now();
@@ -287,6 +297,7 @@ describe("an object", () => {
       "EXECABORT",
       2,
       "no subscribe",
+      ["ERR value is not an integer or out of range", "x"],
     ]);
   });
 
@@ -316,8 +327,18 @@ describe("an object", () => {
     const place = { name: "ends" };
     await call(place, "SET", "k", "v", "EX", 1000);
     expect(await rpc(place, "rows")).toBe(1);
+    const overHttp = async () => {
+      const headers = { authorization: "Bearer secret" };
+      const response = await miniflare.dispatchFetch(`http://worker.test/get/k?${query(place)}`, { headers });
+      return response.json();
+    };
+    expect(await overHttp()).toEqual({ result: "v" });
     await rpc(place, "shutdown");
-    expect(await call(place, "GET", "k")).toBe("v");
+    // Several who find it closed find one instance.
+    const found = await Promise.all(Array.from({ length: 5 }, () => call(place, "GET", "k")));
+    expect(new Set(found)).toEqual(new Set(["v"]));
+    await rpc(place, "shutdown");
+    expect(await overHttp()).toEqual({ result: "v" });
     await rpc(place, "deleteAll");
     expect([await rpc(place, "rows"), await rpc(place, "alarmAt")]).toEqual([0, null]);
     expect(await call(place, "GET", "k")).toBe(null);

@@ -63,6 +63,7 @@ const BUDGETS: Readonly<Record<string, readonly Budget[]>> = {
   "lodis/slim": [{ for: BROWSER, atOnce: 21_400, all: 35_200, without: [...FOREIGN, "wasm"] }],
   "lodis/worker": [{ for: BROWSER, atOnce: 20_700, all: 34_500, without: FOREIGN }],
   "lodis/durable-object": [{ for: WORKERD, atOnce: 27_500, all: 41_000, without: ["glue", "node", "full"] }],
+  "lodis/durable-object/client": [{ for: WORKERD, atOnce: 6_700, all: 6_700, without: [...ALONE, "rest"] }],
   "lodis/full/durable-object": [{ for: WORKERD, atOnce: 27_500, all: 41_000, without: ["glue", "node", "core"] }],
   "lodis/rest": [{ for: BROWSER, atOnce: 7_100, all: 7_100, without: ALONE }],
   "lodis/terminal": [{ for: BROWSER, atOnce: 2_700, all: 2_700, without: ALONE }],
@@ -118,7 +119,7 @@ interface Sizes {
 
 /** Builds what an app that imports everything of an entry would load. */
 async function sizesOf(entry: string, conditions: readonly string[]): Promise<Sizes> {
-  const { outputFiles, metafile } = await build({
+  const { outputFiles, metafile, warnings } = await build({
     stdin: { contents: `export * from "${entry}";`, resolveDir: here, loader: "js" },
     bundle: true,
     minify: true,
@@ -131,8 +132,9 @@ async function sizesOf(entry: string, conditions: readonly string[]): Promise<Si
     metafile: true,
     write: false,
     outdir: "/out",
-    logLevel: "error",
+    logLevel: "silent",
   });
+  expect(warnings).toEqual([]);
   const texts = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
   const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [basename(path), output]));
   const atOnce = new Set<string>();

@@ -31,6 +31,9 @@ export interface ObjectOptions
       | "renameCommand"
     > {}
 
+/** An alarm is set so much ahead at most, in milliseconds: times that keys may have are beyond what a date may be. */
+const ALARM_MAX_MS = 365 * 24 * 60 * 60 * 1000;
+
 /** A command as words, or the words of several. */
 type Words = readonly Argument[];
 
@@ -121,7 +124,7 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
     }
     await this.#ready();
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      this.#handler ??= rest(() => this.redis, this.#options);
+      this.#handler ??= rest(this.redis, this.#options);
       return this.#handler(request);
     }
     const access = await gate(this.#options)(request, new URL(request.url));
@@ -156,9 +159,14 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
   }
 
   /** Opens the instance again if it has been closed. */
-  #ready(): Promise<void> {
-    if (this.redis?.host.isClosed()) this.#opening = this.ctx.blockConcurrencyWhile(() => this.#open());
-    return this.#opening;
+  async #ready(): Promise<void> {
+    for (;;) {
+      const opening = this.#opening;
+      await opening;
+      if (!this.redis.host.isClosed()) return;
+      // Whoever comes first opens it for all.
+      if (this.#opening === opening) this.#opening = this.ctx.blockConcurrencyWhile(() => this.#open());
+    }
   }
 
   async #open(): Promise<void> {
@@ -177,15 +185,17 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
     const redis = new Redis(host);
     await this.#sockets.restore(redis);
     this.redis = redis;
+    this.#handler = undefined;
     host.engine.wake();
   }
 
   /** Has the runtime call {@link alarm}. One that comes too early does no harm; the next is set then. */
   #wakeAt(at: number): void {
-    if (this.#alarmAt !== null && this.#alarmAt <= at) return;
-    this.#alarmAt = at;
-    this.ctx.storage.setAlarm(at).catch(() => {
-      if (this.#alarmAt === at) this.#alarmAt = null;
+    const soon = Math.min(at, Date.now() + ALARM_MAX_MS);
+    if (this.#alarmAt !== null && this.#alarmAt <= soon) return;
+    this.#alarmAt = soon;
+    this.ctx.storage.setAlarm(soon).catch(() => {
+      if (this.#alarmAt === soon) this.#alarmAt = null;
     });
   }
 
