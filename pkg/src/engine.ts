@@ -277,15 +277,16 @@ export class Engine {
     }
   }
 
-  /** Makes sure that `tick` runs within `delay` milliseconds. */
+  /** Makes sure that `wake` runs within `delay` milliseconds. */
   schedule(delay: number): void {
+    if (this.timerDue === CLOSED) return;
     const due = Date.now() + delay;
-    if (this.timerDue <= due) return;
     if (this.onAlarm && delay > ALARM_MS) return this.onAlarm(due);
+    if (this.timerDue <= due) return;
     clearTimeout(this.timer);
     this.timerDue = due;
     try {
-      this.timer = setTimeout(() => this.tick(), Math.min(Math.max(delay, 1), TIMER_MAX_MS));
+      this.timer = setTimeout(() => this.ring(), Math.min(Math.max(delay, 1), TIMER_MAX_MS));
     } catch {
       // Workers have no timers before the first request.
       this.timerDue = Infinity;
@@ -310,12 +311,11 @@ export class Engine {
     const now = Date.now();
     // A timer of Workers ends with the request that set it.
     if (this.timerDue < now - LOST_MS) this.timerDue = Infinity;
-    if (this.onAlarm) this.wakeAfterThis();
-    else if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
+    if (this.timerDue > now + SOON_MS) this.schedule(SOON_MS);
     return now;
   }
 
-  /** Looks what there is to be done, in this task: an alarm has to be set in the one that asks for it. */
+  /** Looks when there is something to be done, in this task: an alarm is to be set with what asks for it. */
   private wakeAfterThis(): void {
     if (this.isWaking) return;
     this.isWaking = true;
@@ -325,15 +325,14 @@ export class Engine {
     });
   }
 
+  private ring(): void {
+    this.timerDue = Infinity;
+    this.wake();
+  }
+
   /** Does what is to be done by now, unless it is closed. */
   wake(): void {
     if (this.timerDue === CLOSED) return;
-    clearTimeout(this.timer);
-    this.tick();
-  }
-
-  private tick(): void {
-    this.timerDue = Infinity;
     const wait = this.lodis.tick(Date.now());
     this.onWrite();
     this.drain();
@@ -368,6 +367,7 @@ export class Engine {
     this.copied = (flags & COPIED) !== 0;
     if (flags & FORGET) this.cache.forget();
     if (flags & ATTENTION) this.attend();
+    if (flags & WROTE && this.onAlarm) this.wakeAfterThis();
     // Its time may run out sooner than the timer is due.
     if (flags & BLOCKED) this.schedule(0);
   }
