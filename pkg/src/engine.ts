@@ -299,6 +299,11 @@ export class Engine {
   /** Stops the timer and frees the engine. */
   close(): void {
     clearTimeout(this.timer);
+    this.free();
+  }
+
+  /** Frees the engine, whose timer will not come. */
+  free(): void {
     this.timerDue = CLOSED;
     this.routes.clear();
     this.cache.close();

@@ -102,6 +102,8 @@ export class Host {
   private failure: Error | undefined;
   private closing: Promise<void> | undefined;
   private whenOpen = Promise.resolve();
+  /** What the log of a store that is this context's alone is given: the module holds it, and what it refers to. */
+  logListener = (type: LogEvent, value: number | string): void => this.onLog(type, value);
   private opened: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   private deafen: () => void = () => {};
 
@@ -305,6 +307,19 @@ export class Host {
   close(): Promise<void> {
     this.closing ??= this.shut();
     return this.closing;
+  }
+
+  /**
+   * Gives back the memory, and stores nothing more: for one whose context has ended, of which no timer or
+   * stream may be touched, and in whose place there is another.
+   */
+  abandon(): void {
+    if (this.isClosed()) return;
+    this.state = "closed";
+    this.closing = Promise.resolve();
+    this.durability?.log.abandon();
+    this.durability?.log.free();
+    this.engine.free();
   }
 
   private async shut(): Promise<void> {
@@ -592,10 +607,9 @@ export class Host {
   private async own(): Promise<void> {
     const { lodis } = this.engine;
     const { name, store, appendOnly, appendFsync } = this.settings;
-    const onLog = (type: LogEvent, value: number | string): void => this.onLog(type, value);
     const options = { appendOnly, appendFsync };
     this.calls = typeof store === "object" ? new StoreCalls(store) : undefined;
-    const opening = this.loaded.module.Log.open(lodis, this.calls ?? name, options, onLog);
+    const opening = this.loaded.module.Log.open(lodis, this.calls ?? name, options, this.logListener);
     const log = await opening.catch((error: unknown) => {
       throw storeErrorOf(error, name);
     });
@@ -660,7 +674,8 @@ export class Host {
     this.waits = this.durability?.log.waitsForStore() ?? false;
   }
 
-  private onLog(type: LogEvent, value: number | string): void {
+  /** The log tells what has become of it. */
+  onLog(type: LogEvent, value: number | string): void {
     const reason = String(value);
     switch (type) {
       case "progress":

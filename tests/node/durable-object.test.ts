@@ -323,6 +323,15 @@ describe("an object", () => {
     expect(await call(place, "GET", "a")).toBe("2");
   });
 
+  test("gives its memory back to the isolate when it ends", async () => {
+    const place = { name: "memory" };
+    await call(place, "SET", "k", "x".repeat(3_000_000));
+    const used = async () => Number(/used_memory:(\d+)/.exec(await call(place, "INFO", "memory"))![1]);
+    const before = await used();
+    for (let i = 0; i < 12; i++) await expect(rpc(place, "crash")).rejects.toThrow("as asked");
+    expect(await used()).toBeLessThan(before + 6_000_000);
+  });
+
   test("begins anew after everything was deleted, or shut down", async () => {
     const place = { name: "ends" };
     await call(place, "SET", "k", "v", "EX", 1000);

@@ -179,6 +179,9 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
     });
     const loaded = await load(this.#source, this.#scripting);
     const host = new Host(loaded, settings);
+    const self = new WeakRef(host);
+    host.logListener = weakly(self);
+    replace(ctx.id.toString(), self);
     host.engine.onAlarm = (at) => this.#wakeAt(at);
     this.#alarmAt = await ctx.storage.getAlarm();
     await host.open();
@@ -222,6 +225,26 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
       return replies;
     });
   }
+}
+
+/**
+ * The instances of the isolate's objects. An object ends without a word, and its isolate lives on: nothing of the
+ * module may hold what was its, which is then collected; at once, if the same object is there again.
+ */
+const instances = new Map<string, WeakRef<Host>>();
+
+/** Remembers the instance of an object, and gives back the memory of the one before. */
+function replace(id: string, host: WeakRef<Host>): void {
+  instances.get(id)?.deref()?.abandon();
+  instances.set(id, host);
+  for (const [other, instance] of instances) {
+    if (!instance.deref()) instances.delete(other);
+  }
+}
+
+/** Tells an instance what becomes of its log, as long as somebody else holds it. */
+function weakly(host: WeakRef<Host>): Host["logListener"] {
+  return (type, value) => host.deref()?.onLog(type, value);
 }
 
 function refusal(status: number, error: string): Response {
