@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { open, type Redis } from "lodis";
 import { rest, type RestHandler, type RestOptions, toNodeListener } from "lodis/rest";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 const TOKEN = "secret";
 const BASE = "http://lodis.test";
@@ -349,6 +349,20 @@ describe("messages", () => {
       status: 400,
       body: { error: "NOPERM User app has no permissions to run the 'monitor' command" },
     });
+  });
+
+  test("one whose request has ended without a word is let go", async () => {
+    const response = await rest(redis, { anyone: true })(new Request(`${BASE}/subscribe/c`));
+    expect(await redis.publish("c", "x")).toBe(1);
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      vi.setSystemTime(Date.now() + 60_001);
+      expect(await redis.publish("c", "to nobody")).toBe(1);
+      await expect.poll(() => redis.publish("c", "x")).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+    await response.body!.cancel();
   });
 
   test("one that does not read is let go", async () => {

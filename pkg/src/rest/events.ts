@@ -5,6 +5,8 @@ import type { Streamed } from "./request.js";
 const UNREAD_MAX = 1024 * 1024;
 /** How often something is sent, so that nobody between takes the connection for a dead one. */
 const BEAT_MS = 20_000;
+/** For which so much time is too long: its request has ended, and Workers do not tell of that. */
+const DEAD_MS = 3 * BEAT_MS;
 
 /** The messages of channels or patterns, or all commands, as server-sent events, until nobody reads them. */
 export async function messages(
@@ -26,8 +28,10 @@ export async function messages(
     new ByteLengthQueuingStrategy({ highWaterMark: UNREAD_MAX }),
   );
   let isOver = false;
+  let beaten = Date.now();
   const send = (text: string): void => {
     if (isOver) return;
+    if (Date.now() - beaten > DEAD_MS) return stop();
     if ((controller.desiredSize ?? 0) <= 0) return end(new Error("the subscriber does not read"));
     controller.enqueue(encoder.encode(text));
   };
@@ -40,7 +44,10 @@ export async function messages(
     else event("pmessage", pattern, channel, message);
   };
   const unsubscribe = await (kind === "monitor" ? redis.monitor((line) => event(line)) : redis[kind](names, listener));
-  const beat = setInterval(() => send(":\n\n"), BEAT_MS);
+  const beat = setInterval(() => {
+    beaten = Date.now();
+    send(":\n\n");
+  }, BEAT_MS);
   (beat as { unref?: () => void }).unref?.();
   stop = () => {
     isOver = true;
