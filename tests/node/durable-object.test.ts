@@ -55,6 +55,7 @@ const SCRIPT = `
     async eventsAndBirth() { return [this.heard, this.born]; }
     async alarmAt() { return this.ctx.storage.getAlarm(); }
     async rows() { return [...this.ctx.storage.sql.exec("SELECT count(*) AS n FROM sqlite_master WHERE name = 'lodis'")][0].n; }
+    async deleteBehind() { await this.ctx.storage.deleteAll(); }
     async shutdown() { await this.redis.shutdown(); }
   }
   export class Older extends Counter {}
@@ -239,6 +240,16 @@ describe.each([["SQLite", "COUNTER", "CONFORMANCE"], ["the older kind", "OLDER",
       expect(await call(place, "INFO", "persistence")).toContain("aof_last_bgrewrite_status:ok");
       await restart();
       expect(await call(place, "GET", "k")).toBe("39".repeat(100_000));
+    });
+
+    test("what was deleted behind its back is written anew", async () => {
+      const place = { name: "behind", class: counter };
+      await call(place, "SET", "k", "v");
+      await rpc(place, "deleteBehind");
+      await expect.poll(() => call(place, "SET", "j", "w").catch((error) => error.message)).toBe("OK");
+      await expect.poll(() => call(place, "INFO", "persistence")).toContain("aof_last_write_status:ok");
+      await expect(rpc(place, "crash")).rejects.toThrow("as asked");
+      expect(await rpc(place, "pipeline", [["GET", "k"], ["GET", "j"]])).toEqual(["v", "w"]);
     });
 
     test("a time far ahead is no reason for an alarm out of reach", async () => {
