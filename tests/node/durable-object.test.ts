@@ -17,6 +17,7 @@ const SCRIPT = `
 
   export class Plain extends LodisObject {}
   export class Full extends FullObject {}
+  export class Wrong extends LodisObject { static options() { return { store: "memory" }; } }
   export class Closed extends LodisObject { static options() { return {}; } }
 
   /** A class with methods of its own, and one of the older kind. */
@@ -129,7 +130,7 @@ const SCRIPT = `
     },
   };`;
 
-const CLASSES = { PLAIN: "Plain", FULL: "Full", CLOSED: "Closed", COUNTER: "Counter", CONFORMANCE: "Conformance" };
+const CLASSES = { PLAIN: "Plain", FULL: "Full", CLOSED: "Closed", WRONG: "Wrong", COUNTER: "Counter", CONFORMANCE: "Conformance" };
 const OLDER = { OLDER: "Older", OLDER_CONFORMANCE: "OlderConformance" };
 
 let folder: string;
@@ -332,6 +333,10 @@ describe("an object", () => {
     await expect(rpc(place, "pipeline", ["GET", "a"])).rejects.toThrow("commands are arrays of words");
     expect(await rpc(place, "pipeline", [])).toEqual([]);
     expect(await call(place, "GET", "a")).toBe("2");
+  });
+
+  test("that has an option which is none says so", async () => {
+    await expect(call({ name: "x", class: "WRONG" }, "PING")).rejects.toThrow('options: an object has no option "store"');
   });
 
   test("gives its memory back to the isolate when it ends", async () => {

@@ -12,24 +12,34 @@ import { objectStore } from "../stores/durable-object.js";
 import type { Argument, Input, Reply } from "../types.js";
 import { Sockets } from "./sockets.js";
 
+/** The options of `open` that an object has. */
+const OPEN_OPTIONS = [
+  "appendfsync",
+  "databases",
+  "maxmemory",
+  "maxmemoryPolicy",
+  "requirepass",
+  "users",
+  "username",
+  "password",
+  "renameCommand",
+] as const satisfies readonly (keyof OpenOptions)[];
+/** And those of `rest`. */
+const REST_OPTIONS = [
+  "token",
+  "readOnlyToken",
+  "authenticate",
+  "anyone",
+  "path",
+  "cors",
+  "maxRequestBytes",
+] as const satisfies readonly (keyof RestOptions)[];
+
 /**
  * Settings of an object: of its instance, as `open` takes them, and of who may use it over HTTP and
  * WebSockets, as `rest` does. `appendfsync` is `always` by default: what is answered is stored.
  */
-export interface ObjectOptions
-  extends RestOptions,
-    Pick<
-      OpenOptions,
-      | "appendfsync"
-      | "databases"
-      | "maxmemory"
-      | "maxmemoryPolicy"
-      | "requirepass"
-      | "users"
-      | "username"
-      | "password"
-      | "renameCommand"
-    > {}
+export interface ObjectOptions extends RestOptions, Pick<OpenOptions, (typeof OPEN_OPTIONS)[number]> {}
 
 /** An alarm is set so much ahead at most, in milliseconds: times that keys may have are beyond what a date may be. */
 const ALARM_MAX_MS = 365 * 24 * 60 * 60 * 1000;
@@ -171,12 +181,8 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
 
   async #open(): Promise<void> {
     const { ctx } = this;
-    const { token, readOnlyToken, authenticate, anyone, path, cors, maxRequestBytes, ...options } = this.#options;
-    const settings = settingsOf(ctx.id.name || ctx.id.toString(), {
-      appendfsync: "always",
-      ...options,
-      store: objectStore(ctx.storage),
-    });
+    const store = objectStore(ctx.storage);
+    const settings = settingsOf(ctx.id.name || ctx.id.toString(), { ...openOptions(this.#options), store });
     const loaded = await load(this.#source, this.#scripting);
     const host = new Host(loaded, settings);
     const self = new WeakRef(host);
@@ -245,6 +251,22 @@ function replace(id: string, host: WeakRef<Host>): void {
 /** Tells an instance what becomes of its log, as long as somebody else holds it. */
 function weakly(host: WeakRef<Host>): Host["logListener"] {
   return (type, value) => host.deref()?.onLog(type, value);
+}
+
+/**
+ * What of the options of an object is for `open`.
+ *
+ * @throws TypeError for what is no option of an object.
+ */
+function openOptions(options: ObjectOptions): OpenOptions {
+  const ofOpen: OpenOptions = { appendfsync: "always" };
+  for (const [name, value] of Object.entries(options)) {
+    if (OPEN_OPTIONS.some((known) => known === name)) Object.assign(ofOpen, { [name]: value });
+    else if (!REST_OPTIONS.some((known) => known === name)) {
+      throw new TypeError(`options: an object has no option "${name}"`);
+    }
+  }
+  return ofOpen;
 }
 
 function refusal(status: number, error: string): Response {
