@@ -11,6 +11,8 @@ export type { HostKind } from "./hosting.js";
 export type { InstanceEvents, Role } from "./host.js";
 export type { FieldScanOptions, KeyScanOptions, ScannedField, ScanOptions } from "./iterators.js";
 export type { Stop } from "./listening.js";
+export type { LiveMethod, LiveOptions, LiveQuery } from "./live.js";
+export type { LiveCommand, LiveReply } from "./live-types.js";
 export type { MaxmemoryPolicy, OpenOptions, StoreKind } from "./options.js";
 export type { Change, Frame, Opened, Store } from "./stores/store.js";
 export type { BytesRedis, Redis, SyncBytesRedis, SyncRedis } from "./redis.js";

@@ -11,6 +11,7 @@ import { Held, isUnpause, POSTPONED } from "./held.js";
 import type { Hosted } from "./hosting.js";
 import { listenToPage } from "./lifecycle.js";
 import { Listening } from "./listening.js";
+import { Live, type LiveHost } from "./live.js";
 import type { Loaded } from "./load.js";
 import type { Settings } from "./options.js";
 import { Pace } from "./pace.js";
@@ -78,6 +79,7 @@ export class Host {
   private calls: StoreCalls | undefined;
   private readonly blocking: Blocking;
   readonly units: Units;
+  readonly live: Live;
   private readonly requests = new Requests();
   private readonly held = new Held();
   readonly pace = new Pace();
@@ -123,7 +125,9 @@ export class Host {
       events: this.events,
       batch: (write, read) => this.batch(write, read, false),
       answered: () => Promise.allSettled([this.requests.answered(), this.storing]),
+      spoiled: (queries) => this.live.changed(queries),
     });
+    this.live = new Live(this.liveHost());
     this.units = new Units(this.unitHost());
     this.files = new Files({
       engine: this.engine,
@@ -161,6 +165,33 @@ export class Host {
       forward: (read) => this.forward(read),
       ask: () => this.ask(),
       acknowledged: (result) => this.acknowledged(result),
+    };
+  }
+
+  private liveHost(): LiveHost {
+    const host = this;
+    return {
+      engine: this.engine,
+      get isHere() {
+        return host.state === "local" || (host.hasCopy && host.tracking < 2);
+      },
+      get isClosed() {
+        return host.isClosed();
+      },
+      get database() {
+        return host.isClosed() ? 0 : host.engine.lodis.database(host.session);
+      },
+      mustBeOpen: () => this.mustBeOpen(),
+      run: (write, read) => {
+        this.engine.writer.begin(true);
+        write(this.engine);
+        return this.runAll(read);
+      },
+      ask: (write, read) => {
+        this.engine.writer.begin(false);
+        write(this.engine);
+        return this.forward(read);
+      },
     };
   }
 
@@ -329,6 +360,7 @@ export class Host {
     this.blocking.close(error);
     this.files.close(error);
     this.listening.clear();
+    this.live.close();
     this.deafen();
     for (const end of this.closers) end();
     try {
@@ -534,15 +566,18 @@ export class Host {
       case "welcome":
         this.state = "guest";
         this.listening.resubscribe();
+        this.live.renew();
         // A leader hears of it with the next call, and then tells what to forget.
         if (this.tracking > 0) this.ask().catch(() => {});
         return this.becomeGuest();
       case "copy":
         this.hasCopy = event.readable;
         engine.cache.forget();
+        this.live.renew();
         return this.becomeGuest();
       case "thin":
         this.holdsCopy = false;
+        this.live.renew();
         return this.becomeGuest();
       case "reply":
         engine.reader.begin(event.reply, 0, event.reply.length);
@@ -575,6 +610,7 @@ export class Host {
     this.obeySettings();
     engine.schedule(0);
     this.listening.resubscribe();
+    this.live.renew();
     this.setRole("leader");
     this.opened?.resolve();
   }
@@ -638,6 +674,7 @@ export class Host {
     if (this.isClosed()) return;
     this.engine.renew(this.session);
     this.listening.resubscribe();
+    this.live.renew();
   }
 
   private follows(log: LogClass): Durability {

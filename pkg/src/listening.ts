@@ -20,6 +20,8 @@ export interface ListeningHost {
   batch<T>(write: (engine: Engine) => void, read: (reader: ReplyReader) => T): Promise<T>;
   /** Settles once all calls that are under way now are answered. */
   answered(): Promise<unknown>;
+  /** Live queries with these numbers are to be run again. */
+  spoiled(queries: readonly number[]): void;
 }
 
 /** What one instance is told: messages of channels, lines of a monitor, keys that have changed. */
@@ -97,6 +99,7 @@ export class Listening {
 
   /** A push that is no message of a channel; the others confirm subscriptions. */
   private heard([kind, text]: readonly Reply[], [, bytes]: readonly Reply[]): void {
+    if (kind === "lodis.live") this.host.spoiled(text as number[]);
     if (kind === "invalidate") this.invalidations.add([text, bytes] as unknown as Changed);
     if (kind === "tracking-redir-broken") this.host.events.emit("redirectBroken", Number(text));
   }

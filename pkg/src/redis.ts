@@ -5,6 +5,7 @@ import { find, flatten, install, mayBlock, signalOf, splitSignal } from "./comma
 import type { Persistence } from "./durability.js";
 import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
 import type { Commands } from "./generated/commands.js";
+import { type LiveMethod, liveMethod } from "./live.js";
 import { GET, type Host, type InstanceEvents, type Role } from "./host.js";
 import { type FieldScanOptions, type KeyScanOptions, scanned, type ScannedField, type ScanOptions } from "./iterators.js";
 import type { Stop } from "./listening.js";
@@ -219,9 +220,13 @@ abstract class AsyncSurface<K> extends Surface<K> {
 /** Commands that answer promises, with bytes for text. */
 export interface BytesRedis extends Commands<"promise bytes"> {}
 export class BytesRedis extends AsyncSurface<"bytes"> {
+  /** As {@link Redis.live}, with bytes for text. */
+  readonly live: LiveMethod<"bytes">;
+
   /** @internal */
   constructor(host: Host) {
     super(host, true);
+    this.live = liveMethod<"bytes">(host.live, true);
   }
 
   /** As {@link Redis.on} for `invalidate`, with keys as bytes; answers the removal of `listener`. */
@@ -241,10 +246,13 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
   readonly sync: SyncRedis;
   /** The same commands with `Uint8Array` for text. Names of a map stay text. */
   readonly bytes: BytesRedis;
+  /** Keeps the reply of a command up to date: {@link LiveMethod}. */
+  readonly live: LiveMethod<"text">;
 
   /** @internal Made by `open`. */
   constructor(host: Host) {
     super(host, false);
+    this.live = liveMethod<"text">(host.live, false);
     this.sync = new SyncRedis(host);
     this.bytes = new BytesRedis(host);
   }

@@ -5,6 +5,7 @@ use super::args::Args;
 use super::blocking::{BlockOn, Parked};
 use super::context::Ctx;
 use super::error::Error;
+use super::live::LIVE;
 use super::monitor::is_shown_first;
 use super::registry::{Resolved, subcommand};
 use super::renames::Named;
@@ -111,15 +112,7 @@ impl Engine {
     ) {
         let resolved = match resolve_known(command, argv) {
             Ok(resolved) => resolved,
-            Err(error) => {
-                if let Some(result) = self.run_upstream(id, argv, has_room, out) {
-                    return result.unwrap_or_else(|error| self.reject(id, argv, &error, out));
-                }
-                return match self.run_trial(id, argv, error) {
-                    Ok(()) => out.ok(),
-                    Err(error) => self.reject(id, argv, &error, out),
-                };
-            }
+            Err(error) => return self.process_unlisted(id, argv, error, has_room, out),
         };
         let Some(session) = self.sessions.get(id) else { return };
         if resolved.command.has(flag::DENYOOM) || session.queue.is_some() {
@@ -148,6 +141,34 @@ impl Engine {
             session.last_command = Some(resolved);
         }
         self.run(id, resolved, argv, out);
+    }
+
+    /// Runs what hosts send each other, or themselves; what else the words are is wrong with `error`.
+    #[cold]
+    fn process_unlisted(
+        &mut self,
+        id: SessionId,
+        argv: &[&[u8]],
+        error: Error,
+        has_room: bool,
+        out: &mut Writer<'_>,
+    ) {
+        if let [LIVE, words @ ..] = argv {
+            let start = out.position();
+            // A transaction that has begun is not spoilt by it.
+            if let Err(error) = self.live(id, words, has_room, out) {
+                out.truncate(start);
+                out.error(error.as_bytes());
+            }
+            return;
+        }
+        if let Some(result) = self.run_upstream(id, argv, has_room, out) {
+            return result.unwrap_or_else(|error| self.reject(id, argv, &error, out));
+        }
+        match self.run_trial(id, argv, error) {
+            Ok(()) => out.ok(),
+            Err(error) => self.reject(id, argv, &error, out),
+        }
     }
 
     /// Whether what commands may do has to be looked at.

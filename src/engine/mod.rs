@@ -39,6 +39,7 @@ pub mod keyspace;
 pub mod last_use;
 pub mod lazyfree;
 pub mod libraries;
+mod live;
 pub mod meter;
 mod monitor;
 pub mod notify;
@@ -354,6 +355,7 @@ impl Engine {
         self.discard(id);
         self.drop_subscriptions(id);
         self.untrack(id);
+        self.end_live(id);
         self.set_monitor(id, false);
         self.sessions.close(id);
     }

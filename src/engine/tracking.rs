@@ -7,6 +7,8 @@
 //! Who cannot be told of keys one by one is told `null`: everything that it remembers may be out of date.
 //! Here that is so, beyond what Redis does, when databases are exchanged or replaced, when there is no
 //! memory for more, and when a session goes on at another leader.
+//!
+//! Live queries ([`super::live`]) are in the same table.
 
 use super::Engine;
 use super::dict::Dict;
@@ -94,14 +96,28 @@ impl Changed {
     }
 }
 
-/// What there is while any session tracks.
+/// Who has read a key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reader {
+    pub(super) session: SessionId,
+    /// The number of its live query, or 0: the session tracks.
+    pub(super) query: u32,
+}
+
+/// What there is while any session tracks, or has live queries.
 pub(super) struct Tracking {
-    /// Those that do.
+    /// Those that track.
     sessions: Vec<SessionId>,
+    /// Those that have live queries.
+    live: Vec<SessionId>,
     /// Who has read a key.
-    readers: Dict<Vec<SessionId>>,
+    readers: Dict<Vec<Reader>>,
     /// Pairs of a key and a reader.
     items: usize,
+    /// Live queries that any change may concern.
+    of_all: Vec<Reader>,
+    /// Live queries that are to be run again.
+    stale: Vec<Reader>,
 }
 
 impl Tracking {
@@ -132,13 +148,81 @@ impl Tracking {
     fn forget(&mut self, sessions: &mut Sessions, key: &[u8], by: Option<SessionId>) {
         let readers = self.readers.remove(key).unwrap_or_default();
         self.items -= readers.len();
-        for id in readers {
+        for reader in readers {
+            let Reader { session: id, query: 0 } = reader else {
+                self.spoil(reader);
+                continue;
+            };
             let tracked = sessions.get(id).and_then(Session::tracked);
             if !tracked.is_some_and(|tracked| tracked.is(mode::NOLOOP) && by == Some(id)) {
                 tell(sessions, id, Some(&[key]));
             }
         }
     }
+
+    /// A live query is to be run again.
+    fn spoil(&mut self, reader: Reader) {
+        if let Err(at) = self.stale.binary_search(&reader) {
+            self.stale.insert(at, reader);
+        }
+    }
+
+    /// Any key may have changed.
+    fn forget_all(&mut self) {
+        let empty = Dict::new(self.readers.seed());
+        let readers = std::mem::replace(&mut self.readers, empty);
+        self.items = 0;
+        for (_, readers) in readers.iter() {
+            readers.iter().filter(|reader| reader.query > 0).for_each(|reader| self.spoil(*reader));
+        }
+    }
+
+    /// Forgets what a session has read: its live queries, or it because it tracks.
+    fn drop_readers(&mut self, id: SessionId, is_live: bool) {
+        for readers in self.readers.values_mut() {
+            self.items -= drop_of(readers, id, is_live);
+        }
+        drop_of(&mut self.of_all, id, is_live);
+        drop_of(&mut self.stale, id, is_live);
+    }
+
+    /// Tells sessions which of their live queries are to be run again.
+    #[cold]
+    #[inline(never)]
+    fn tell_stale(&mut self, sessions: &mut Sessions) {
+        for id in &self.live {
+            let is_own = |reader: &&Reader| reader.session == *id;
+            let count = self.stale.iter().filter(is_own).count();
+            if count == 0 {
+                continue;
+            }
+            let is_told = sessions.deliver(*id, |out| {
+                out.push(2);
+                out.bulk(b"lodis.live");
+                out.array(count);
+                let own = self.stale.iter().filter(is_own);
+                own.for_each(|reader| out.integer(i64::from(reader.query)));
+            });
+            // What there was no memory for is told later.
+            if is_told || sessions.get(*id).is_none_or(|session| session.closing) {
+                drop_of(&mut self.stale, *id, true);
+            }
+        }
+    }
+}
+
+/// Drops one reader; whether it was there.
+fn drop_one(readers: &mut Vec<Reader>, by: Reader) -> bool {
+    let at = readers.iter().position(|reader| *reader == by);
+    at.map(|at| readers.swap_remove(at)).is_some()
+}
+
+/// Drops what a session has read, and answers how much that was.
+#[inline(never)]
+fn drop_of(readers: &mut Vec<Reader>, id: SessionId, is_live: bool) -> usize {
+    let before = readers.len();
+    readers.retain(|reader| reader.session != id || (reader.query > 0) != is_live);
+    before - readers.len()
 }
 
 /// Tells a session what has changed of its prefixes, a message for each.
@@ -212,11 +296,7 @@ impl Engine {
     /// Makes a session track, or track in another way; what it has read, and its prefixes, are
     /// remembered on.
     pub(crate) fn track(&mut self, id: SessionId, mode: u8, redirect: u64) {
-        if self.tracking.is_none() {
-            self.collect_changed(true);
-            let readers = Dict::new(self.rng.next_u64());
-            self.tracking = Some(Box::new(Tracking { sessions: Vec::new(), readers, items: 0 }));
-        }
+        self.begin_tracking();
         let (Some(tracking), Some(session)) = (&mut self.tracking, self.sessions.get_mut(id))
         else {
             return;
@@ -228,6 +308,77 @@ impl Engine {
         (tracked.mode, tracked.redirect) = (mode, redirect);
     }
 
+    fn begin_tracking(&mut self) {
+        if self.tracking.is_none() {
+            self.collect_changed(true);
+            self.tracking = Some(Box::new(Tracking {
+                sessions: Vec::new(),
+                live: Vec::new(),
+                readers: Dict::new(self.rng.next_u64()),
+                items: 0,
+                of_all: Vec::new(),
+                stale: Vec::new(),
+            }));
+        }
+    }
+
+    fn end_tracking_if_unused(&mut self) -> bool {
+        let is_used =
+            |tracking: &Tracking| !(tracking.sessions.is_empty() && tracking.live.is_empty());
+        let is_unused = !self.tracking.as_deref().is_some_and(is_used);
+        if is_unused {
+            self.tracking = None;
+            self.collect_changed(false);
+        }
+        is_unused
+    }
+
+    /// A live query has read these keys; none stands for all.
+    pub(super) fn remember_query(&mut self, by: Reader, keys: &[&[u8]]) {
+        self.begin_tracking();
+        let Some(tracking) = &mut self.tracking else { return };
+        if !tracking.live.contains(&by.session) {
+            tracking.live.push(by.session);
+        }
+        if keys.is_empty() && !tracking.of_all.contains(&by) {
+            tracking.of_all.push(by);
+        }
+        for key in keys {
+            let readers = tracking.readers.get_or_insert_with(key, Vec::new);
+            if !readers.contains(&by) {
+                readers.push(by);
+                tracking.items += 1;
+            }
+        }
+    }
+
+    /// A live query that has read these keys is over.
+    pub(super) fn forget_query(&mut self, by: Reader, keys: &[&[u8]]) {
+        let Some(tracking) = &mut self.tracking else { return };
+        for key in keys {
+            let Some(readers) = tracking.readers.get_mut(key) else { continue };
+            if drop_one(readers, by) {
+                tracking.items -= 1;
+                if readers.is_empty() {
+                    tracking.readers.remove(key);
+                }
+            }
+        }
+        drop_one(&mut tracking.of_all, by);
+    }
+
+    /// All live queries of a session are over.
+    pub(super) fn end_live(&mut self, id: SessionId) {
+        let Some(tracking) = &mut self.tracking else { return };
+        let Some(at) = tracking.live.iter().position(|other| *other == id) else { return };
+        tracking.live.swap_remove(at);
+        if !self.end_tracking_if_unused()
+            && let Some(tracking) = &mut self.tracking
+        {
+            tracking.drop_readers(id, true);
+        }
+    }
+
     /// Makes a session track no longer.
     #[inline(never)]
     pub(crate) fn untrack(&mut self, id: SessionId) {
@@ -237,16 +388,11 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.tracked = None;
         }
-        if tracking.sessions.is_empty() {
-            self.tracking = None;
-            return self.collect_changed(false);
-        }
-        // Its number may soon be another one's.
-        for readers in tracking.readers.values_mut() {
-            if let Some(at) = readers.iter().position(|reader| *reader == id) {
-                readers.swap_remove(at);
-                tracking.items -= 1;
-            }
+        if !self.end_tracking_if_unused()
+            && let Some(tracking) = &mut self.tracking
+        {
+            // Its number may soon be another one's.
+            tracking.drop_readers(id, false);
         }
     }
 
@@ -256,10 +402,13 @@ impl Engine {
         }
     }
 
-    /// Makes no session track any longer.
+    /// Makes no session track any longer, and ends all live queries.
     pub(super) fn untrack_all(&mut self) {
         while let Some(id) = self.tracking.as_ref().and_then(|t| t.sessions.last().copied()) {
             self.untrack(id);
+        }
+        while let Some(id) = self.tracking.as_ref().and_then(|t| t.live.last().copied()) {
+            self.end_live(id);
         }
     }
 
@@ -291,8 +440,9 @@ impl Engine {
         for (at, _) in resolved.command.key_positions(argv).unwrap_or_default() {
             let Some(key) = argv.get(at) else { continue };
             let readers = tracking.readers.get_or_insert_with(key, Vec::new);
-            if !readers.contains(&id) {
-                readers.push(id);
+            let reader = Reader { session: id, query: 0 };
+            if !readers.contains(&reader) {
+                readers.push(reader);
                 tracking.items += 1;
             }
         }
@@ -308,13 +458,15 @@ impl Engine {
         for index in 0..self.keyspace.databases() {
             let Some(changed) = self.keyspace.db_mut(index).take_changed() else { continue };
             is_all |= changed.is_all;
+            for reader in std::mem::take(&mut tracking.of_all) {
+                tracking.spoil(reader);
+            }
             for key in &changed.keys {
                 tracking.invalidate(&mut self.sessions, key, by);
             }
         }
         if is_all {
-            tracking.readers.clear();
-            tracking.items = 0;
+            tracking.forget_all();
             for id in &tracking.sessions {
                 tell(&mut self.sessions, *id, None);
             }
@@ -333,6 +485,9 @@ impl Engine {
             let Some((key, _)) = tracking.readers.random(&mut self.rng) else { break };
             let key = Key::from(key);
             tracking.forget(&mut self.sessions, &key, None);
+        }
+        if !tracking.stale.is_empty() {
+            tracking.tell_stale(&mut self.sessions);
         }
         for id in &tracking.sessions {
             send(&mut self.sessions, *id);

@@ -206,6 +206,12 @@ impl Lodis {
         core.engine.sessions.get(SessionId(session)).is_some_and(|s| s.queue.is_some())
     }
 
+    /// The number of the database that a session has selected.
+    pub fn database(&self, session: u32) -> u32 {
+        let core = self.core.borrow();
+        core.engine.sessions.get(SessionId(session)).map_or(0, |session| session.db as u32)
+    }
+
     /// Whether the session may do everything: it has authenticated, if that takes a password.
     #[wasm_bindgen(js_name = mayEverything)]
     pub fn may_everything(&self, session: u32) -> bool {

@@ -4,6 +4,7 @@ import type { StoreCalls } from "../stores/calls.js";
 export interface Lodis {
   connect(resp: number): number;
   fork(session: number): number;
+  database(session: number): number;
   mayEverything(session: number): boolean;
   unblock(session: number): boolean;
   renew(session: number): void;

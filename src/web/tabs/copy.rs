@@ -360,6 +360,9 @@ impl Driver {
             Ok((applied, is_more)) => {
                 self.peer.borrow_mut().applied(applied);
                 self.lane.borrow_mut().is_busy = is_more;
+                if self.core.borrow().engine.sessions.have_messages() {
+                    self.emit("ran", &[]);
+                }
                 if is_more {
                     let this = Rc::downgrade(self);
                     after_this_task(Box::new(move || {

@@ -36,9 +36,10 @@ export interface TabsOptions extends LogOptions {
  * answered, and whether a MULTI is open since, and whether CLIENT TRACKING is on: 1 if it is, 2 if all reads
  * have to be the leader's; "follow" tells that too; "lost": it is not known
  * what became of a request; "push": messages of this tab's session; "ran": requests of others were run
- * here; "tabs": how many others there are, at the leader; "failed": the last event, nothing goes on: the
- * `code` of the error is that of a store (`Log.open`), or LOCKS_UNAVAILABLE where the browser refuses Web
- * Locks, or OUTDATED when a tab has a newer version: `close` is then yet to be called.
+ * here, or the copy has changed in a way that sessions here are told of; "tabs": how many others there are,
+ * at the leader; "failed": the last event, nothing goes on: the `code` of the error is that of a store
+ * (`Log.open`), or LOCKS_UNAVAILABLE where the browser refuses Web Locks, or OUTDATED when a tab has a newer
+ * version: `close` is then yet to be called.
  */
 export type TabsEvent =
   | { type: "lead"; log: Log }

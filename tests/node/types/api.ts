@@ -1,5 +1,5 @@
 // Compiled, never run: the types that a user of the package sees.
-import { type Atomic, AtomicError, open, type Redis, ReplyError } from "lodis";
+import { type Atomic, AtomicError, type LiveQuery, open, type Redis, type Reply, ReplyError } from "lodis";
 import { open as openFull, type OpenOptions } from "lodis/full";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -112,4 +112,34 @@ export async function uses(): Promise<void> {
   await redis.importRdb("dump.rdb");
   // @ts-expect-error a listener is missing
   await redis.subscribe("a");
+}
+
+export function follows(redis: Redis, key: string): void {
+  const stop: () => void = redis.live(["GET", key], (value) => is<typeof value, string | null>(true), {
+    signal: new AbortController().signal,
+    onError: (error) => error.message,
+  });
+  stop();
+  redis.live(["hgetall", "h"], (value) => is<typeof value, { [field: string]: string }>(true));
+  redis.bytes.live(["LRANGE", "l", 0, -1], (value) => is<typeof value, Uint8Array[]>(true));
+  redis.live(["OBJECT", "ENCODING", key], (value) => is<typeof value, string | null>(true));
+  redis.live(["BITFIELD_RO", key, "GET", "u8", 0], (value) => is<typeof value, (number | bigint)[]>(true));
+  redis.live(["ZRANGE", "board", "0", "9"], (value) => is<typeof value, string[]>(true));
+  redis.live(["ZRANGE", "board", 0, 9, "WITHSCORES"], (value) => is<typeof value, [member: string, score: number][]>(true));
+  redis.live(["ZRANGE", "board", 0, 9, { WITHSCORES: true }], (value) => is<typeof value, [member: string, score: number][]>(true));
+  redis.live(["ZRANGE", key, 0, 9], (value) => is<typeof value, string[] | [member: string, score: number][]>(true));
+  redis.live(["NOSUCH", key], (value) => is<typeof value, Reply>(true));
+  const words: [string, ...string[]] = ["GET", key];
+  redis.live(words, (value) => is<typeof value, Reply>(true));
+  using query = redis.live(["SMEMBERS", "s"]);
+  is<typeof query, LiveQuery<string[]>>(true);
+  const now = query.getSnapshot();
+  is<typeof now, string[] | undefined>(true);
+  const error = query.error;
+  is<typeof error, Error | undefined>(true);
+  query.subscribe(() => {})();
+  // @ts-expect-error a command has a name
+  redis.live([], () => {});
+  // @ts-expect-error a callback takes the reply of the command
+  redis.live(["GET", key], (value: number) => value);
 }
