@@ -44,7 +44,7 @@ const common = {
   chunkNames: "chunk-[hash]",
   alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
   // Runtimes and other bundlers make modules of these; packages are the app's own.
-  external: ["*.wasm", "*.wasm?module", "cloudflare:workers", "ioredis", "redis"],
+  external: ["*.wasm", "*.wasm?module", "cloudflare:workers", "ioredis", "redis", "react", "vue", "svelte"],
   plugins: [inline],
   logLevel: "warning",
 };
@@ -54,6 +54,8 @@ const patterns = [
   "unique-counter", "write-behind",
 ];
 const alone = ["patterns", ...patterns.map((name) => `patterns/${name}`)];
+/** For frameworks, which their users have. */
+const frameworks = ["react", "vue"];
 const runtimes = ["index", "inline", "workerd", "edge-light"].flatMap((entry) => [entry, fullOf(entry)]);
 const objects = ["durable-object", fullOf("durable-object"), "durable/remote"];
 const nodeEntries = ["node", "node-full", "clients/index", "stores/directory"];
@@ -66,6 +68,7 @@ await build({
   platform: "node",
   entryPoints: [
     ...[...runtimes, ...objects, "slim", "worker", "rest", "terminal", ...stores, ...alone],
+    ...[...frameworks, "svelte"],
     ...[...nodeEntries, ...Object.keys(dropIns), "cli"],
   ].map(source),
 });
@@ -96,6 +99,16 @@ await build({
     resolveDir: here("src"),
     loader: "ts",
   },
+});
+// Who has no such framework must not have to load it.
+await build({
+  ...common,
+  platform: "node",
+  format: "cjs",
+  splitting: false,
+  outdir: here("dist/cjs"),
+  chunkNames: undefined,
+  entryPoints: frameworks.map(source),
 });
 await writeFile(here("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
 const write = async (entry, script) => {

@@ -93,7 +93,7 @@ test("what expires is told in every tab, and nothing is left at the leader", asy
   expect([await remembered(leader), await remembered(replica)]).toEqual([1, 1]);
   await thin.evaluate(() => redis.close());
   await replica.evaluate(() => redis.close());
-  await expect.poll(() => remembered(leader)).toBe(0);
+  await expect.poll(() => remembered(leader), { timeout: 10_000 }).toBe(0);
 });
 
 test("an import, and a copy that is loaded anew, are told", async () => {
