@@ -1,11 +1,9 @@
 // The terminal by itself: over the memory store, where IndexedDB is missing.
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { violations } from "./accessibility.js";
 import { end, launch, Playground, type Profile, WWW } from "./browser.js";
 import { serveFolder } from "./serving.js";
 
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let server: Awaited<ReturnType<typeof serveFolder>>;
 let profile: Profile;
 let play: Playground;
@@ -167,12 +165,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     await play.type("SET a 1");
     await play.type("MGET a b");
     await play.type("NOSUCH");
-    await play.page.evaluate(axe);
-    const violations = await play.page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
-      return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
-    });
-    expect(violations).toEqual([]);
+    expect(await violations(play.page)).toEqual([]);
   });
 }
 

@@ -39,6 +39,7 @@ function showState(redis: Redis): void {
 /** The views come when they are asked for: a terminal needs none of them. */
 const VIEWS = new Map<string, (store: Store) => Promise<View>>([
   ["lessons", async (store) => new (await import("./lessons/view.js")).LessonsView(store, pane, showSecond)],
+  ["dashboard", async (store) => new (await import("./dashboard/view.js")).DashboardView(store)],
 ]);
 const made = new Map<string, Promise<View>>();
 let current: Place = { view: "", rest: [] };

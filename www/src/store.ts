@@ -2,18 +2,23 @@ import { open, type OpenOptions, type Redis } from "lodis";
 
 /** The name that all tabs of the playground open. */
 export const NAME = "playground";
-/** On this channel, a tab has all of them go on with scripting. */
-const SCRIPTS = "lodis-playground:scripts";
+/** On this channel, a tab has others do something: all of them go on with scripting, or the leader leave. */
+const CHANNEL = "lodis-playground";
+type Order = "scripts" | "leave";
 
 /** The open store. One that runs scripts may take its place. */
 export class Store {
   private readonly listeners: ((redis: Redis) => void | Promise<void>)[] = [];
-  private readonly channel = new BroadcastChannel(SCRIPTS);
+  private readonly channel = new BroadcastChannel(CHANNEL);
   private loading: Promise<void> | undefined;
+  private hasScripting = false;
   private other: Promise<Redis> | undefined;
 
   private constructor(public redis: Redis) {
-    this.channel.onmessage = () => void this.loadScripts();
+    this.channel.onmessage = ({ data }: MessageEvent<Order>) => {
+      if (data === "scripts") void this.loadScripts();
+      else if (this.redis.role === "leader") void this.reopen();
+    };
   }
 
   /** Opens the store; in memory where the page is given no storage. */
@@ -43,29 +48,43 @@ export class Store {
    */
   withScripts(): Promise<void> {
     if (this.loading) return this.loading;
-    this.channel.postMessage("wanted");
+    this.send("scripts");
     return this.loadScripts();
   }
 
   private loadScripts(): Promise<void> {
+    this.hasScripting = true;
     this.loading ??= this.reopen();
     return this.loading;
   }
 
+  /** Has the tab that leads let go of everything, and come back as another one of many. */
+  async dismissLeader(): Promise<void> {
+    if (this.redis.role === "leader") await this.reopen();
+    else this.send("leave");
+  }
+
+  private send(order: Order): void {
+    this.channel.postMessage(order);
+  }
+
   private async reopen(): Promise<void> {
-    const { redis, isKept } = this;
+    const { redis, isKept, hasScripting } = this;
     const file = isKept ? undefined : await redis.exportRdb();
     await redis.close();
     const options: OpenOptions = isKept ? {} : { store: "memory" };
-    this.redis = await open(NAME, { ...options, scripting: true }).catch(() => open(NAME, options));
+    this.redis = await open(NAME, { ...options, scripting: hasScripting }).catch(() => open(NAME, options));
     if (file) await this.redis.importRdb(file);
     await Promise.all(this.listeners.map((listener) => listener(this.redis)));
   }
 
-  /** Another client of the same data, with a session of its own; where nothing is shared, the same one. */
+  /**
+   * Another client of the same data, with a session of its own, whose commands the tab that leads runs; where
+   * nothing is shared, the same one.
+   */
   second(): Promise<Redis> {
     if (this.redis.topology === "single") return Promise.resolve(this.redis);
-    this.other ??= open(NAME, { leads: false });
+    this.other ??= open(NAME, { leads: false, replica: false });
     return this.other;
   }
 }

@@ -1,0 +1,56 @@
+// Every view of the playground, in both themes, wide and narrow: as it looks, and to whom it cannot be seen.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { violations } from "./accessibility.js";
+import { end, launch, Playground, type Profile, WWW } from "./browser.js";
+import { serveFolder } from "./serving.js";
+
+/** To be looked at. */
+const PICTURES = fileURLToPath(new URL("../../target/screenshots", import.meta.url));
+const WIDTHS = { wide: 1280, narrow: 390 } as const;
+const VIEWS = {
+  terminal: ["#/", ".note"],
+  lessons: ["#/lessons", ".cards"],
+  lesson: ["#/lessons/transactions/3", ".verdict"],
+  dashboard: ["#/dashboard", ".dashboard table"],
+} as const;
+
+let server: Awaited<ReturnType<typeof serveFolder>>;
+let profile: Profile;
+let play: Playground;
+
+beforeAll(async () => {
+  await mkdir(PICTURES, { recursive: true });
+  server = await serveFolder(WWW);
+  profile = await launch();
+  play = await Playground.open(profile, server.url);
+  await play.type('HSET user:1 name "Eve" visits 12');
+  await play.type("MGET user:1 nothing");
+  await play.type("CONFIG SET slowlog-log-slower-than 0");
+  await play.type("ZADD board 120 ada 80 grace");
+  await play.type("ZRANGE board 0 -1 WITHSCORES");
+});
+afterAll(async () => {
+  await end(profile);
+  await server.close();
+});
+
+for (const [name, [path, sign]] of Object.entries(VIEWS)) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const [size, width] of Object.entries(WIDTHS)) {
+      test(`${name}, ${colorScheme}, ${size}`, async () => {
+        const { page } = play;
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 800 });
+        await page.goto(server.url + path);
+        await page.locator(sign).first().waitFor();
+        await page.screenshot({ path: join(PICTURES, `${name}-${colorScheme}-${size}.png`) });
+        expect(await violations(page)).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth), "it need not be scrolled sideways").toBe(width);
+        expect(profile.problems).toEqual([]);
+      });
+    }
+  }
+}
