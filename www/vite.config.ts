@@ -1,7 +1,9 @@
 import { defineConfig } from "vite";
+import { offline } from "./offline.js";
 
 export default defineConfig({
   base: "./",
+  plugins: [offline()],
   build: { target: "es2022", modulePreload: { polyfill: false } },
   // Lodis finds its wasm file beside itself; pre-bundling would move one without the other.
   optimizeDeps: { exclude: ["lodis"] },

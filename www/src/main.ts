@@ -105,4 +105,7 @@ document.addEventListener("keydown", (event) => {
   if (typing && !isEditing && !isAway) pane.focus();
 });
 pane.focus();
-void start();
+void start().then(() => {
+  // Where it may not, the page works as long as there is a network.
+  if (import.meta.env.PROD) navigator.serviceWorker?.register("./sw.js").catch(() => {});
+});

@@ -1,0 +1,36 @@
+// Keeps the playground, so that it opens without a network. What is in a file with a hash in its name never
+// changes; a new build is a new version, which takes over once no page of the old one is open.
+const VERSION = "lodis-playground-__VERSION__";
+const FILES = [/* __FILES__ */];
+
+addEventListener("install", (event) => {
+  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(FILES)));
+});
+
+addEventListener("activate", (event) => {
+  event.waitUntil(forgetOthers().then(() => clients.claim()));
+});
+
+addEventListener("fetch", (event) => {
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== "GET" || origin !== location.origin) return;
+  if (!pathname.startsWith(new URL("./", location.href).pathname)) return;
+  event.respondWith(answer(request));
+});
+
+async function forgetOthers() {
+  const names = await caches.keys();
+  const others = names.filter((name) => name.startsWith("lodis-playground-") && name !== VERSION);
+  await Promise.all(others.map((name) => caches.delete(name)));
+}
+
+async function answer(request) {
+  const cache = await caches.open(VERSION);
+  const wanted = request.mode === "navigate" ? "./" : request;
+  const known = await cache.match(wanted, { ignoreSearch: true });
+  if (known) return known;
+  const response = await fetch(request);
+  if (response.ok && new URL(request.url).pathname.includes("/assets/")) await cache.put(request, response.clone());
+  return response;
+}
