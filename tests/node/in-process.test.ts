@@ -292,7 +292,9 @@ describe("redis, through a listener", () => {
     const { stdout } = await run("redis-cli", ["-s", listener.path, "SET", "cli", "v"]);
     expect(stdout).toBe("OK\n");
     expect(await lodis.get("cli")).toBe("v");
-    expect((await run("redis-cli", ["-s", listener.path, "CLIENT", "LIST"])).stdout).toContain("cmd=client|list");
+    const list = (await run("redis-cli", ["-s", listener.path, "CLIENT", "LIST"])).stdout;
+    expect(list).toContain("cmd=client|list");
+    expect(list).toContain(` addr=${listener.path}:0 `);
   });
 
   test("it neither keeps the process alive nor leaves anything behind", async () => {

@@ -56,6 +56,30 @@ test("the example of the patterns runs", async () => {
   }
 });
 
+test("the clients of Redis are connected as the package's example has it", async () => {
+  const readme = await readFile(new URL("../../pkg/README.md", import.meta.url), "utf8");
+  const [, example] = /## The clients of Redis[^]*?```js\n([^]*?)```/.exec(readme)!;
+  const use = `
+    await client.set("k", "v");
+    const waiting = blocked.blpop("list", 0);
+    await lodis.rpush("list", "popped");
+    export const replies = [await other.get("k"), await waiting];
+    socket.write("GET k\\r\\n");
+    for await (const bytes of socket) { replies.push(String(bytes)); break; }
+    for (const each of [client, blocked]) each.disconnect();
+    await other.close();
+    await listener.close();
+    await lodis.close();`;
+  const file = new URL("./readme-clients.tmp.mjs", import.meta.url);
+  await writeFile(file, example! + use);
+  try {
+    const { replies } = (await import(/* @vite-ignore */ file.href)) as { replies: unknown[] };
+    expect(replies).toEqual(["v", ["list", "popped"], "$1\r\nv\r\n"]);
+  } finally {
+    await rm(file);
+  }
+});
+
 test("the example of the repository runs, and answers what its comments begin with", async () => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
   const [, example] = /```js\n([^]*?)```/.exec(readme)!;

@@ -63,8 +63,8 @@ function mustBeInstance(redis: unknown): asserts redis is Redis {
   throw new TypeError("a client is connected to what open() has answered, or a function that answers that");
 }
 
-/** Serves a connection to an instance, until it closes. */
-export function serveWire(host: Host, wire: Wire): void {
+/** Serves a connection to an instance, until it closes; `peer` is the address of the client. */
+export function serveWire(host: Host, wire: Wire, peer?: string): void {
   const served = host.served();
   const end = (): void => {
     wire.end();
@@ -79,7 +79,7 @@ export function serveWire(host: Host, wire: Wire): void {
     host.closers.delete(end);
     deafen();
   });
-  accept(served, wire);
+  accept(served, wire, peer);
 }
 
 /** What a client hears that cannot connect. */

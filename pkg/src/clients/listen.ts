@@ -87,7 +87,8 @@ export class PathListener implements Listener {
     socket.once("close", () => this.sockets.delete(socket));
     hostOf(source)
       .then((host) => {
-        if (!socket.destroyed) serveWire(host, socket);
+        // As Redis has it, of all clients of a path; one that is no file begins with a NUL.
+        if (!socket.destroyed) serveWire(host, socket, `${this.path.replace("\0", "@")}:0`);
       })
       .catch(() => socket.destroy());
   }
