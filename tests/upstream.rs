@@ -5,7 +5,10 @@ use lodis::engine::rdb::Purpose;
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
 use lodis::persist::follow::Follower;
+use lodis::persist::frame::{Frame, Kind, encode};
 use lodis::persist::incoming::Incoming;
+use lodis::persist::manifest::Manifest;
+use lodis::persist::replay::Replay;
 use lodis::resp::split_words;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -188,6 +191,23 @@ fn whoever_follows_or_replays_has_the_queue_and_counts_on_above_it() {
 }
 
 #[test]
+fn a_log_that_is_replayed_queues_nothing_twice() {
+    let mut it = Client::attached();
+    it.lines(&["SET a:1 x", "INCR a:n"]);
+    let stream = it.stream();
+    let record = Frame { kind: Kind::Record, origin: 1, offset: 0, payload: &stream };
+    let mut other = Client::new(NOW_MS);
+    let mut replay = Replay::begin(&mut other.engine, &Manifest::default());
+    replay.push(&encode(&record).unwrap()).unwrap();
+    while replay.step(&mut other.engine, 1).unwrap() {}
+    replay.finish(&mut other.engine).unwrap();
+    other.lines(&["LODIS.UPSTREAM LEASE it 60000"]);
+    assert_eq!(other.queue(), "|SET a:1 x |INCR a:n ");
+    other.lines(&["INCR a:n"]);
+    assert_eq!(other.queue(), "|SET a:1 x |INCR a:n |INCR a:n ");
+}
+
+#[test]
 fn the_base_of_a_log_has_the_queue() {
     let mut it = Client::attached();
     it.lines(&["SET a:1 x", "INCR a:n", "SELECT 3", "INCR x"]);
@@ -245,6 +265,39 @@ fn what_comes_from_upstream_is_not_queued_and_spares_what_waits() {
 }
 
 #[test]
+fn a_transaction_that_is_being_queued_is_left_alone() {
+    let mut it = Client::attached();
+    it.lines(&[
+        "SET a:0 x",
+        "MULTI",
+        "SET a:1 x",
+        "LODIS.UPSTREAM STATUS",
+        "LODIS.UPSTREAM TELL x",
+    ]);
+    assert_eq!(it.queue(), "|SET a:0 x ");
+    it.trim();
+    it.lines(&["SET a:2 x", "EXEC"]);
+    assert_eq!(it.queue(), "|SET a:1 x ; SET a:2 x ".replace(" ;", ";"));
+}
+
+#[test]
+fn what_is_told_is_heard() {
+    let mut it = Client::attached();
+    let other = it.engine.connect();
+    let mut reply = Vec::new();
+    it.engine.call(other, &[b"SUBSCRIBE", b"__lodis__:upstream"], &mut reply);
+    it.lines(&["LODIS.UPSTREAM TELL news", "SET a:1 x", "SET a:2 x"]);
+    let messages = it.engine.sessions.take_messages_of(other);
+    let messages = String::from_utf8_lossy(&messages).into_owned();
+    // That something waits is told once, until it is asked for.
+    assert_eq!(messages.matches("message").count(), 2, "{messages}");
+    assert!(messages.contains("news"));
+    it.queue();
+    it.lines(&["SET a:3 x"]);
+    assert!(!it.engine.sessions.take_messages_of(other).is_empty());
+}
+
+#[test]
 fn a_full_queue_refuses_keys_of_its_prefix_alone() {
     let mut it = Client::new(NOW_MS);
     it.lines(&[
@@ -265,6 +318,30 @@ fn a_full_queue_refuses_keys_of_its_prefix_alone() {
 }
 
 #[test]
+fn keys_are_listed_bit_by_bit() {
+    let mut it = Client::attached();
+    for index in 0..3000 {
+        it.lines(&[&format!("SET b:{index} x")]);
+        if index < 500 {
+            it.lines(&[&format!("SET a:{index} x")]);
+        }
+    }
+    let (mut cursor, mut count, mut steps) = ("0".to_owned(), 0, 0);
+    loop {
+        let reply = it.line(&format!("LODIS.UPSTREAM KEYS it {cursor}"));
+        count += reply.matches("a:").count();
+        assert!(!reply.contains("b:"));
+        steps += 1;
+        cursor = reply.split("\r\n").nth(2).unwrap().to_owned();
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert_eq!(count, 500);
+    assert!(steps > 3);
+}
+
+#[test]
 fn one_sends_at_a_time() {
     let mut it = Client::attached();
     assert_eq!(it.line("LODIS.UPSTREAM LEASE other 1000"), ":0\r\n");
@@ -275,7 +352,12 @@ fn one_sends_at_a_time() {
     it.engine.set_time((NOW_MS + 60_001) * 1000);
     assert_eq!(it.line("LODIS.UPSTREAM LEASE other 1000"), ":1\r\n");
     assert_eq!(it.line("LODIS.UPSTREAM NEXT it 1"), lost);
-    it.lines(&["LODIS.UPSTREAM RELEASE other", "LODIS.UPSTREAM LEASE it 1000"]);
+    // Whoever renews knows that nobody else has been there.
+    assert_eq!(it.line("LODIS.UPSTREAM LEASE other 1000"), ":2\r\n");
+    it.engine.set_time((NOW_MS + 70_000) * 1000);
+    assert_eq!(it.line("LODIS.UPSTREAM LEASE other 1000"), ":2\r\n");
+    it.lines(&["LODIS.UPSTREAM RELEASE other"]);
+    assert_eq!(it.line("LODIS.UPSTREAM LEASE it 1000"), ":1\r\n");
 }
 
 #[test]
@@ -297,6 +379,7 @@ fn bad_words_are_refused_and_change_nothing() {
         ("LODIS.UPSTREAM LEASE it 0", "ERR value is out of range, must be positive"),
         ("LODIS.UPSTREAM TRIM it x", "ERR value is not an integer or out of range"),
         ("LODIS.UPSTREAM APPLY it a:1 x", "ERR syntax error"),
+        ("LODIS.UPSTREAM KEYS it x", "ERR value is not an integer or out of range"),
         ("LODIS.UPSTREAM NEXT it x", "ERR value is not an integer or out of range"),
     ] {
         assert_eq!(it.line(line), format!("-{error}\r\n"), "{line}");
@@ -306,12 +389,13 @@ fn bad_words_are_refused_and_change_nothing() {
         it.line("LODIS.UPSTREAM ATTACH me 0 b: 100"),
         "-ERR 1 writes wait for an upstream of another prefix or database\r\n"
     );
-    it.lines(&["MULTI"]);
+    assert!(it.engine.begin_atomic(it.session, false));
     assert_eq!(
         it.line("LODIS.UPSTREAM STATUS"),
         "-ERR LODIS.UPSTREAM is no part of a transaction\r\n"
     );
-    it.lines(&["DISCARD", "ACL SETUSER eve on nopass +@all ~* &*", "AUTH eve x"]);
+    it.engine.end_atomic(true);
+    it.lines(&["ACL SETUSER eve on nopass +@all ~* &*", "AUTH eve x"]);
     // Who may do everything may do this.
     it.lines(&[
         "LODIS.UPSTREAM STATUS",

@@ -15,7 +15,7 @@ const FEW: usize = 32 << 20;
 const FEW_EFFECTS: u64 = 64 * 1024;
 pub(super) const MOST_EFFECTS: u64 = 256 << 20;
 /// Parts of a value by which its size is estimated.
-const SAMPLES: usize = 16;
+pub(super) const SAMPLES: usize = 16;
 
 /// Asks the allocator for so many bytes, and gives them back.
 ///

@@ -1,17 +1,20 @@
 //! The engine's side of an upstream: which writes are queued for it ([`super::outbox`]), and the command
 //! by which whoever sends them works.
 //!
-//! `LODIS.UPSTREAM` is in no table: it is for the package, and for sessions that may do everything.
+//! `LODIS.UPSTREAM` is in no table: it is for the package, and for sessions that may do everything. Between
+//! MULTI and EXEC it is run at once, for the session is one that others use as well.
 //!
 //! | words | does, and answers |
 //! | --- | --- |
 //! | `ATTACH client db prefix max` | queues writes from here on; the client that it has had before, if any |
 //! | `DETACH` | forgets the queue; how many entries it had |
 //! | `STATUS` | client, db, prefix, entries, bytes, max, first and last number, stale, lost; or nothing |
-//! | `LEASE token ms` | 1 if nobody else sends, and this one may for so long |
+//! | `LEASE token ms` | 1 if nobody else sends, and this one may for so long; 2 if nobody else has since |
 //! | `RELEASE token` | gives that back |
 //! | `NEXT token bytes` | the first entries, about so many bytes: each its number, and its commands |
 //! | `TRIM token id` | entries up to this one have been applied upstream |
+//! | `TELL message` | publishes that to all that have an upstream |
+//! | `KEYS token cursor` | some of the keys there are, and where to go on, or 0 |
 //! | `APPLY token [key payload expires-at]...` | what upstream has: 1 for each key, 0 if writes to it wait, or an error |
 //!
 //! Keys that expire or are evicted here do so upstream in their own time: that is not queued. What has keys
@@ -28,6 +31,7 @@ use super::outbox::{CLOSED, EntryId, Outbox, queued, sent};
 use super::pubsub::Space;
 use super::rdb::{self, Purpose};
 use super::registry::Resolved;
+use super::room::{SAMPLES, ask};
 use super::session::SessionId;
 use super::table::flag;
 use crate::resp::{Protocol, Writer, write_command};
@@ -37,6 +41,8 @@ const NAME: &[u8] = b"LODIS.UPSTREAM";
 const CHANNEL: &[u8] = b"__lodis__:upstream";
 /// A script upstream cannot hand on more words than some 8,000.
 const MOST_WORDS: usize = 4000;
+/// So many keys are looked at in one step.
+const SCANNED: usize = 1000;
 /// Commands that are newer are queued by value.
 const NEWEST: &str = "7.4.99";
 
@@ -59,10 +65,11 @@ enum Fate {
 }
 
 impl Engine {
-    /// Has effects captured if they are queued.
+    /// Has effects captured if they are queued: not those of which a stream tells, as it tells of the entries.
     #[inline]
     pub(super) fn watch_for_upstream(&mut self) {
-        self.effects.set_captures(self.requests.outbox.is_some() && !self.follower);
+        let is_told = self.follower || self.loading;
+        self.effects.set_captures(self.requests.outbox.is_some() && !is_told);
     }
 
     /// A unit is about to end; one that goes on over several commands only if it `is_over`.
@@ -81,11 +88,7 @@ impl Engine {
         let Some(mut outbox) = self.requests.outbox.take() else { return };
         let entry = if is_torn { None } else { self.entry_of(&mut outbox, &bytes, &dbs) };
         let is_new = match entry {
-            None => {
-                (outbox.lost, outbox.stale) = (outbox.lost + 1, outbox.stale + 1);
-                true
-            }
-            Some(entry) if !entry.is_empty() => {
+            Some(entry) if !entry.is_empty() && self.effects.reserve(entry.len() + 128) => {
                 let id = outbox.next_id(now_ms);
                 self.effects.append_record(&queued(&id.record_words(), &entry));
                 if !outbox.add(id, entry) {
@@ -93,7 +96,11 @@ impl Engine {
                 }
                 true
             }
-            Some(_) => outbox.stale > 0,
+            Some(entry) if entry.is_empty() => outbox.stale > 0,
+            _ => {
+                (outbox.lost, outbox.stale) = (outbox.lost + 1, outbox.stale + 1);
+                true
+            }
         };
         let tells = is_new && !std::mem::replace(&mut outbox.is_told, true);
         self.requests.outbox = Some(outbox);
@@ -119,7 +126,9 @@ impl Engine {
         }
         if is_by_value {
             entry.clear();
-            keys.iter().for_each(|(key, ())| self.write_value(&mut entry, outbox.db, key));
+            for (key, ()) in keys.iter() {
+                self.write_value(&mut entry, outbox.db, key)?;
+            }
         }
         Some(entry)
     }
@@ -157,16 +166,20 @@ impl Engine {
         }
     }
 
-    /// Writes the command that makes a key what it is here.
-    fn write_value(&self, entry: &mut Vec<u8>, db: usize, key: &[u8]) {
+    /// Writes the command that makes a key what it is here; `None` if there is no memory for it.
+    fn write_value(&self, entry: &mut Vec<u8>, db: usize, key: &[u8]) -> Option<()> {
         let object = self.keyspace.db(db).get(key);
         let Some(object) = object.filter(|object| !self.is_due(object)) else {
-            return write_command(entry, &[b"DEL", key]);
+            write_command(entry, &[b"DEL", key]);
+            return Some(());
         };
+        ask(object.value.heap_bytes(SAMPLES).saturating_mul(3)).ok()?;
         let payload = rdb::dump(&object.value, Purpose::Travel);
         let mut digits = itoa::Buffer::new();
         let at = digits.format(object.expires_at().unwrap_or(0)).as_bytes();
+        entry.try_reserve(payload.len() + key.len() + 128).ok()?;
         write_command(entry, &[b"RESTORE", key, at, &payload, b"REPLACE", b"ABSTTL"]);
+        Some(())
     }
 
     /// Refuses to change keys whose changes could not be queued.
@@ -209,7 +222,7 @@ impl Engine {
                 "NOPERM an upstream is for users who may do everything",
             )));
         }
-        if session.queue.is_some() || self.atomic.is_some() {
+        if self.atomic.is_some() {
             return Some(Err(Error::fixed("ERR LODIS.UPSTREAM is no part of a transaction")));
         }
         if self.follower {
@@ -254,6 +267,12 @@ impl Engine {
             }
             [b"NEXT", token, bytes] => self.next_entries(token, bytes, out),
             [b"TRIM", token, number] => self.trim(token, number, out),
+            [b"TELL", message] => {
+                self.publish(Space::Channel, CHANNEL, message);
+                out.ok();
+                Ok(())
+            }
+            [b"KEYS", token, cursor] => self.own_keys(token, cursor, out),
             [b"APPLY", token, values @ ..] if values.len() % 3 == 0 => {
                 self.leased(token)?;
                 if !has_room {
@@ -315,12 +334,15 @@ impl Engine {
         let now_ms = self.now_ms();
         let ms = parse_integer(ms).filter(|ms| *ms > 0).ok_or(Error::NOT_POSITIVE)?;
         let outbox = self.requests.outbox.as_deref_mut().ok_or(NONE)?;
-        let is_others = |lease: &(Vec<u8>, i64)| lease.0 != token && lease.1 > now_ms;
-        let is_granted = !outbox.lease.as_ref().is_some_and(is_others);
-        if is_granted {
+        let granted = match &outbox.lease {
+            Some((holder, _)) if holder == token => 2,
+            Some((_, until)) if *until > now_ms => 0,
+            _ => 1,
+        };
+        if granted > 0 {
             outbox.lease = Some((token.to_vec(), now_ms.saturating_add(ms)));
         }
-        out.integer(i64::from(is_granted));
+        out.integer(granted);
         Ok(())
     }
 
@@ -364,6 +386,31 @@ impl Engine {
         if is_trimmed {
             self.effects.append_record(&sent(&id.record_words()));
         }
+        Ok(())
+    }
+
+    fn own_keys(&mut self, token: &[u8], cursor: &[u8], out: &mut Writer<'_>) -> Result<(), Error> {
+        let cursor = parse_integer(cursor).and_then(|cursor| u64::try_from(cursor).ok());
+        let mut cursor = cursor.ok_or(Error::NOT_AN_INTEGER)?;
+        let outbox = self.leased(token)?;
+        let (db, prefix) = (outbox.db, outbox.prefix.clone());
+        let (mut found, mut visited) = (Vec::new(), 0);
+        while visited < SCANNED {
+            cursor = self.keyspace.db(db).keys().scan(cursor, |key, _| {
+                visited += 1;
+                if key.starts_with(&prefix) {
+                    found.push(key);
+                }
+            });
+            visited += 1;
+            if cursor == 0 {
+                break;
+            }
+        }
+        out.array(2);
+        out.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+        out.array(found.len());
+        found.iter().for_each(|key| out.bulk(key));
         Ok(())
     }
 
