@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The command `lodis`.
+import { BRIDGE_USAGE, bridgeCommand } from "./bridge/cli.js";
 import { explained, serveCommand, USAGE as SERVE } from "./serve/command.js";
 import { ConfigError } from "./serve/conf.js";
 import { version } from "./version.js";
@@ -7,6 +8,7 @@ import { version } from "./version.js";
 const USAGE = `usage: lodis <command> [options]
 
   lodis serve     a Redis server in this process
+  lodis bridge    lets pages use a Redis as their upstream, by WebSockets
   lodis --version the version of the package
 
 "lodis <command> --help" tells of its options.`;
@@ -14,6 +16,7 @@ const USAGE = `usage: lodis <command> [options]
 /** The commands, each with what it says of itself. */
 const COMMANDS: Readonly<Record<string, { run: (words: string[]) => Promise<void>; usage: string }>> = {
   serve: { run: serveCommand, usage: SERVE },
+  bridge: { run: bridgeCommand, usage: BRIDGE_USAGE },
 };
 
 async function main([name, ...words]: string[]): Promise<void> {

@@ -50,3 +50,6 @@ export type {
   Word,
   Words,
 } from "./words.js";
+export { UpstreamError } from "./upstream/error.js";
+export type { UpstreamOptions } from "./upstream/options.js";
+export type { RefusedCommand, Upstream, UpstreamEvents, UpstreamState } from "./upstream/upstream.js";

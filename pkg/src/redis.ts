@@ -13,6 +13,8 @@ import { type StorageState, storageState } from "./storage.js";
 import { type ConsumeOptions, consume, type Delivery, readStream, type StreamMessage, type StreamReadOptions } from "./streams.js";
 import type { Entry, Listener, Space } from "./subscribe.js";
 import type { Argument, Input, Reply, Waiting } from "./types.js";
+import type { UpstreamOptions } from "./upstream/options.js";
+import type { Upstream } from "./upstream/upstream.js";
 
 /** What all surfaces of an instance share; `K` is whether they answer text or bytes. */
 abstract class Surface<K> {
@@ -248,6 +250,7 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
   readonly bytes: BytesRedis;
   /** Keeps the reply of a command up to date: {@link LiveMethod}. */
   readonly live: LiveMethod<"text">;
+  private readonly upstreams = new Set<Upstream>();
 
   /** @internal Made by `open`. */
   constructor(host: Host) {
@@ -366,19 +369,34 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
     return this.host.files.import(file, options);
   }
 
+  /**
+   * Has a real Redis take part: writes to keys with the prefix are queued, as durably as they are stored here,
+   * and done there, once and in order, when it can be reached; what others change there comes back. Reads
+   * stay here. Call it in every tab: one of them sends. Resolves once writes are queued.
+   *
+   * @throws TypeError for bad options, UpstreamError `ELSEWHERE` while writes wait for another one.
+   */
+  async upstream(options: UpstreamOptions): Promise<Upstream> {
+    const { Upstream } = await import("./upstream/upstream.js");
+    const upstream = await Upstream.begin(this, options, (ended) => this.upstreams.delete(ended));
+    this.upstreams.add(upstream);
+    return upstream;
+  }
+
   /** Stores what is pending and lets go of every timer, lock, channel and connection. */
   close(): Promise<void> {
-    return this.host.close();
+    const ended = [...this.upstreams].map((upstream) => upstream.close());
+    return ended.length === 0 ? this.host.close() : Promise.all(ended).then(() => this.host.close());
   }
 
   /** The same as {@link close}. */
   quit(): Promise<void> {
-    return this.host.close();
+    return this.close();
   }
 
   /** `await using redis = await open(…)`. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.host.close();
+    return this.close();
   }
 }
 

@@ -22,6 +22,8 @@ const MARKS = {
   full: "lodis_full_bg.wasm",
   node: /["']node:/,
   rest: "upstash-response-format",
+  /** What talks to an upstream comes when there is one. */
+  upstream: "LODIS.UPSTREAM",
 } as const;
 
 interface Budget {
@@ -41,7 +43,7 @@ const EDGE = ["edge-light", "worker", "browser"];
 const NODE = ["node"];
 
 /** What the entries for pages, and those that stand for themselves, leave out. */
-const FOREIGN = ["glue", "node", "rest"] as const;
+const FOREIGN = ["glue", "node", "rest", "upstream"] as const;
 const ALONE = ["engine", "glue", "node", "wasm"] as const;
 
 /** Budgets: what was reached, rounded up a little. What makes an entry larger says so here. */
