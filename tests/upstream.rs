@@ -8,8 +8,8 @@ use lodis::persist::follow::Follower;
 use lodis::persist::frame::{Frame, Kind, encode};
 use lodis::persist::incoming::Incoming;
 use lodis::persist::manifest::Manifest;
-use lodis::persist::replay::Replay;
-use lodis::resp::split_words;
+use lodis::persist::replay::{Replay, ReplayError};
+use lodis::resp::{split_words, write_command};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -428,4 +428,34 @@ fn a_callback_is_one_entry_and_none_if_it_is_undone() {
         it.engine.end_atomic(is_kept);
     }
     assert_eq!(it.queue(), "|INCR a:1; INCR a:2 ");
+}
+
+#[test]
+fn malformed_records_end_the_stream() {
+    let whole = "LODIS.OUTBOX me 0 a: 100";
+    for (before, record) in [
+        (None, "LODIS.QUEUED 5 1 x"),
+        (None, "LODIS.SENT 5 1"),
+        (None, "LODIS.OUTBOX me x a: 100"),
+        (None, "LODIS.OUTBOX me 0 a:"),
+        (Some(whole), "LODIS.QUEUED 5 x x"),
+        (Some(whole), "LODIS.QUEUED 5 1"),
+        (Some(whole), "LODIS.QUEUED 0 0 x"),
+        (Some(whole), "LODIS.SENT 5 1 x"),
+        (Some(whole), "LODIS.SENT 5"),
+    ] {
+        let mut stream = Vec::new();
+        for line in before.into_iter().chain([record]) {
+            let words = split_words(line.as_bytes()).unwrap();
+            let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            write_command(&mut stream, &argv);
+        }
+        let mut other = Client::new(NOW_MS);
+        other.engine.set_follower(true);
+        let mut follower = Follower::new(&mut other.engine, 0);
+        follower.push(0, &stream).unwrap();
+        let result = std::iter::repeat_with(|| follower.step(&mut other.engine, 1))
+            .find(|result| !matches!(result, Ok(true)));
+        assert!(matches!(result, Some(Err(ReplayError::Corrupt(_)))), "{record}: {result:?}");
+    }
 }

@@ -34,8 +34,10 @@ pub struct Effects {
     unit_len: usize,
     /// The unit goes on until [`Effects::release`], over several commands.
     is_held: bool,
-    /// Effects of the unit are kept apart as well ([`super::upstream`]), and those there are.
+    /// Effects of the unit are kept apart as well ([`super::upstream`]), if they may be about names that begin
+    /// so, and those there are.
     captures: bool,
+    prefix: Vec<u8>,
     captured: Captured,
 }
 
@@ -226,7 +228,7 @@ impl Effects {
     /// Appends one effect on database `db`.
     #[inline]
     pub(super) fn append(&mut self, db: usize, argv: &[&[u8]]) {
-        if self.captures {
+        if self.captures && self.may_concern(argv) {
             self.captured.push(db, argv);
         }
         self.append_alone(db, argv);
@@ -240,10 +242,25 @@ impl Effects {
         }
     }
 
-    /// Keeps effects of units apart as well, or no longer.
+    /// Whether an effect may be about a name with the prefix: some word begins so, or it is about all names.
+    fn may_concern(&self, argv: &[&[u8]]) -> bool {
+        let about_all: [&[u8]; 3] = [b"flushall", b"flushdb", b"swapdb"];
+        argv.iter().skip(1).any(|word| word.starts_with(&self.prefix))
+            || argv
+                .first()
+                .is_some_and(|name| about_all.iter().any(|all| name.eq_ignore_ascii_case(all)))
+    }
+
+    /// Whether effects of units are kept apart as well.
     #[inline]
-    pub(super) fn set_captures(&mut self, captures: bool) {
-        self.captures = captures;
+    pub(super) fn captures(&self) -> bool {
+        self.captures
+    }
+
+    /// Keeps effects of units apart as well if they may be about names that begin so, or no longer.
+    pub(super) fn set_captures(&mut self, prefix: Option<&[u8]>) {
+        self.captures = prefix.is_some();
+        self.prefix = prefix.unwrap_or_default().to_vec();
     }
 
     /// Whether effects of the unit were kept apart.

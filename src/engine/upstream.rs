@@ -69,7 +69,16 @@ impl Engine {
     #[inline]
     pub(super) fn watch_for_upstream(&mut self) {
         let is_told = self.follower || self.loading;
-        self.effects.set_captures(self.requests.outbox.is_some() && !is_told);
+        let captures = self.requests.outbox.is_some() && !is_told;
+        if captures != self.effects.captures() {
+            self.change_captures(captures);
+        }
+    }
+
+    #[cold]
+    fn change_captures(&mut self, captures: bool) {
+        let outbox = self.requests.outbox.as_ref().filter(|_| captures);
+        self.effects.set_captures(outbox.map(|outbox| outbox.prefix.as_slice()));
     }
 
     /// A unit is about to end; one that goes on over several commands only if it `is_over`.
@@ -314,6 +323,8 @@ impl Engine {
             let record = outbox.record();
             self.effects.append_record(&record.each_ref().map(Vec::as_slice));
             self.requests.outbox = Some(Box::new(outbox));
+            // It may be another prefix.
+            self.change_captures(true);
         }
         match &self.requests.outbox {
             Some(outbox) => out.bulk(&outbox.client),
