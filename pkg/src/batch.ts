@@ -47,6 +47,7 @@ export type Answers<R extends readonly unknown[]> = R extends readonly [] ? Repl
 abstract class Batch {
   protected queue = new Queue();
 
+  /** @internal */
   constructor(
     protected readonly host: Runner,
     protected readonly binary: boolean,
@@ -62,7 +63,7 @@ abstract class Batch {
     return this.queue.commands.length;
   }
 
-  /** Adds a command; its arguments are taken as they are now. */
+  /** @internal Adds a command; its arguments are taken as they are now. */
   add(command: Command, input: ArrayLike<Input>): this {
     this.queue.add(command, flatten(command, input));
     return this;

@@ -1,4 +1,17 @@
-/** An error that a command answered, in Redis's own words. */
+/**
+ * An error that a command answered, in Redis's own words.
+ *
+ * @example
+ * ```ts
+ * import { open, ReplyError } from "lodis";
+ *
+ * await using redis = await open("errors");
+ * await redis.set("name", "Ada");
+ * const error = await redis.incr("name").catch((error: unknown) => error);
+ * error instanceof ReplyError && error.code; // "ERR"
+ * error instanceof ReplyError && error.message; // "ERR value is not an integer or out of range"
+ * ```
+ */
 export class ReplyError extends Error {
   /** The first word: `ERR`, `WRONGTYPE`, `READONLY`, … */
   readonly code: string;
@@ -8,6 +21,7 @@ export class ReplyError extends Error {
     this.code = text.split(" ", 1)[0] ?? "";
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "ReplyError";
   }
@@ -24,12 +38,14 @@ export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmem
 
 /** The instance was closed before the call, or before the reply came. */
 export class ClosedError extends Error {
+  /** `CLOSED`. */
   readonly code = "CLOSED";
 
   constructor() {
     super("The connection is closed.");
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "ClosedError";
   }
@@ -37,12 +53,14 @@ export class ClosedError extends Error {
 
 /** It is not known what became of a request: the tab was away for too long, and the write may have been made or not. */
 export class LostError extends Error {
+  /** `LOST`. */
   readonly code = "LOST";
 
   constructor() {
     super("It is not known what became of this request; the write may have been made.");
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "LostError";
   }
@@ -65,6 +83,7 @@ export class FileError extends Error {
     this.code = code;
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "FileError";
   }
@@ -101,6 +120,7 @@ export class StoreError extends Error {
     this.reason = reason;
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "StoreError";
   }

@@ -6,7 +6,26 @@ export type { Persistence } from "./durability.js";
 export { ClosedError, FileError, LostError, ReplyError, StoreError } from "./errors.js";
 export type { FileErrorCode, StoreErrorCode } from "./errors.js";
 export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
-export type { Commands, Grammars } from "./generated/commands.js";
+export type {
+  BitmapCommands,
+  ClusterCommands,
+  Commands,
+  ConnectionCommands,
+  GenericCommands,
+  GeoCommands,
+  Grammars,
+  HashCommands,
+  HyperloglogCommands,
+  ListCommands,
+  PubsubCommands,
+  ScriptingCommands,
+  ServerCommands,
+  SetCommands,
+  SortedSetCommands,
+  StreamCommands,
+  StringCommands,
+  TransactionsCommands,
+} from "./generated/commands.js";
 export type { HostKind } from "./hosting.js";
 export type { InstanceEvents, Role } from "./host.js";
 export type { FieldScanOptions, KeyScanOptions, ScannedField, ScanOptions } from "./iterators.js";

@@ -32,9 +32,13 @@ export type Role = "alone" | "leader" | "replica" | "thin";
 
 /** What an instance reports. What concerns the store is told in the tab that leads. */
 export type InstanceEvents = {
+  /** Everything that was written is stored. */
   saved: Persistence;
+  /** Something that was written is not stored yet. */
   pending: Persistence;
+  /** What is pending could not be stored; it is tried again. */
   failed: Persistence;
+  /** Another context has the data from now on, or this one. */
   role: Role;
   /** The store cannot be written, or was emptied, or taken over. */
   error: StoreError;

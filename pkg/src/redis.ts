@@ -29,12 +29,31 @@ abstract class Surface<K> {
     this.binary = binary;
   }
 
-  /** A transaction: collect commands, then `exec()`. */
+  /**
+   * A transaction: collect commands, then `exec()`.
+   *
+   * @example
+   * ```ts
+   * const replies = await redis.multi().set("a", 1).incr("a").exec(); // ["OK", 2]
+   * await redis.watch("a"); // "OK"
+   * await redis.set("a", 5);
+   * await redis.multi().get("a").exec(); // null
+   * ```
+   */
   multi(): Multi<[], K> {
     return new Multi<[], K>(this.host, this.binary);
   }
 
-  /** Commands that cross together: collect them, then `exec()`. */
+  /**
+   * Commands that cross together: collect them, then `exec()`.
+   *
+   * @example
+   * ```ts
+   * const [done, count, failed] = await redis.pipeline().set("a", "b").strLen("a").incr("a").exec();
+   * [done, count]; // ["OK", 1]
+   * failed instanceof Error; // true
+   * ```
+   */
   pipeline(): Pipeline<[], K> {
     return new Pipeline<[], K>(this.host, this.binary);
   }
@@ -52,7 +71,10 @@ export class SyncRedis extends Surface<"text"> {
     this.bytes = new SyncBytesRedis(host);
   }
 
-  // As the table has it; a value that was read before, and has not changed, costs no crossing.
+  /**
+   * `GET`: Returns the string value of a key. One that was read before, and has not changed, costs no crossing
+   * to the engine.
+   */
   get(key: Argument): string | null {
     const known = arguments.length === 1 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return known;
@@ -96,6 +118,16 @@ abstract class AsyncSurface<K> extends Surface<K> {
   /**
    * Calls `listener` for every message on the channels, until the answered function is called or the `signal`
    * of `options` is aborted.
+   *
+   * @example
+   * ```ts
+   * const heard: string[] = [];
+   * {
+   *   await using stop = await redis.subscribe(["news", "sports"], (message, channel) => heard.push(`${channel}: ${message}`));
+   *   await redis.publish("news", "hello"); // 1
+   * }
+   * await redis.publish("news", "nobody hears this"); // 0
+   * ```
    */
   subscribe(
     channels: string | readonly string[],
@@ -105,7 +137,18 @@ abstract class AsyncSurface<K> extends Surface<K> {
     return this.listen("channel", channels, listener, options);
   }
 
-  /** Calls `listener` for every message on a channel that matches a glob pattern. */
+  /**
+   * Calls `listener` for every message on a channel that matches a glob pattern.
+   *
+   * @example
+   * ```ts
+   * const abort = new AbortController();
+   * await redis.pSubscribe("user:*", (message, channel, pattern) => console.log(message, channel, pattern), { signal: abort.signal });
+   * await redis.publish("user:1", "hello"); // 1
+   * abort.abort();
+   * await redis.publish("user:1", "hello"); // 0
+   * ```
+   */
   pSubscribe(
     patterns: string | readonly string[],
     listener: Listener<Message<K>>,
@@ -145,6 +188,14 @@ abstract class AsyncSurface<K> extends Surface<K> {
    * Calls `listener` with a line for every command that is run, as MONITOR shows it, until the answered
    * function is called. Among tabs it is shown what the tab that leads runs: not what others read of their
    * own copies.
+   *
+   * @example
+   * ```ts
+   * const lines: string[] = [];
+   * const stop = await redis.monitor((line) => lines.push(line));
+   * await redis.set("a", 1);
+   * await stop();
+   * ```
    */
   monitor(listener: (line: Message<K>) => void, options?: Waiting): Promise<Stop> {
     return this.listen("monitor", [""], listener, options);
@@ -153,12 +204,29 @@ abstract class AsyncSurface<K> extends Surface<K> {
   /**
    * The keys of the database, one by one, as SCAN gives them: what is there all the while comes at least once,
    * perhaps more than once. Nothing is held up, and what was fetched is a page of about `COUNT` keys.
+   *
+   * @example
+   * ```ts
+   * await redis.mSet({ "user:1": "Ada", "user:2": "Bob", other: "" });
+   * const names: string[] = [];
+   * for await (const key of redis.scanIterator({ MATCH: "user:*", TYPE: "string" })) names.push(key);
+   * names.sort(); // ["user:1", "user:2"]
+   * ```
    */
   scanIterator(options?: KeyScanOptions): AsyncGenerator<Message<K>, void, undefined> {
     return scanned(this.host, this.binary, "scan", [], options);
   }
 
-  /** The fields of a hash with their values, one by one, as HSCAN gives them. */
+  /**
+   * The fields of a hash with their values, one by one, as HSCAN gives them.
+   *
+   * @example
+   * ```ts
+   * await redis.hSet("user:1", { name: "Ada" });
+   * for await (const [field, value] of redis.hScanIterator("user:1")) console.log(field, value);
+   * for await (const field of redis.hScanIterator("user:1", { NOVALUES: true })) console.log(field);
+   * ```
+   */
   hScanIterator<const O extends FieldScanOptions = {}>(
     key: Argument,
     options?: O,
@@ -171,7 +239,17 @@ abstract class AsyncSurface<K> extends Surface<K> {
     return scanned(this.host, this.binary, "sscan", [key], options);
   }
 
-  /** The members of a sorted set with their scores, one by one, as ZSCAN gives them. */
+  /**
+   * The members of a sorted set with their scores, one by one, as ZSCAN gives them.
+   *
+   * @example
+   * ```ts
+   * await redis.zAdd("board", 10, "ada", 20, "bob");
+   * let sum = 0;
+   * for await (const [member, score] of redis.zScanIterator("board")) sum += score;
+   * sum; // 30
+   * ```
+   */
   zScanIterator(
     key: Argument,
     options?: ScanOptions,
@@ -184,6 +262,14 @@ abstract class AsyncSurface<K> extends Surface<K> {
    * aborted, and survives that another tab leads.
    *
    * @throws TypeError for a bad option.
+   * @example
+   * ```ts
+   * await redis.xAdd("events", "1-1", { type: "click" });
+   * for await (const { id, fields } of redis.readStream("events", { from: 0 })) {
+   *   console.log(id, fields["type"]); // 1-1 click
+   *   break;
+   * }
+   * ```
    */
   readStream(
     streams: string | readonly string[],
@@ -199,6 +285,16 @@ abstract class AsyncSurface<K> extends Surface<K> {
    * aborted; what was fetched and not given out then, this consumer is given next time.
    *
    * @throws TypeError for a bad option.
+   * @example
+   * ```ts
+   * await redis.xAdd("mail", "*", { to: "ada" });
+   * for await (const { fields, deliveries, ack } of redis.consume("mail", { group: "mailers", consumer: "tab-1", minIdle: 60_000 })) {
+   *   if (deliveries < 5) console.log(fields["to"]);
+   *   await ack();
+   *   break;
+   * }
+   * (await redis.xPending("mail", "mailers"))[0]; // 0
+   * ```
    */
   consume(
     streams: string | readonly string[],
@@ -260,7 +356,10 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
     this.bytes = new BytesRedis(host);
   }
 
-  // As the table has it; a value that was read before, and has not changed, costs no crossing.
+  /**
+   * `GET`: Returns the string value of a key. One that was read before, and has not changed, costs no crossing
+   * to the engine.
+   */
   get(key: Argument): Promise<string | null> {
     const known = arguments.length === 1 ? this.host.engine.cache.get(key) : undefined;
     if (known !== undefined) return this.host.pace.resolved(known);
@@ -274,6 +373,16 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
    * aborted `signal` of `options` ends that, and nothing has changed.
    *
    * @throws What the callback throws, or AtomicError.
+   * @example
+   * ```ts
+   * await redis.mSet({ "account:a": 100, "account:b": 0 });
+   * const left = await redis.atomic((tx) => {
+   *   if (Number(tx.get("account:a")) < 30) throw new Error("not enough");
+   *   tx.incrBy("account:b", 30);
+   *   return tx.decrBy("account:a", 30);
+   * });
+   * left; // 70
+   * ```
    */
   atomic<T>(
     callback: (tx: Atomic) => T,
@@ -301,7 +410,15 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
     return this.host.persistence;
   }
 
-  /** Calls `listener` when what it asks for happens; answers its removal. */
+  /**
+   * Calls `listener` when what it asks for happens; answers its removal.
+   *
+   * @example
+   * ```ts
+   * const remove = redis.on("error", (error) => console.warn(error.code, error.reason));
+   * remove();
+   * ```
+   */
   on<E extends keyof InstanceEvents>(
     event: E,
     listener: (value: InstanceEvents[E]) => void,
@@ -323,6 +440,11 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
    * Runs any command and answers its reply as RESP3 bytes, in which nothing of its type is lost.
    * An error that the command answers is such a reply too: it does not reject. A last argument
    * `{ signal }` ends the wait of a command that waits; the reply is then the error `UNBLOCKED`.
+   *
+   * @example
+   * ```ts
+   * new TextDecoder().decode(await redis.raw("SADD", "s", "a")); // ":1\r\n"
+   * ```
    */
   async raw(name: string, ...input: Input[]): Promise<Uint8Array> {
     const command = find(name, input[0]);
@@ -343,6 +465,14 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
    * is not in it. If the log is being rewritten, that is waited for.
    *
    * @throws ReplyError `READONLY` in a tab that does not lead.
+   * @example
+   * ```ts
+   * await redis.set("a", 1);
+   * const file = await redis.exportRdb();
+   * await redis.flushAll();
+   * const { keys } = await redis.importRdb(file);
+   * keys; // 1
+   * ```
    */
   exportRdb(options?: FileOptions): Promise<Blob> {
     return this.host.files.export(false, options);

@@ -26,5 +26,17 @@ const source = (scripting: boolean): ModuleSource => {
   throw new TypeError(`open: call init() of lodis/slim with the module of ${which} first`);
 };
 
+/**
+ * Opens the instance called `name`, with the data that its store has. Call `init` with the module first.
+ *
+ * @throws TypeError for a bad name or option; StoreError when the store cannot be used.
+ */
 export const open = opener(source, { hostIn });
+/**
+ * Reads what can be read of the store that `open(name, { store })` refuses as `STORE_CORRUPT`: its base and the
+ * log, up to the first damage. The store, by default IndexedDB, stays as it is.
+ *
+ * @throws StoreError `STORE_UNAVAILABLE` if there is no such store, `STORE_TOO_NEW`, or `STORE_CORRUPT` if nothing
+ * can be read.
+ */
 export const salvage = salvager(source);

@@ -8,6 +8,7 @@ import type { Argument, Input, Waiting } from "./types.js";
 export interface StreamMessage<Value = string> {
   /** The key of the stream. */
   readonly stream: string;
+  /** Its id: `1700000000000-0`. */
   readonly id: string;
   /** The last value of every field. */
   readonly fields: { readonly [name: string]: Value };

@@ -26,6 +26,7 @@ export type CommandOptions = {
  * is rejected with its reason, unless the command has been answered before.
  */
 export interface Waiting {
+  /** Ends the wait when it is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -80,7 +81,10 @@ export type Result<W, T, B = Bytes<T>> = W extends "promise"
 
 /** The kind of surface that collects commands: which, what its commands answer, and text or bytes. */
 export interface Batched<P, R extends readonly unknown[], K> {
+  /** `"multi"` or `"pipeline"`. */
   readonly batch: P;
+  /** What its commands answer, so far. */
   readonly replies: R;
+  /** `"text"` or `"bytes"`. */
   readonly kind: K;
 }

@@ -24,6 +24,7 @@ export class AtomicError extends Error {
     this.code = code;
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "AtomicError";
   }

@@ -50,6 +50,11 @@ const TASKS: &[Task] = &[
         run: |args| none(args).and_then(|()| package::build()),
     },
     Task {
+        usage: "docs",
+        about: "build the reference of the npm package into target/docs",
+        run: |args| none(args).and_then(|()| package::docs()),
+    },
+    Task {
         usage: "generate [--check]",
         about: "write what is made from the command table, or see whether it is up to date",
         run: |args| match args {

@@ -1,4 +1,4 @@
-//! `cargo xtask pkg`: the npm package in `pkg/dist`.
+//! `cargo xtask pkg`: the npm package in `pkg/dist`; `cargo xtask docs`: its reference.
 
 use crate::setup::{self, Npm, npm};
 use crate::workspace::path;
@@ -14,4 +14,16 @@ pub fn build() -> anyhow::Result<()> {
     println!("Package");
     setup::npm_packages(Npm::Pkg)?;
     npm().args(["run", "--silent", "build"]).dir(path("pkg")).step("building pkg/dist")
+}
+
+/// Builds the reference of its API.
+///
+/// # Errors
+/// As those of [`build`], or a declaration is not one.
+pub fn docs() -> anyhow::Result<()> {
+    build()?;
+    setup::npm_packages(Npm::Tests)?;
+    npm().args(["run", "--silent", "docs"]).dir(path("tests")).show()?;
+    println!("{}", path("target/docs/index.html").display());
+    Ok(())
 }

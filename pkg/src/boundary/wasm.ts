@@ -56,12 +56,19 @@ export interface HostedLodis extends Lodis {
 
 /** A command, for completion and hints; `syntax` as redis-cli prints it. */
 export interface Hint {
+  /** In capitals, a subcommand after its container: `CONFIG GET`. */
   name: string;
+  /** The arguments, as the reference writes them. */
   syntax: string;
+  /** One sentence. */
   summary: string;
+  /** The group of the reference: `string`, `sorted-set`, … */
   group: string;
+  /** The version of Redis that first had it. */
   since: string;
+  /** What it costs. */
   complexity: string;
+  /** Whether it changes nothing. */
   readOnly: boolean;
 }
 

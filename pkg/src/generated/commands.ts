@@ -4,246 +4,17 @@ import type { AclLogEntry, AclUser, CommandDocs, CommandInfo, CommonParts, FullS
 import type { Argument, Data, Repeated, Reply, Result, Waiting } from "../types.js";
 import type { Cased, OneOf, Only, Options, Said, With, Word, Words } from "../words.js";
 
-/** Every command as a method; `W` says how its reply comes (see `Result`). */
-export interface Commands<W> {
-  /**
-   * `ACL`: A container for Access List Control commands.
-   *
-   * `ACL`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 6.0.0.
-   */
-  acl(subcommand: Cased<"CAT">, category?: Argument): Result<W, string[]>;
-  acl(subcommand: Cased<"DELUSER">, username: Repeated, ...moreUsername: Repeated[]): Result<W, number>;
-  acl(subcommand: Cased<"DRYRUN">, username: Argument, command: Argument, ...arg: Repeated[]): Result<W, string, "OK" | Uint8Array>;
-  acl(subcommand: Cased<"GENPASS">, bits?: Argument): Result<W, string>;
-  acl(subcommand: Cased<"GETUSER">, username: Argument): Result<W, AclUser | null>;
-  acl(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  acl(subcommand: Cased<"LIST">): Result<W, string[]>;
-  acl(subcommand: Cased<"LOAD">): Result<W, "OK">;
-  acl(subcommand: Cased<"LOG">): Result<W, AclLogEntry[]>;
-  acl(subcommand: Cased<"LOG">, reset: Cased<"RESET">): Result<W, "OK">;
-  acl(subcommand: Cased<"LOG">, count: Argument): Result<W, AclLogEntry[]>;
-  acl(subcommand: Cased<"SAVE">): Result<W, "OK">;
-  acl(subcommand: Cased<"SETUSER">, username: Argument, ...rule: Repeated[]): Result<W, "OK">;
-  acl(subcommand: Cased<"USERS">): Result<W, string[]>;
-  acl(subcommand: Cased<"WHOAMI">): Result<W, string>;
-  /**
-   * `ACL CAT`: Lists the ACL categories, or the commands inside a category.
-   *
-   * `ACL CAT [category]`
-   *
-   * Cost: O(1) since the categories and commands are a fixed set.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclCat(category?: Argument): Result<W, string[]>;
-  /** `ACL CAT`: Lists the ACL categories, or the commands inside a category. */
-  aclcat: Commands<W>["aclCat"];
-  /**
-   * `ACL DELUSER`: Deletes ACL users, and terminates their connections.
-   *
-   * `ACL DELUSER username [username ...]`
-   *
-   * Cost: O(1) amortized time considering the typical user.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclDeluser(username: Repeated, ...moreUsername: Repeated[]): Result<W, number>;
-  /** `ACL DELUSER`: Deletes ACL users, and terminates their connections. */
-  acldeluser: Commands<W>["aclDeluser"];
-  /**
-   * `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command.
-   *
-   * `ACL DRYRUN username command [arg [arg ...]]`
-   *
-   * Cost: O(1).
-   *
-   * Since Redis 7.0.0.
-   */
-  aclDryrun(username: Argument, command: Argument, ...arg: Repeated[]): Result<W, string, "OK" | Uint8Array>;
-  /** `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command. */
-  acldryrun: Commands<W>["aclDryrun"];
-  /**
-   * `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users.
-   *
-   * `ACL GENPASS [bits]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.0.0.
-   */
-  aclGenpass(bits?: Argument): Result<W, string>;
-  /** `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users. */
-  aclgenpass: Commands<W>["aclGenpass"];
-  /**
-   * `ACL GETUSER`: Lists the ACL rules of a user.
-   *
-   * `ACL GETUSER username`
-   *
-   * Cost: O(N). Where N is the number of password, command and pattern rules that the user has.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclGetuser(username: Argument): Result<W, AclUser | null>;
-  /** `ACL GETUSER`: Lists the ACL rules of a user. */
-  aclgetuser: Commands<W>["aclGetuser"];
-  /**
-   * `ACL HELP`: Returns helpful text about the different subcommands.
-   *
-   * `ACL HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.0.0.
-   */
-  aclHelp(): Result<W, string[], string[]>;
-  /** `ACL HELP`: Returns helpful text about the different subcommands. */
-  aclhelp: Commands<W>["aclHelp"];
-  /**
-   * `ACL LIST`: Dumps the effective rules in ACL file format.
-   *
-   * `ACL LIST`
-   *
-   * Cost: O(N). Where N is the number of configured users.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclList(): Result<W, string[]>;
-  /** `ACL LIST`: Dumps the effective rules in ACL file format. */
-  acllist: Commands<W>["aclList"];
-  /**
-   * `ACL LOAD`: Reloads the rules from the configured ACL file.
-   *
-   * `ACL LOAD`
-   *
-   * Cost: O(N). Where N is the number of configured users.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclLoad(): Result<W, "OK">;
-  /** `ACL LOAD`: Reloads the rules from the configured ACL file. */
-  aclload: Commands<W>["aclLoad"];
-  /**
-   * `ACL LOG`: Lists recent security events generated due to ACL rules.
-   *
-   * `ACL LOG [count | RESET]`
-   *
-   * Cost: O(N) with N being the number of entries shown.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclLog(): Result<W, AclLogEntry[]>;
-  aclLog(reset: Cased<"RESET">): Result<W, "OK">;
-  aclLog(count: Argument): Result<W, AclLogEntry[]>;
-  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
-  acllog: Commands<W>["aclLog"];
-  /**
-   * `ACL SAVE`: Saves the effective ACL rules in the configured ACL file.
-   *
-   * `ACL SAVE`
-   *
-   * Cost: O(N). Where N is the number of configured users.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclSave(): Result<W, "OK">;
-  /** `ACL SAVE`: Saves the effective ACL rules in the configured ACL file. */
-  aclsave: Commands<W>["aclSave"];
-  /**
-   * `ACL SETUSER`: Creates and modifies an ACL user and its rules.
-   *
-   * `ACL SETUSER username [rule [rule ...]]`
-   *
-   * Cost: O(N). Where N is the number of rules provided.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclSetuser(username: Argument, ...rule: Repeated[]): Result<W, "OK">;
-  /** `ACL SETUSER`: Creates and modifies an ACL user and its rules. */
-  aclsetuser: Commands<W>["aclSetuser"];
-  /**
-   * `ACL USERS`: Lists all ACL users.
-   *
-   * `ACL USERS`
-   *
-   * Cost: O(N). Where N is the number of configured users.
-   *
-   * Since Redis 6.0.0.
-   */
-  aclUsers(): Result<W, string[]>;
-  /** `ACL USERS`: Lists all ACL users. */
-  aclusers: Commands<W>["aclUsers"];
-  /**
-   * `ACL WHOAMI`: Returns the authenticated username of the current connection.
-   *
-   * `ACL WHOAMI`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.0.0.
-   */
-  aclWhoami(): Result<W, string>;
-  /** `ACL WHOAMI`: Returns the authenticated username of the current connection. */
-  aclwhoami: Commands<W>["aclWhoami"];
-  /**
-   * `APPEND`: Appends a string to the value of a key. Creates the key if it doesn't exist.
-   *
-   * `APPEND key value`
-   *
-   * Cost: O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.
-   *
-   * Since Redis 2.0.0.
-   */
-  append(key: Argument, value: Argument): Result<W, number>;
-  /**
-   * `ASKING`: Signals that a cluster client is following an -ASK redirect.
-   *
-   * `ASKING`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 3.0.0.
-   */
-  asking(): Result<W, never>;
-  /**
-   * `AUTH`: Authenticates the connection.
-   *
-   * `AUTH [username] password`
-   *
-   * Cost: O(N) where N is the number of passwords defined for the user
-   *
-   * Since Redis 1.0.0.
-   */
-  auth(password: Argument): Result<W, "OK">;
-  auth(username: Argument, password: Argument): Result<W, "OK">;
-  /**
-   * `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk.
-   *
-   * `BGREWRITEAOF`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  bgRewriteAof(): Result<W, string, string>;
-  /** `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk. */
-  bgrewriteaof: Commands<W>["bgRewriteAof"];
-  /**
-   * `BGSAVE`: Asynchronously saves the database(s) to disk.
-   *
-   * `BGSAVE [SCHEDULE]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  bgSave(options?: Options<Grammars["bgSave"]>): Result<W, string, string>;
-  bgSave<const R extends readonly Word[]>(...words: Words<R, Grammars["bgSave"], "none">): Result<W, string, string>;
-  /** `BGSAVE`: Asynchronously saves the database(s) to disk. */
-  bgsave: Commands<W>["bgSave"];
+/**
+ * The commands of the group *bitmap*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.setBit("seen", 7, 1); // 0
+ * await redis.bitCount("seen"); // 1
+ * await redis.bitField("counters", "INCRBY", "u8", 0, 200, "OVERFLOW", "SAT", "INCRBY", "u8", 0, 200); // [200, 255]
+ * ```
+ */
+export interface BitmapCommands<W> {
   /**
    * `BITCOUNT`: Counts the number of set bits (population counting) in a string.
    *
@@ -254,10 +25,12 @@ export interface Commands<W> {
    * Since Redis 2.6.0.
    */
   bitCount(key: Argument): Result<W, number>;
+  /** `BITCOUNT`: Counts the number of set bits (population counting) in a string. */
   bitCount(key: Argument, start: Argument, end: Argument, options?: Options<Grammars["bitCount"]>): Result<W, number>;
+  /** `BITCOUNT`: Counts the number of set bits (population counting) in a string. */
   bitCount(key: Argument, start: Argument, end: Argument, unit?: Cased<"BYTE" | "BIT">): Result<W, number>;
   /** `BITCOUNT`: Counts the number of set bits (population counting) in a string. */
-  bitcount: Commands<W>["bitCount"];
+  bitcount: BitmapCommands<W>["bitCount"];
   /**
    * `BITFIELD`: Performs arbitrary bitfield integer operations on strings.
    *
@@ -268,9 +41,10 @@ export interface Commands<W> {
    * Since Redis 3.2.0.
    */
   bitField(key: Argument, options?: Options<Grammars["bitField"]>): Result<W, (number | bigint | null)[]>;
+  /** `BITFIELD`: Performs arbitrary bitfield integer operations on strings. */
   bitField<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["bitField"], "none">): Result<W, (number | bigint | null)[]>;
   /** `BITFIELD`: Performs arbitrary bitfield integer operations on strings. */
-  bitfield: Commands<W>["bitField"];
+  bitfield: BitmapCommands<W>["bitField"];
   /**
    * `BITFIELD_RO`: Performs arbitrary read-only bitfield integer operations on strings.
    *
@@ -281,9 +55,10 @@ export interface Commands<W> {
    * Since Redis 6.0.0.
    */
   bitFieldRo(key: Argument, options?: Options<Grammars["bitFieldRo"]>): Result<W, (number | bigint)[]>;
+  /** `BITFIELD_RO`: Performs arbitrary read-only bitfield integer operations on strings. */
   bitFieldRo<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["bitFieldRo"], "none">): Result<W, (number | bigint)[]>;
   /** `BITFIELD_RO`: Performs arbitrary read-only bitfield integer operations on strings. */
-  bitfieldro: Commands<W>["bitFieldRo"];
+  bitfieldro: BitmapCommands<W>["bitFieldRo"];
   /**
    * `BITOP`: Performs bitwise operations on multiple strings, and stores the result.
    *
@@ -295,7 +70,7 @@ export interface Commands<W> {
    */
   bitOp(operation: Cased<"AND" | "OR" | "XOR" | "NOT" | "DIFF" | "DIFF1" | "ANDOR" | "ONE">, destkey: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
   /** `BITOP`: Performs bitwise operations on multiple strings, and stores the result. */
-  bitop: Commands<W>["bitOp"];
+  bitop: BitmapCommands<W>["bitOp"];
   /**
    * `BITPOS`: Finds the first set (1) or clear (0) bit in a string.
    *
@@ -306,1081 +81,14 @@ export interface Commands<W> {
    * Since Redis 2.8.7.
    */
   bitPos(key: Argument, bit: Argument): Result<W, number>;
+  /** `BITPOS`: Finds the first set (1) or clear (0) bit in a string. */
   bitPos(key: Argument, bit: Argument, start: Argument): Result<W, number>;
+  /** `BITPOS`: Finds the first set (1) or clear (0) bit in a string. */
   bitPos(key: Argument, bit: Argument, start: Argument, end: Argument, options?: Options<Grammars["bitPos"]>): Result<W, number>;
+  /** `BITPOS`: Finds the first set (1) or clear (0) bit in a string. */
   bitPos(key: Argument, bit: Argument, start: Argument, end: Argument, unit?: Cased<"BYTE" | "BIT">): Result<W, number>;
   /** `BITPOS`: Finds the first set (1) or clear (0) bit in a string. */
-  bitpos: Commands<W>["bitPos"];
-  /**
-   * `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.
-   *
-   * `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  blMove(source: Argument, destination: Argument, wherefrom: Cased<"LEFT" | "RIGHT">, whereto: Cased<"LEFT" | "RIGHT">, timeout: Argument, options?: Waiting): Result<W, string | null>;
-  /** `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved. */
-  blmove: Commands<W>["blMove"];
-  /**
-   * `BLMPOP`: Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
-   *
-   * `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
-   *
-   * Cost: O(N+M) where N is the number of provided keys and M is the number of elements returned.
-   *
-   * Since Redis 7.0.0.
-   */
-  blmPop<const R extends readonly Word[]>(timeout: Argument, numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["blmPop"], "many", ["LEFT" | "RIGHT"]>): Result<W, [key: string, elements: string[]] | null>;
-  /** `BLMPOP`: Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
-  blmpop: Commands<W>["blmPop"];
-  /**
-   * `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
-   *
-   * `BLPOP key [key ...] timeout`
-   *
-   * Cost: O(N) where N is the number of provided keys.
-   *
-   * Since Redis 2.0.0.
-   */
-  blPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, element: string] | null>;
-  blPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, element: string] | null>;
-  /** `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
-  blpop: Commands<W>["blPop"];
-  /**
-   * `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
-   *
-   * `BRPOP key [key ...] timeout`
-   *
-   * Cost: O(N) where N is the number of provided keys.
-   *
-   * Since Redis 2.0.0.
-   */
-  brPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, element: string] | null>;
-  brPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, element: string] | null>;
-  /** `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
-  brpop: Commands<W>["brPop"];
-  /**
-   * `BRPOPLPUSH`: Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.
-   *
-   * `BRPOPLPUSH source destination timeout`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.0.
-   * @deprecated since Redis 6.2.0: `BLMOVE` with the `RIGHT` and `LEFT` arguments
-   */
-  brPopLPush(source: Argument, destination: Argument, timeout: Argument, options?: Waiting): Result<W, string | null>;
-  /** `BRPOPLPUSH`: Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped. */
-  brpoplpush: Commands<W>["brPopLPush"];
-  /**
-   * `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
-   *
-   * `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`
-   *
-   * Cost: O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.
-   *
-   * Since Redis 7.0.0.
-   */
-  bzmPop<const R extends readonly Word[]>(timeout: Argument, numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["bzmPop"], "many", ["MIN" | "MAX"]>): Result<W, [key: string, members: [member: string, score: number][]] | null>;
-  /** `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
-  bzmpop: Commands<W>["bzmPop"];
-  /**
-   * `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.
-   *
-   * `BZPOPMAX key [key ...] timeout`
-   *
-   * Cost: O(log(N)) with N being the number of elements in the sorted set.
-   *
-   * Since Redis 5.0.0.
-   */
-  bzPopMax(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, member: string, score: number] | null>;
-  bzPopMax(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, member: string, score: number] | null>;
-  /** `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped. */
-  bzpopmax: Commands<W>["bzPopMax"];
-  /**
-   * `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
-   *
-   * `BZPOPMIN key [key ...] timeout`
-   *
-   * Cost: O(log(N)) with N being the number of elements in the sorted set.
-   *
-   * Since Redis 5.0.0.
-   */
-  bzPopMin(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, member: string, score: number] | null>;
-  bzPopMin(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, member: string, score: number] | null>;
-  /** `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
-  bzpopmin: Commands<W>["bzPopMin"];
-  /**
-   * `CLIENT`: A container for client connection commands.
-   *
-   * `CLIENT`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 2.4.0.
-   */
-  client(subcommand: Cased<"CACHING">, mode: Cased<"YES" | "NO">): Result<W, "OK">;
-  client(subcommand: Cased<"GETNAME">): Result<W, string | null>;
-  client(subcommand: Cased<"GETREDIR">): Result<W, number>;
-  client(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  client(subcommand: Cased<"ID">): Result<W, number>;
-  client(subcommand: Cased<"INFO">): Result<W, string>;
-  client(subcommand: Cased<"KILL">, options: Options<Grammars["clientKill"]> & OneOf<Grammars["clientKill"], "ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE">): Result<W, number>;
-  client<const R extends readonly Word[]>(subcommand: Cased<"KILL">, ...words: Words<R, Grammars["clientKill"], "none", ["ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE"]>): Result<W, number>;
-  client(subcommand: Cased<"KILL">, oldFormat: Argument): Result<W, "OK">;
-  client(subcommand: Cased<"LIST">, options?: Options<Grammars["clientList"]>): Result<W, string>;
-  client<const R extends readonly Word[]>(subcommand: Cased<"LIST">, ...words: Words<R, Grammars["clientList"], "none">): Result<W, string>;
-  client(subcommand: Cased<"NO-EVICT">, enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
-  client(subcommand: Cased<"NO-TOUCH">, enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
-  client(subcommand: Cased<"PAUSE">, timeout: Argument, options?: Options<Grammars["clientPause"]>): Result<W, "OK">;
-  client(subcommand: Cased<"PAUSE">, timeout: Argument, mode?: Cased<"WRITE" | "ALL">): Result<W, "OK">;
-  client(subcommand: Cased<"SETINFO">, options: Options<Grammars["clientSetInfo"]> & OneOf<Grammars["clientSetInfo"], "LIB-NAME" | "LIB-VER">): Result<W, "OK">;
-  client<const R extends readonly Word[]>(subcommand: Cased<"SETINFO">, ...words: Words<R, Grammars["clientSetInfo"], "none", ["LIB-NAME" | "LIB-VER"]>): Result<W, "OK">;
-  client(subcommand: Cased<"SETNAME">, connectionName: Argument): Result<W, "OK">;
-  client(subcommand: Cased<"TRACKING">, status: Cased<"ON" | "OFF">, options?: Options<Grammars["clientTracking"]>): Result<W, "OK">;
-  client<const R extends readonly Word[]>(subcommand: Cased<"TRACKING">, status: Cased<"ON" | "OFF">, ...words: Words<R, Grammars["clientTracking"], "none">): Result<W, "OK">;
-  client(subcommand: Cased<"TRACKINGINFO">): Result<W, { flags: string[]; redirect: number; prefixes: string[] }>;
-  client(subcommand: Cased<"UNBLOCK">, clientId: Argument, options?: Options<Grammars["clientUnblock"]>): Result<W, 0 | 1>;
-  client(subcommand: Cased<"UNBLOCK">, clientId: Argument, unblockType?: Cased<"TIMEOUT" | "ERROR">): Result<W, 0 | 1>;
-  client(subcommand: Cased<"UNPAUSE">): Result<W, "OK">;
-  /**
-   * `CLIENT CACHING`: Instructs the server whether to track the keys in the next request.
-   *
-   * `CLIENT CACHING <YES | NO>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.0.0.
-   */
-  clientCaching(mode: Cased<"YES" | "NO">): Result<W, "OK">;
-  /** `CLIENT CACHING`: Instructs the server whether to track the keys in the next request. */
-  clientcaching: Commands<W>["clientCaching"];
-  /**
-   * `CLIENT GETNAME`: Returns the name of the connection.
-   *
-   * `CLIENT GETNAME`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.9.
-   */
-  clientGetName(): Result<W, string | null>;
-  /** `CLIENT GETNAME`: Returns the name of the connection. */
-  clientgetname: Commands<W>["clientGetName"];
-  /**
-   * `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected.
-   *
-   * `CLIENT GETREDIR`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.0.0.
-   */
-  clientGetRedir(): Result<W, number>;
-  /** `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected. */
-  clientgetredir: Commands<W>["clientGetRedir"];
-  /**
-   * `CLIENT HELP`: Returns helpful text about the different subcommands.
-   *
-   * `CLIENT HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  clientHelp(): Result<W, string[], string[]>;
-  /** `CLIENT HELP`: Returns helpful text about the different subcommands. */
-  clienthelp: Commands<W>["clientHelp"];
-  /**
-   * `CLIENT ID`: Returns the unique client ID of the connection.
-   *
-   * `CLIENT ID`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  clientId(): Result<W, number>;
-  /** `CLIENT ID`: Returns the unique client ID of the connection. */
-  clientid: Commands<W>["clientId"];
-  /**
-   * `CLIENT INFO`: Returns information about the connection.
-   *
-   * `CLIENT INFO`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  clientInfo(): Result<W, string>;
-  /** `CLIENT INFO`: Returns information about the connection. */
-  clientinfo: Commands<W>["clientInfo"];
-  /**
-   * `CLIENT KILL`: Terminates open connections.
-   *
-   * `CLIENT KILL <old-format | <ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> [<ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> ...]>`
-   *
-   * Cost: O(N) where N is the number of client connections
-   *
-   * Since Redis 2.4.0.
-   */
-  clientKill(options: Options<Grammars["clientKill"]> & OneOf<Grammars["clientKill"], "ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE">): Result<W, number>;
-  clientKill<const R extends readonly Word[]>(...words: Words<R, Grammars["clientKill"], "none", ["ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE"]>): Result<W, number>;
-  clientKill(oldFormat: Argument): Result<W, "OK">;
-  /** `CLIENT KILL`: Terminates open connections. */
-  clientkill: Commands<W>["clientKill"];
-  /**
-   * `CLIENT LIST`: Lists open connections.
-   *
-   * `CLIENT LIST [TYPE NORMAL | MASTER | REPLICA | PUBSUB] [ID client-id [client-id ...]]`
-   *
-   * Cost: O(N) where N is the number of client connections
-   *
-   * Since Redis 2.4.0.
-   */
-  clientList(options?: Options<Grammars["clientList"]>): Result<W, string>;
-  clientList<const R extends readonly Word[]>(...words: Words<R, Grammars["clientList"], "none">): Result<W, string>;
-  /** `CLIENT LIST`: Lists open connections. */
-  clientlist: Commands<W>["clientList"];
-  /**
-   * `CLIENT NO-EVICT`: Sets the client eviction mode of the connection.
-   *
-   * `CLIENT NO-EVICT <ON | OFF>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  clientNoEvict(enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
-  /** `CLIENT NO-EVICT`: Sets the client eviction mode of the connection. */
-  clientnoevict: Commands<W>["clientNoEvict"];
-  /**
-   * `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys.
-   *
-   * `CLIENT NO-TOUCH <ON | OFF>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.2.0.
-   */
-  clientNoTouch(enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
-  /** `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys. */
-  clientnotouch: Commands<W>["clientNoTouch"];
-  /**
-   * `CLIENT PAUSE`: Suspends commands processing.
-   *
-   * `CLIENT PAUSE timeout [WRITE | ALL]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.9.50.
-   */
-  clientPause(timeout: Argument, options?: Options<Grammars["clientPause"]>): Result<W, "OK">;
-  clientPause(timeout: Argument, mode?: Cased<"WRITE" | "ALL">): Result<W, "OK">;
-  /** `CLIENT PAUSE`: Suspends commands processing. */
-  clientpause: Commands<W>["clientPause"];
-  /**
-   * `CLIENT SETINFO`: Sets information specific to the client or connection.
-   *
-   * `CLIENT SETINFO <lib-name libname | lib-ver libver>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.2.0.
-   */
-  clientSetInfo(options: Options<Grammars["clientSetInfo"]> & OneOf<Grammars["clientSetInfo"], "LIB-NAME" | "LIB-VER">): Result<W, "OK">;
-  clientSetInfo<const R extends readonly Word[]>(...words: Words<R, Grammars["clientSetInfo"], "none", ["LIB-NAME" | "LIB-VER"]>): Result<W, "OK">;
-  /** `CLIENT SETINFO`: Sets information specific to the client or connection. */
-  clientsetinfo: Commands<W>["clientSetInfo"];
-  /**
-   * `CLIENT SETNAME`: Sets the connection name.
-   *
-   * `CLIENT SETNAME connection-name`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.9.
-   */
-  clientSetName(connectionName: Argument): Result<W, "OK">;
-  /** `CLIENT SETNAME`: Sets the connection name. */
-  clientsetname: Commands<W>["clientSetName"];
-  /**
-   * `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection.
-   *
-   * `CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
-   *
-   * Cost: O(1). Some options may introduce additional complexity.
-   *
-   * Since Redis 6.0.0.
-   */
-  clientTracking(status: Cased<"ON" | "OFF">, options?: Options<Grammars["clientTracking"]>): Result<W, "OK">;
-  clientTracking<const R extends readonly Word[]>(status: Cased<"ON" | "OFF">, ...words: Words<R, Grammars["clientTracking"], "none">): Result<W, "OK">;
-  /** `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection. */
-  clienttracking: Commands<W>["clientTracking"];
-  /**
-   * `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection.
-   *
-   * `CLIENT TRACKINGINFO`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  clientTrackingInfo(): Result<W, { flags: string[]; redirect: number; prefixes: string[] }>;
-  /** `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection. */
-  clienttrackinginfo: Commands<W>["clientTrackingInfo"];
-  /**
-   * `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection.
-   *
-   * `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`
-   *
-   * Cost: O(log N) where N is the number of client connections
-   *
-   * Since Redis 5.0.0.
-   */
-  clientUnblock(clientId: Argument, options?: Options<Grammars["clientUnblock"]>): Result<W, 0 | 1>;
-  clientUnblock(clientId: Argument, unblockType?: Cased<"TIMEOUT" | "ERROR">): Result<W, 0 | 1>;
-  /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
-  clientunblock: Commands<W>["clientUnblock"];
-  /**
-   * `CLIENT UNPAUSE`: Resumes processing commands from paused clients.
-   *
-   * `CLIENT UNPAUSE`
-   *
-   * Cost: O(N) Where N is the number of paused clients
-   *
-   * Since Redis 6.2.0.
-   */
-  clientUnpause(): Result<W, "OK">;
-  /** `CLIENT UNPAUSE`: Resumes processing commands from paused clients. */
-  clientunpause: Commands<W>["clientUnpause"];
-  /**
-   * `CLUSTER`: A container for Redis Cluster commands.
-   *
-   * `CLUSTER subcommand [arg [arg ...]]`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 3.0.0.
-   */
-  cluster(subcommand: Argument, ...arg: Repeated[]): Result<W, Reply>;
-  /**
-   * `COMMAND`: Returns detailed information about all commands.
-   *
-   * `COMMAND`
-   *
-   * Cost: O(N) where N is the total number of Redis commands
-   *
-   * Since Redis 2.8.13.
-   */
-  command(): Result<W, CommandInfo[], CommandInfo<Uint8Array>[]>;
-  command(subcommand: Cased<"COUNT">): Result<W, number>;
-  command(subcommand: Cased<"DOCS">, ...commandName: Repeated[]): Result<W, Record<string, CommandDocs>>;
-  command(subcommand: Cased<"GETKEYS">, command: Argument, ...arg: Repeated[]): Result<W, string[]>;
-  command(subcommand: Cased<"GETKEYSANDFLAGS">, command: Argument, ...arg: Repeated[]): Result<W, [key: string, flags: KeyFlag[]][]>;
-  command(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  command(subcommand: Cased<"INFO">, ...commandName: Repeated[]): Result<W, (CommandInfo | null)[], (CommandInfo<Uint8Array> | null)[]>;
-  command(subcommand: Cased<"LIST">, options?: Options<Grammars["commandList"]>): Result<W, string[]>;
-  command<const R extends readonly Word[]>(subcommand: Cased<"LIST">, ...words: Words<R, Grammars["commandList"], "none">): Result<W, string[]>;
-  /**
-   * `COMMAND COUNT`: Returns a count of commands.
-   *
-   * `COMMAND COUNT`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  commandCount(): Result<W, number>;
-  /** `COMMAND COUNT`: Returns a count of commands. */
-  commandcount: Commands<W>["commandCount"];
-  /**
-   * `COMMAND DOCS`: Returns documentary information about one, multiple or all commands.
-   *
-   * `COMMAND DOCS [command-name [command-name ...]]`
-   *
-   * Cost: O(N) where N is the number of commands to look up
-   *
-   * Since Redis 7.0.0.
-   */
-  commandDocs(...commandName: Repeated[]): Result<W, Record<string, CommandDocs>>;
-  /** `COMMAND DOCS`: Returns documentary information about one, multiple or all commands. */
-  commanddocs: Commands<W>["commandDocs"];
-  /**
-   * `COMMAND GETKEYS`: Extracts the key names from an arbitrary command.
-   *
-   * `COMMAND GETKEYS command [arg [arg ...]]`
-   *
-   * Cost: O(N) where N is the number of arguments to the command
-   *
-   * Since Redis 2.8.13.
-   */
-  commandGetKeys(command: Argument, ...arg: Repeated[]): Result<W, string[]>;
-  /** `COMMAND GETKEYS`: Extracts the key names from an arbitrary command. */
-  commandgetkeys: Commands<W>["commandGetKeys"];
-  /**
-   * `COMMAND GETKEYSANDFLAGS`: Extracts the key names and access flags for an arbitrary command.
-   *
-   * `COMMAND GETKEYSANDFLAGS command [arg [arg ...]]`
-   *
-   * Cost: O(N) where N is the number of arguments to the command
-   *
-   * Since Redis 7.0.0.
-   */
-  commandGetKeysAndFlags(command: Argument, ...arg: Repeated[]): Result<W, [key: string, flags: KeyFlag[]][]>;
-  /** `COMMAND GETKEYSANDFLAGS`: Extracts the key names and access flags for an arbitrary command. */
-  commandgetkeysandflags: Commands<W>["commandGetKeysAndFlags"];
-  /**
-   * `COMMAND HELP`: Returns helpful text about the different subcommands.
-   *
-   * `COMMAND HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  commandHelp(): Result<W, string[], string[]>;
-  /** `COMMAND HELP`: Returns helpful text about the different subcommands. */
-  commandhelp: Commands<W>["commandHelp"];
-  /**
-   * `COMMAND INFO`: Returns information about one, multiple or all commands.
-   *
-   * `COMMAND INFO [command-name [command-name ...]]`
-   *
-   * Cost: O(N) where N is the number of commands to look up
-   *
-   * Since Redis 2.8.13.
-   */
-  commandInfo(...commandName: Repeated[]): Result<W, (CommandInfo | null)[], (CommandInfo<Uint8Array> | null)[]>;
-  /** `COMMAND INFO`: Returns information about one, multiple or all commands. */
-  commandinfo: Commands<W>["commandInfo"];
-  /**
-   * `COMMAND LIST`: Returns a list of command names.
-   *
-   * `COMMAND LIST [FILTERBY MODULE module-name | ACLCAT category | PATTERN pattern]`
-   *
-   * Cost: O(N) where N is the total number of Redis commands
-   *
-   * Since Redis 7.0.0.
-   */
-  commandList(options?: Options<Grammars["commandList"]>): Result<W, string[]>;
-  commandList<const R extends readonly Word[]>(...words: Words<R, Grammars["commandList"], "none">): Result<W, string[]>;
-  /** `COMMAND LIST`: Returns a list of command names. */
-  commandlist: Commands<W>["commandList"];
-  /**
-   * `CONFIG`: A container for server configuration commands.
-   *
-   * `CONFIG`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 2.0.0.
-   */
-  config(subcommand: Cased<"GET">, parameter: Repeated, ...moreParameter: Repeated[]): Result<W, Record<string, string>>;
-  config(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  config(subcommand: Cased<"RESETSTAT">): Result<W, "OK">;
-  config(subcommand: Cased<"REWRITE">): Result<W, "OK">;
-  config(subcommand: Cased<"SET">, data: Data): Result<W, "OK">;
-  config(subcommand: Cased<"SET">, ...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
-  /**
-   * `CONFIG GET`: Returns the effective values of configuration parameters.
-   *
-   * `CONFIG GET parameter [parameter ...]`
-   *
-   * Cost: O(N) when N is the number of configuration parameters provided
-   *
-   * Since Redis 2.0.0.
-   */
-  configGet(parameter: Repeated, ...moreParameter: Repeated[]): Result<W, Record<string, string>>;
-  /** `CONFIG GET`: Returns the effective values of configuration parameters. */
-  configget: Commands<W>["configGet"];
-  /**
-   * `CONFIG HELP`: Returns helpful text about the different subcommands.
-   *
-   * `CONFIG HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  configHelp(): Result<W, string[], string[]>;
-  /** `CONFIG HELP`: Returns helpful text about the different subcommands. */
-  confighelp: Commands<W>["configHelp"];
-  /**
-   * `CONFIG RESETSTAT`: Resets the server's statistics.
-   *
-   * `CONFIG RESETSTAT`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  configResetStat(): Result<W, "OK">;
-  /** `CONFIG RESETSTAT`: Resets the server's statistics. */
-  configresetstat: Commands<W>["configResetStat"];
-  /**
-   * `CONFIG REWRITE`: Persists the effective configuration to file.
-   *
-   * `CONFIG REWRITE`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.0.
-   */
-  configRewrite(): Result<W, "OK">;
-  /** `CONFIG REWRITE`: Persists the effective configuration to file. */
-  configrewrite: Commands<W>["configRewrite"];
-  /**
-   * `CONFIG SET`: Sets configuration parameters in-flight.
-   *
-   * `CONFIG SET parameter value [parameter value ...]`
-   *
-   * Cost: O(N) when N is the number of configuration parameters provided
-   *
-   * Since Redis 2.0.0.
-   */
-  configSet(data: Data): Result<W, "OK">;
-  configSet(...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
-  /** `CONFIG SET`: Sets configuration parameters in-flight. */
-  configset: Commands<W>["configSet"];
-  /**
-   * `COPY`: Copies the value of a key to a new key.
-   *
-   * `COPY source destination [DB destination-db] [REPLACE]`
-   *
-   * Cost: O(N) worst case for collections, where N is the number of nested items. O(1) for string values.
-   *
-   * Since Redis 6.2.0.
-   */
-  copy(source: Argument, destination: Argument, options?: Options<Grammars["copy"]>): Result<W, 0 | 1>;
-  copy<const R extends readonly Word[]>(source: Argument, destination: Argument, ...words: Words<R, Grammars["copy"], "none">): Result<W, 0 | 1>;
-  /**
-   * `DBSIZE`: Returns the number of keys in the database.
-   *
-   * `DBSIZE`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  dbSize(): Result<W, number>;
-  /** `DBSIZE`: Returns the number of keys in the database. */
-  dbsize: Commands<W>["dbSize"];
-  /**
-   * `DEBUG`: A container for debugging commands.
-   *
-   * `DEBUG subcommand [arg [arg ...]]`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 1.0.0.
-   */
-  debug(subcommand: Argument, ...arg: Repeated[]): Result<W, Reply>;
-  /**
-   * `DECR`: Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
-   *
-   * `DECR key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  decr(key: Argument): Result<W, number | bigint>;
-  /**
-   * `DECRBY`: Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist.
-   *
-   * `DECRBY key decrement`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  decrBy(key: Argument, decrement: Argument): Result<W, number | bigint>;
-  /** `DECRBY`: Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist. */
-  decrby: Commands<W>["decrBy"];
-  /**
-   * `DEL`: Deletes one or more keys.
-   *
-   * `DEL key [key ...]`
-   *
-   * Cost: O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).
-   *
-   * Since Redis 1.0.0.
-   */
-  del(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
-  /**
-   * `DELEX`: Conditionally removes the specified key based on value or digest comparison.
-   *
-   * `DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]`
-   *
-   * Cost: O(1) for IFEQ/IFNE, O(N) for IFDEQ/IFDNE where N is the length of the string value.
-   *
-   * Since Redis 8.4.0.
-   */
-  delEx(key: Argument, options?: Options<Grammars["delEx"]>): Result<W, 0 | 1>;
-  delEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["delEx"], "none">): Result<W, 0 | 1>;
-  /** `DELEX`: Conditionally removes the specified key based on value or digest comparison. */
-  delex: Commands<W>["delEx"];
-  /**
-   * `DIGEST`: Returns the XXH3 hash of a string value.
-   *
-   * `DIGEST key`
-   *
-   * Cost: O(N) where N is the length of the string value.
-   *
-   * Since Redis 8.4.0.
-   */
-  digest(key: Argument): Result<W, string | null>;
-  /**
-   * `DUMP`: Returns a serialized representation of the value stored at a key.
-   *
-   * `DUMP key`
-   *
-   * Cost: O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).
-   *
-   * Since Redis 2.6.0.
-   */
-  dump(key: Argument): Result<W, string | null>;
-  /**
-   * `ECHO`: Returns the given string.
-   *
-   * `ECHO message`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  echo(message: Argument): Result<W, string>;
-  /**
-   * `EVAL`: Executes a server-side Lua script.
-   *
-   * `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
-   *
-   * Cost: Depends on the script that is executed.
-   *
-   * Since Redis 2.6.0.
-   */
-  eval(script: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
-  /**
-   * `EVAL_RO`: Executes a read-only server-side Lua script.
-   *
-   * `EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]`
-   *
-   * Cost: Depends on the script that is executed.
-   *
-   * Since Redis 7.0.0.
-   */
-  evalRo(script: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
-  /** `EVAL_RO`: Executes a read-only server-side Lua script. */
-  evalro: Commands<W>["evalRo"];
-  /**
-   * `EVALSHA`: Executes a server-side Lua script by SHA1 digest.
-   *
-   * `EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]`
-   *
-   * Cost: Depends on the script that is executed.
-   *
-   * Since Redis 2.6.0.
-   */
-  evalSha(sha1: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
-  /** `EVALSHA`: Executes a server-side Lua script by SHA1 digest. */
-  evalsha: Commands<W>["evalSha"];
-  /**
-   * `EVALSHA_RO`: Executes a read-only server-side Lua script by SHA1 digest.
-   *
-   * `EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]`
-   *
-   * Cost: Depends on the script that is executed.
-   *
-   * Since Redis 7.0.0.
-   */
-  evalShaRo(sha1: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
-  /** `EVALSHA_RO`: Executes a read-only server-side Lua script by SHA1 digest. */
-  evalsharo: Commands<W>["evalShaRo"];
-  /**
-   * `EXISTS`: Determines whether one or more keys exist.
-   *
-   * `EXISTS key [key ...]`
-   *
-   * Cost: O(N) where N is the number of keys to check.
-   *
-   * Since Redis 1.0.0.
-   */
-  exists(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
-  /**
-   * `EXPIRE`: Sets the expiration time of a key in seconds.
-   *
-   * `EXPIRE key seconds [NX | XX | GT | LT]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  expire(key: Argument, seconds: Argument, options?: Options<Grammars["expire"]>): Result<W, 0 | 1>;
-  expire(key: Argument, seconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
-  /**
-   * `EXPIREAT`: Sets the expiration time of a key to a Unix timestamp.
-   *
-   * `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.2.0.
-   */
-  expireAt(key: Argument, unixTimeSeconds: Argument, options?: Options<Grammars["expireAt"]>): Result<W, 0 | 1>;
-  expireAt(key: Argument, unixTimeSeconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
-  /** `EXPIREAT`: Sets the expiration time of a key to a Unix timestamp. */
-  expireat: Commands<W>["expireAt"];
-  /**
-   * `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp.
-   *
-   * `EXPIRETIME key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  expireTime(key: Argument): Result<W, number>;
-  /** `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp. */
-  expiretime: Commands<W>["expireTime"];
-  /**
-   * `FAILOVER`: Starts a coordinated failover from a server to one of its replicas.
-   *
-   * `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  failover(options?: Options<Grammars["failover"]>): Result<W, "OK">;
-  failover<const R extends readonly Word[]>(...words: Words<R, Grammars["failover"], "none">): Result<W, "OK">;
-  /**
-   * `FCALL`: Invokes a function.
-   *
-   * `FCALL function numkeys [key [key ...]] [arg [arg ...]]`
-   *
-   * Cost: Depends on the function that is executed.
-   *
-   * Since Redis 7.0.0.
-   */
-  fCall(function_: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
-  /** `FCALL`: Invokes a function. */
-  fcall: Commands<W>["fCall"];
-  /**
-   * `FCALL_RO`: Invokes a read-only function.
-   *
-   * `FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]`
-   *
-   * Cost: Depends on the function that is executed.
-   *
-   * Since Redis 7.0.0.
-   */
-  fCallRo(function_: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
-  /** `FCALL_RO`: Invokes a read-only function. */
-  fcallro: Commands<W>["fCallRo"];
-  /**
-   * `FLUSHALL`: Removes all keys from all databases.
-   *
-   * `FLUSHALL [ASYNC | SYNC]`
-   *
-   * Cost: O(N) where N is the total number of keys in all databases
-   *
-   * Since Redis 1.0.0.
-   */
-  flushAll(options?: Options<Grammars["flushAll"]>): Result<W, "OK">;
-  flushAll(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
-  /** `FLUSHALL`: Removes all keys from all databases. */
-  flushall: Commands<W>["flushAll"];
-  /**
-   * `FLUSHDB`: Removes all keys from the current database.
-   *
-   * `FLUSHDB [ASYNC | SYNC]`
-   *
-   * Cost: O(N) where N is the number of keys in the selected database
-   *
-   * Since Redis 1.0.0.
-   */
-  flushDb(options?: Options<Grammars["flushDb"]>): Result<W, "OK">;
-  flushDb(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
-  /** `FLUSHDB`: Removes all keys from the current database. */
-  flushdb: Commands<W>["flushDb"];
-  /**
-   * `FUNCTION`: A container for function commands.
-   *
-   * `FUNCTION`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 7.0.0.
-   */
-  function(subcommand: Cased<"DELETE">, libraryName: Argument): Result<W, "OK">;
-  function(subcommand: Cased<"DUMP">): Result<W, string>;
-  function(subcommand: Cased<"FLUSH">, options?: Options<Grammars["functionFlush"]>): Result<W, "OK">;
-  function(subcommand: Cased<"FLUSH">, flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
-  function(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  function(subcommand: Cased<"KILL">): Result<W, "OK">;
-  function<const O extends Options<Grammars["functionList"]> = {}>(subcommand: Cased<"LIST">, options?: Only<O, Grammars["functionList"]>): Result<W, FunctionLibrary<O>[]>;
-  function<const R extends readonly Word[]>(subcommand: Cased<"LIST">, ...words: Words<R, Grammars["functionList"], "none">): Result<W, FunctionLibrary<Said<R, Grammars["functionList"]>>[]>;
-  function(subcommand: Cased<"LOAD">, functionCode: Argument): Result<W, string>;
-  function(subcommand: Cased<"LOAD">, replace: Cased<"REPLACE">, functionCode: Argument): Result<W, string>;
-  function(subcommand: Cased<"RESTORE">, serializedValue: Argument, options?: Options<Grammars["functionRestore"]>): Result<W, "OK">;
-  function(subcommand: Cased<"RESTORE">, serializedValue: Argument, policy?: Cased<"FLUSH" | "APPEND" | "REPLACE">): Result<W, "OK">;
-  function(subcommand: Cased<"STATS">): Result<W, FunctionStats>;
-  /**
-   * `FUNCTION DELETE`: Deletes a library and its functions.
-   *
-   * `FUNCTION DELETE library-name`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  functionDelete(libraryName: Argument): Result<W, "OK">;
-  /** `FUNCTION DELETE`: Deletes a library and its functions. */
-  functiondelete: Commands<W>["functionDelete"];
-  /**
-   * `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload.
-   *
-   * `FUNCTION DUMP`
-   *
-   * Cost: O(N) where N is the number of functions
-   *
-   * Since Redis 7.0.0.
-   */
-  functionDump(): Result<W, string>;
-  /** `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload. */
-  functiondump: Commands<W>["functionDump"];
-  /**
-   * `FUNCTION FLUSH`: Deletes all libraries and functions.
-   *
-   * `FUNCTION FLUSH [ASYNC | SYNC]`
-   *
-   * Cost: O(N) where N is the number of functions deleted
-   *
-   * Since Redis 7.0.0.
-   */
-  functionFlush(options?: Options<Grammars["functionFlush"]>): Result<W, "OK">;
-  functionFlush(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
-  /** `FUNCTION FLUSH`: Deletes all libraries and functions. */
-  functionflush: Commands<W>["functionFlush"];
-  /**
-   * `FUNCTION HELP`: Returns helpful text about the different subcommands.
-   *
-   * `FUNCTION HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  functionHelp(): Result<W, string[], string[]>;
-  /** `FUNCTION HELP`: Returns helpful text about the different subcommands. */
-  functionhelp: Commands<W>["functionHelp"];
-  /**
-   * `FUNCTION KILL`: Terminates a function during execution.
-   *
-   * `FUNCTION KILL`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  functionKill(): Result<W, "OK">;
-  /** `FUNCTION KILL`: Terminates a function during execution. */
-  functionkill: Commands<W>["functionKill"];
-  /**
-   * `FUNCTION LIST`: Returns information about all libraries.
-   *
-   * `FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]`
-   *
-   * Cost: O(N) where N is the number of functions
-   *
-   * Since Redis 7.0.0.
-   */
-  functionList<const O extends Options<Grammars["functionList"]> = {}>(options?: Only<O, Grammars["functionList"]>): Result<W, FunctionLibrary<O>[]>;
-  functionList<const R extends readonly Word[]>(...words: Words<R, Grammars["functionList"], "none">): Result<W, FunctionLibrary<Said<R, Grammars["functionList"]>>[]>;
-  /** `FUNCTION LIST`: Returns information about all libraries. */
-  functionlist: Commands<W>["functionList"];
-  /**
-   * `FUNCTION LOAD`: Creates a library.
-   *
-   * `FUNCTION LOAD [REPLACE] function-code`
-   *
-   * Cost: O(1) (considering compilation time is redundant)
-   *
-   * Since Redis 7.0.0.
-   */
-  functionLoad(functionCode: Argument): Result<W, string>;
-  functionLoad(replace: Cased<"REPLACE">, functionCode: Argument): Result<W, string>;
-  /** `FUNCTION LOAD`: Creates a library. */
-  functionload: Commands<W>["functionLoad"];
-  /**
-   * `FUNCTION RESTORE`: Restores all libraries from a payload.
-   *
-   * `FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]`
-   *
-   * Cost: O(N) where N is the number of functions on the payload
-   *
-   * Since Redis 7.0.0.
-   */
-  functionRestore(serializedValue: Argument, options?: Options<Grammars["functionRestore"]>): Result<W, "OK">;
-  functionRestore(serializedValue: Argument, policy?: Cased<"FLUSH" | "APPEND" | "REPLACE">): Result<W, "OK">;
-  /** `FUNCTION RESTORE`: Restores all libraries from a payload. */
-  functionrestore: Commands<W>["functionRestore"];
-  /**
-   * `FUNCTION STATS`: Returns information about a function during execution.
-   *
-   * `FUNCTION STATS`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  functionStats(): Result<W, FunctionStats>;
-  /** `FUNCTION STATS`: Returns information about a function during execution. */
-  functionstats: Commands<W>["functionStats"];
-  /**
-   * `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist.
-   *
-   * `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`
-   *
-   * Cost: O(log(N)) for each item added, where N is the number of elements in the sorted set.
-   *
-   * Since Redis 3.2.0.
-   */
-  geoAdd<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["geoAdd"], 3>): Result<W, number>;
-  /** `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist. */
-  geoadd: Commands<W>["geoAdd"];
-  /**
-   * `GEODIST`: Returns the distance between two members of a geospatial index.
-   *
-   * `GEODIST key member1 member2 [M | KM | FT | MI]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 3.2.0.
-   */
-  geoDist(key: Argument, member1: Argument, member2: Argument, options?: Options<Grammars["geoDist"]>): Result<W, string | null>;
-  geoDist(key: Argument, member1: Argument, member2: Argument, unit?: Cased<"M" | "KM" | "FT" | "MI">): Result<W, string | null>;
-  /** `GEODIST`: Returns the distance between two members of a geospatial index. */
-  geodist: Commands<W>["geoDist"];
-  /**
-   * `GEOHASH`: Returns members from a geospatial index as geohash strings.
-   *
-   * `GEOHASH key [member [member ...]]`
-   *
-   * Cost: O(1) for each member requested.
-   *
-   * Since Redis 3.2.0.
-   */
-  geoHash(key: Argument, ...member: Repeated[]): Result<W, (string | null)[]>;
-  /** `GEOHASH`: Returns members from a geospatial index as geohash strings. */
-  geohash: Commands<W>["geoHash"];
-  /**
-   * `GEOPOS`: Returns the longitude and latitude of members from a geospatial index.
-   *
-   * `GEOPOS key [member [member ...]]`
-   *
-   * Cost: O(1) for each member requested.
-   *
-   * Since Redis 3.2.0.
-   */
-  geoPos(key: Argument, ...member: Repeated[]): Result<W, ([longitude: number, latitude: number] | null)[]>;
-  /** `GEOPOS`: Returns the longitude and latitude of members from a geospatial index. */
-  geopos: Commands<W>["geoPos"];
-  /**
-   * `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.
-   *
-   * `GEORADIUS key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`
-   *
-   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
-   *
-   * Since Redis 3.2.0.
-   * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument
-   */
-  geoRadius<const O extends Options<Grammars["geoRadius"]> = {}>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadius"]>): Result<W, With<O, "STORE" | "STOREDIST", number, Located<O>>>;
-  geoRadius<const R extends readonly Word[]>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadius"], "none">): Result<W, With<Said<R, Grammars["geoRadius"]>, "STORE" | "STOREDIST", number, Located<Said<R, Grammars["geoRadius"]>>>>;
-  /** `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result. */
-  georadius: Commands<W>["geoRadius"];
-  /**
-   * `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate.
-   *
-   * `GEORADIUS_RO key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
-   *
-   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
-   *
-   * Since Redis 3.2.10.
-   * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` argument
-   */
-  geoRadiusRo<const O extends Options<Grammars["geoRadiusRo"]> = {}>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadiusRo"]>): Result<W, Located<O>>;
-  geoRadiusRo<const R extends readonly Word[]>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadiusRo"], "none">): Result<W, Located<Said<R, Grammars["geoRadiusRo"]>>>;
-  /** `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate. */
-  georadiusro: Commands<W>["geoRadiusRo"];
-  /**
-   * `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result.
-   *
-   * `GEORADIUSBYMEMBER key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`
-   *
-   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
-   *
-   * Since Redis 3.2.0.
-   * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments
-   */
-  geoRadiusByMember<const O extends Options<Grammars["geoRadiusByMember"]> = {}>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadiusByMember"]>): Result<W, With<O, "STORE" | "STOREDIST", number, Located<O>>>;
-  geoRadiusByMember<const R extends readonly Word[]>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadiusByMember"], "none">): Result<W, With<Said<R, Grammars["geoRadiusByMember"]>, "STORE" | "STOREDIST", number, Located<Said<R, Grammars["geoRadiusByMember"]>>>>;
-  /** `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result. */
-  georadiusbymember: Commands<W>["geoRadiusByMember"];
-  /**
-   * `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member.
-   *
-   * `GEORADIUSBYMEMBER_RO key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
-   *
-   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
-   *
-   * Since Redis 3.2.10.
-   * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments
-   */
-  geoRadiusByMemberRo<const O extends Options<Grammars["geoRadiusByMemberRo"]> = {}>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadiusByMemberRo"]>): Result<W, Located<O>>;
-  geoRadiusByMemberRo<const R extends readonly Word[]>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadiusByMemberRo"], "none">): Result<W, Located<Said<R, Grammars["geoRadiusByMemberRo"]>>>;
-  /** `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member. */
-  georadiusbymemberro: Commands<W>["geoRadiusByMemberRo"];
-  /**
-   * `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle.
-   *
-   * `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`
-   *
-   * Cost: O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape
-   *
-   * Since Redis 6.2.0.
-   */
-  geoSearch<const O extends Options<Grammars["geoSearch"]> & OneOf<Grammars["geoSearch"], "FROMMEMBER" | "FROMLONLAT"> & OneOf<Grammars["geoSearch"], "BYRADIUS" | "BYBOX">>(key: Argument, options: Only<O, Grammars["geoSearch"]>): Result<W, Located<O>>;
-  geoSearch<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["geoSearch"], "none", ["FROMMEMBER" | "FROMLONLAT", "BYRADIUS" | "BYBOX"]>): Result<W, Located<Said<R, Grammars["geoSearch"]>>>;
-  /** `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle. */
-  geosearch: Commands<W>["geoSearch"];
-  /**
-   * `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.
-   *
-   * `GEOSEARCHSTORE destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]`
-   *
-   * Cost: O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape
-   *
-   * Since Redis 6.2.0.
-   */
-  geoSearchStore(destination: Argument, source: Argument, options: Options<Grammars["geoSearchStore"]> & OneOf<Grammars["geoSearchStore"], "FROMMEMBER" | "FROMLONLAT"> & OneOf<Grammars["geoSearchStore"], "BYRADIUS" | "BYBOX">): Result<W, number>;
-  geoSearchStore<const R extends readonly Word[]>(destination: Argument, source: Argument, ...words: Words<R, Grammars["geoSearchStore"], "none", ["FROMMEMBER" | "FROMLONLAT", "BYRADIUS" | "BYBOX"]>): Result<W, number>;
-  /** `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result. */
-  geosearchstore: Commands<W>["geoSearchStore"];
-  /**
-   * `GET`: Returns the string value of a key.
-   *
-   * `GET key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  get(key: Argument): Result<W, string | null>;
+  bitpos: BitmapCommands<W>["bitPos"];
   /**
    * `GETBIT`: Returns a bit value by offset.
    *
@@ -1392,1308 +100,45 @@ export interface Commands<W> {
    */
   getBit(key: Argument, offset: Argument): Result<W, 0 | 1>;
   /** `GETBIT`: Returns a bit value by offset. */
-  getbit: Commands<W>["getBit"];
+  getbit: BitmapCommands<W>["getBit"];
   /**
-   * `GETDEL`: Returns the string value of a key after deleting the key.
+   * `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.
    *
-   * `GETDEL key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  getDel(key: Argument): Result<W, string | null>;
-  /** `GETDEL`: Returns the string value of a key after deleting the key. */
-  getdel: Commands<W>["getDel"];
-  /**
-   * `GETEX`: Returns the string value of a key after setting its expiration time.
-   *
-   * `GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  getEx(key: Argument, options?: Options<Grammars["getEx"]>): Result<W, string | null>;
-  getEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["getEx"], "none">): Result<W, string | null>;
-  /** `GETEX`: Returns the string value of a key after setting its expiration time. */
-  getex: Commands<W>["getEx"];
-  /**
-   * `GETRANGE`: Returns a substring of the string stored at a key.
-   *
-   * `GETRANGE key start end`
-   *
-   * Cost: O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.
-   *
-   * Since Redis 2.4.0.
-   */
-  getRange(key: Argument, start: Argument, end: Argument): Result<W, string>;
-  /** `GETRANGE`: Returns a substring of the string stored at a key. */
-  getrange: Commands<W>["getRange"];
-  /**
-   * `GETSET`: Returns the previous string value of a key after setting it to a new value.
-   *
-   * `GETSET key value`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   * @deprecated since Redis 6.2.0: `SET` with the `!GET` argument
-   */
-  getSet(key: Argument, value: Argument): Result<W, string | null>;
-  /** `GETSET`: Returns the previous string value of a key after setting it to a new value. */
-  getset: Commands<W>["getSet"];
-  /**
-   * `HDEL`: Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.
-   *
-   * `HDEL key field [field ...]`
-   *
-   * Cost: O(N) where N is the number of fields to be removed.
-   *
-   * Since Redis 2.0.0.
-   */
-  hDel(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, number>;
-  /** `HDEL`: Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain. */
-  hdel: Commands<W>["hDel"];
-  /**
-   * `HEXISTS`: Determines whether a field exists in a hash.
-   *
-   * `HEXISTS key field`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  hExists(key: Argument, field: Argument): Result<W, 0 | 1>;
-  /** `HEXISTS`: Determines whether a field exists in a hash. */
-  hexists: Commands<W>["hExists"];
-  /**
-   * `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds).
-   *
-   * `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hExpire(key: Argument, seconds: Argument, options: Options<Grammars["hExpire"]> & OneOf<Grammars["hExpire"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
-  hExpire<const R extends readonly Word[]>(key: Argument, seconds: Argument, ...words: Words<R, Grammars["hExpire"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
-  /** `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds). */
-  hexpire: Commands<W>["hExpire"];
-  /**
-   * `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds).
-   *
-   * `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hExpireAt(key: Argument, unixTimeSeconds: Argument, options: Options<Grammars["hExpireAt"]> & OneOf<Grammars["hExpireAt"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
-  hExpireAt<const R extends readonly Word[]>(key: Argument, unixTimeSeconds: Argument, ...words: Words<R, Grammars["hExpireAt"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
-  /** `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds). */
-  hexpireat: Commands<W>["hExpireAt"];
-  /**
-   * `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds.
-   *
-   * `HEXPIRETIME key FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hExpireTime(key: Argument, options: Options<Grammars["hExpireTime"]> & OneOf<Grammars["hExpireTime"], "FIELDS">): Result<W, number[]>;
-  hExpireTime<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hExpireTime"], "none", ["FIELDS"]>): Result<W, number[]>;
-  /** `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds. */
-  hexpiretime: Commands<W>["hExpireTime"];
-  /**
-   * `HGET`: Returns the value of a field in a hash.
-   *
-   * `HGET key field`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  hGet(key: Argument, field: Argument): Result<W, string | null>;
-  /** `HGET`: Returns the value of a field in a hash. */
-  hget: Commands<W>["hGet"];
-  /**
-   * `HGETALL`: Returns all fields and values in a hash.
-   *
-   * `HGETALL key`
-   *
-   * Cost: O(N) where N is the size of the hash.
-   *
-   * Since Redis 2.0.0.
-   */
-  hGetAll(key: Argument): Result<W, { [field: string]: string }>;
-  /** `HGETALL`: Returns all fields and values in a hash. */
-  hgetall: Commands<W>["hGetAll"];
-  /**
-   * `HGETDEL`: Returns the value of a field and deletes it from the hash.
-   *
-   * `HGETDEL key FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 8.0.0.
-   */
-  hGetDel(key: Argument, options: Options<Grammars["hGetDel"]> & OneOf<Grammars["hGetDel"], "FIELDS">): Result<W, (string | null)[]>;
-  hGetDel<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hGetDel"], "none", ["FIELDS"]>): Result<W, (string | null)[]>;
-  /** `HGETDEL`: Returns the value of a field and deletes it from the hash. */
-  hgetdel: Commands<W>["hGetDel"];
-  /**
-   * `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration.
-   *
-   * `HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 8.0.0.
-   */
-  hGetEx(key: Argument, options: Options<Grammars["hGetEx"]> & OneOf<Grammars["hGetEx"], "FIELDS">): Result<W, (string | null)[]>;
-  hGetEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hGetEx"], "none", ["FIELDS"]>): Result<W, (string | null)[]>;
-  /** `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration. */
-  hgetex: Commands<W>["hGetEx"];
-  /**
-   * `HINCRBY`: Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist.
-   *
-   * `HINCRBY key field increment`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  hIncrBy(key: Argument, field: Argument, increment: Argument): Result<W, number | bigint>;
-  /** `HINCRBY`: Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist. */
-  hincrby: Commands<W>["hIncrBy"];
-  /**
-   * `HINCRBYFLOAT`: Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.
-   *
-   * `HINCRBYFLOAT key field increment`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  hIncrByFloat(key: Argument, field: Argument, increment: Argument): Result<W, string>;
-  /** `HINCRBYFLOAT`: Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist. */
-  hincrbyfloat: Commands<W>["hIncrByFloat"];
-  /**
-   * `HKEYS`: Returns all fields in a hash.
-   *
-   * `HKEYS key`
-   *
-   * Cost: O(N) where N is the size of the hash.
-   *
-   * Since Redis 2.0.0.
-   */
-  hKeys(key: Argument): Result<W, string[]>;
-  /** `HKEYS`: Returns all fields in a hash. */
-  hkeys: Commands<W>["hKeys"];
-  /**
-   * `HLEN`: Returns the number of fields in a hash.
-   *
-   * `HLEN key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  hLen(key: Argument): Result<W, number>;
-  /** `HLEN`: Returns the number of fields in a hash. */
-  hlen: Commands<W>["hLen"];
-  /**
-   * `HMGET`: Returns the values of all fields in a hash.
-   *
-   * `HMGET key field [field ...]`
-   *
-   * Cost: O(N) where N is the number of fields being requested.
-   *
-   * Since Redis 2.0.0.
-   */
-  hmGet(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, (string | null)[]>;
-  /** `HMGET`: Returns the values of all fields in a hash. */
-  hmget: Commands<W>["hmGet"];
-  /**
-   * `HMSET`: Sets the values of multiple fields.
-   *
-   * `HMSET key field value [field value ...]`
-   *
-   * Cost: O(N) where N is the number of fields being set.
-   *
-   * Since Redis 2.0.0.
-   * @deprecated since Redis 4.0.0: `HSET` with multiple field-value pairs
-   */
-  hmSet(key: Argument, data: Data): Result<W, "OK">;
-  hmSet(key: Argument, ...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
-  /** `HMSET`: Sets the values of multiple fields. */
-  hmset: Commands<W>["hmSet"];
-  /**
-   * `HPERSIST`: Removes the expiration time for each specified field.
-   *
-   * `HPERSIST key FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hPersist(key: Argument, options: Options<Grammars["hPersist"]> & OneOf<Grammars["hPersist"], "FIELDS">): Result<W, (-2 | -1 | 1)[]>;
-  hPersist<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hPersist"], "none", ["FIELDS"]>): Result<W, (-2 | -1 | 1)[]>;
-  /** `HPERSIST`: Removes the expiration time for each specified field. */
-  hpersist: Commands<W>["hPersist"];
-  /**
-   * `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds).
-   *
-   * `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hpExpire(key: Argument, milliseconds: Argument, options: Options<Grammars["hpExpire"]> & OneOf<Grammars["hpExpire"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
-  hpExpire<const R extends readonly Word[]>(key: Argument, milliseconds: Argument, ...words: Words<R, Grammars["hpExpire"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
-  /** `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds). */
-  hpexpire: Commands<W>["hpExpire"];
-  /**
-   * `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds).
-   *
-   * `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hpExpireAt(key: Argument, unixTimeMilliseconds: Argument, options: Options<Grammars["hpExpireAt"]> & OneOf<Grammars["hpExpireAt"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
-  hpExpireAt<const R extends readonly Word[]>(key: Argument, unixTimeMilliseconds: Argument, ...words: Words<R, Grammars["hpExpireAt"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
-  /** `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds). */
-  hpexpireat: Commands<W>["hpExpireAt"];
-  /**
-   * `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec.
-   *
-   * `HPEXPIRETIME key FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hpExpireTime(key: Argument, options: Options<Grammars["hpExpireTime"]> & OneOf<Grammars["hpExpireTime"], "FIELDS">): Result<W, number[]>;
-  hpExpireTime<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hpExpireTime"], "none", ["FIELDS"]>): Result<W, number[]>;
-  /** `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec. */
-  hpexpiretime: Commands<W>["hpExpireTime"];
-  /**
-   * `HPTTL`: Returns the TTL in milliseconds of a hash field.
-   *
-   * `HPTTL key FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hpTTL(key: Argument, options: Options<Grammars["hpTTL"]> & OneOf<Grammars["hpTTL"], "FIELDS">): Result<W, number[]>;
-  hpTTL<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hpTTL"], "none", ["FIELDS"]>): Result<W, number[]>;
-  /** `HPTTL`: Returns the TTL in milliseconds of a hash field. */
-  hpttl: Commands<W>["hpTTL"];
-  /**
-   * `HRANDFIELD`: Returns one or more random fields from a hash.
-   *
-   * `HRANDFIELD key [count [WITHVALUES]]`
-   *
-   * Cost: O(N) where N is the number of fields returned
-   *
-   * Since Redis 6.2.0.
-   */
-  hRandField(key: Argument): Result<W, string | null>;
-  hRandField<const O extends Options<Grammars["hRandField"]> = {}>(key: Argument, count: Argument, options?: Only<O, Grammars["hRandField"]>): Result<W, With<O, "WITHVALUES", [field: string, value: string][], string[]>>;
-  hRandField<const R extends readonly Word[]>(key: Argument, count: Argument, ...words: Words<R, Grammars["hRandField"], "none">): Result<W, With<Said<R, Grammars["hRandField"]>, "WITHVALUES", [field: string, value: string][], string[]>>;
-  /** `HRANDFIELD`: Returns one or more random fields from a hash. */
-  hrandfield: Commands<W>["hRandField"];
-  /**
-   * `HSCAN`: Iterates over fields and values of a hash.
-   *
-   * `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`
-   *
-   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
-   *
-   * Since Redis 2.8.0.
-   */
-  hScan(key: Argument, cursor: Argument, options?: Options<Grammars["hScan"]>): Result<W, [cursor: string, fieldsAndValues: string[]]>;
-  hScan<const R extends readonly Word[]>(key: Argument, cursor: Argument, ...words: Words<R, Grammars["hScan"], "none">): Result<W, [cursor: string, fieldsAndValues: string[]]>;
-  /** `HSCAN`: Iterates over fields and values of a hash. */
-  hscan: Commands<W>["hScan"];
-  /**
-   * `HSET`: Creates or modifies the value of a field in a hash.
-   *
-   * `HSET key field value [field value ...]`
-   *
-   * Cost: O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.
-   *
-   * Since Redis 2.0.0.
-   */
-  hSet(key: Argument, data: Data): Result<W, number>;
-  hSet(key: Argument, ...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, number>;
-  /** `HSET`: Creates or modifies the value of a field in a hash. */
-  hset: Commands<W>["hSet"];
-  /**
-   * `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration.
-   *
-   * `HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`
-   *
-   * Cost: O(N) where N is the number of fields being set.
-   *
-   * Since Redis 8.0.0.
-   */
-  hSetEx(key: Argument, options: Options<Grammars["hSetEx"]> & OneOf<Grammars["hSetEx"], "FIELDS">): Result<W, 0 | 1>;
-  hSetEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hSetEx"], "none", ["FIELDS"]>): Result<W, 0 | 1>;
-  /** `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration. */
-  hsetex: Commands<W>["hSetEx"];
-  /**
-   * `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist.
-   *
-   * `HSETNX key field value`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  hSetNX(key: Argument, field: Argument, value: Argument): Result<W, 0 | 1>;
-  /** `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist. */
-  hsetnx: Commands<W>["hSetNX"];
-  /**
-   * `HSTRLEN`: Returns the length of the value of a field.
-   *
-   * `HSTRLEN key field`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 3.2.0.
-   */
-  hStrLen(key: Argument, field: Argument): Result<W, number>;
-  /** `HSTRLEN`: Returns the length of the value of a field. */
-  hstrlen: Commands<W>["hStrLen"];
-  /**
-   * `HTTL`: Returns the TTL in seconds of a hash field.
-   *
-   * `HTTL key FIELDS numfields field [field ...]`
-   *
-   * Cost: O(N) where N is the number of specified fields
-   *
-   * Since Redis 7.4.0.
-   */
-  hTTL(key: Argument, options: Options<Grammars["hTTL"]> & OneOf<Grammars["hTTL"], "FIELDS">): Result<W, number[]>;
-  hTTL<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hTTL"], "none", ["FIELDS"]>): Result<W, number[]>;
-  /** `HTTL`: Returns the TTL in seconds of a hash field. */
-  httl: Commands<W>["hTTL"];
-  /**
-   * `HVALS`: Returns all values in a hash.
-   *
-   * `HVALS key`
-   *
-   * Cost: O(N) where N is the size of the hash.
-   *
-   * Since Redis 2.0.0.
-   */
-  hvals(key: Argument): Result<W, string[]>;
-  /**
-   * `INCR`: Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
-   *
-   * `INCR key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  incr(key: Argument): Result<W, number | bigint>;
-  /**
-   * `INCRBY`: Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist.
-   *
-   * `INCRBY key increment`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  incrBy(key: Argument, increment: Argument): Result<W, number | bigint>;
-  /** `INCRBY`: Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist. */
-  incrby: Commands<W>["incrBy"];
-  /**
-   * `INCRBYFLOAT`: Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.
-   *
-   * `INCRBYFLOAT key increment`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  incrByFloat(key: Argument, increment: Argument): Result<W, string>;
-  /** `INCRBYFLOAT`: Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist. */
-  incrbyfloat: Commands<W>["incrByFloat"];
-  /**
-   * `INFO`: Returns information and statistics about the server.
-   *
-   * `INFO [section [section ...]]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  info(...section: Repeated[]): Result<W, string>;
-  /**
-   * `KEYS`: Returns all key names that match a pattern.
-   *
-   * `KEYS pattern`
-   *
-   * Cost: O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.
-   *
-   * Since Redis 1.0.0.
-   */
-  keys(pattern: Argument): Result<W, string[]>;
-  /**
-   * `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk.
-   *
-   * `LASTSAVE`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  lastSave(): Result<W, number>;
-  /** `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk. */
-  lastsave: Commands<W>["lastSave"];
-  /**
-   * `LATENCY`: A container for latency diagnostics commands.
-   *
-   * `LATENCY`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 2.8.13.
-   */
-  latency(subcommand: Cased<"DOCTOR">): Result<W, string>;
-  latency(subcommand: Cased<"GRAPH">, event: Argument): Result<W, string>;
-  latency(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  latency(subcommand: Cased<"HISTOGRAM">, ...command: Repeated[]): Result<W, Record<string, { calls: number; histogram_usec: Record<string, number> }>>;
-  latency(subcommand: Cased<"HISTORY">, event: Argument): Result<W, [seconds: number, milliseconds: number][]>;
-  latency(subcommand: Cased<"LATEST">): Result<W, [event: string, seconds: number, latest: number, longest: number][]>;
-  latency(subcommand: Cased<"RESET">, ...event: Repeated[]): Result<W, number>;
-  /**
-   * `LATENCY DOCTOR`: Returns a human-readable latency analysis report.
-   *
-   * `LATENCY DOCTOR`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  latencyDoctor(): Result<W, string>;
-  /** `LATENCY DOCTOR`: Returns a human-readable latency analysis report. */
-  latencydoctor: Commands<W>["latencyDoctor"];
-  /**
-   * `LATENCY GRAPH`: Returns a latency graph for an event.
-   *
-   * `LATENCY GRAPH event`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  latencyGraph(event: Argument): Result<W, string>;
-  /** `LATENCY GRAPH`: Returns a latency graph for an event. */
-  latencygraph: Commands<W>["latencyGraph"];
-  /**
-   * `LATENCY HELP`: Returns helpful text about the different subcommands.
-   *
-   * `LATENCY HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  latencyHelp(): Result<W, string[], string[]>;
-  /** `LATENCY HELP`: Returns helpful text about the different subcommands. */
-  latencyhelp: Commands<W>["latencyHelp"];
-  /**
-   * `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands.
-   *
-   * `LATENCY HISTOGRAM [command [command ...]]`
-   *
-   * Cost: O(N) where N is the number of commands with latency information being retrieved.
-   *
-   * Since Redis 7.0.0.
-   */
-  latencyHistogram(...command: Repeated[]): Result<W, Record<string, { calls: number; histogram_usec: Record<string, number> }>>;
-  /** `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands. */
-  latencyhistogram: Commands<W>["latencyHistogram"];
-  /**
-   * `LATENCY HISTORY`: Returns timestamp-latency samples for an event.
-   *
-   * `LATENCY HISTORY event`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  latencyHistory(event: Argument): Result<W, [seconds: number, milliseconds: number][]>;
-  /** `LATENCY HISTORY`: Returns timestamp-latency samples for an event. */
-  latencyhistory: Commands<W>["latencyHistory"];
-  /**
-   * `LATENCY LATEST`: Returns the latest latency samples for all events.
-   *
-   * `LATENCY LATEST`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  latencyLatest(): Result<W, [event: string, seconds: number, latest: number, longest: number][]>;
-  /** `LATENCY LATEST`: Returns the latest latency samples for all events. */
-  latencylatest: Commands<W>["latencyLatest"];
-  /**
-   * `LATENCY RESET`: Resets the latency data for one or more events.
-   *
-   * `LATENCY RESET [event [event ...]]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.13.
-   */
-  latencyReset(...event: Repeated[]): Result<W, number>;
-  /** `LATENCY RESET`: Resets the latency data for one or more events. */
-  latencyreset: Commands<W>["latencyReset"];
-  /**
-   * `LCS`: Finds the longest common substring.
-   *
-   * `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`
-   *
-   * Cost: O(N*M) where N and M are the lengths of s1 and s2, respectively
-   *
-   * Since Redis 7.0.0.
-   */
-  lcs<const O extends Options<Grammars["lcs"]> = {}>(key1: Argument, key2: Argument, options?: Only<O, Grammars["lcs"]>): Result<W, With<O, "LEN", number, With<O, "IDX", CommonParts<O>, string>>>;
-  lcs<const R extends readonly Word[]>(key1: Argument, key2: Argument, ...words: Words<R, Grammars["lcs"], "none">): Result<W, With<Said<R, Grammars["lcs"]>, "LEN", number, With<Said<R, Grammars["lcs"]>, "IDX", CommonParts<Said<R, Grammars["lcs"]>>, string>>>;
-  /**
-   * `LINDEX`: Returns an element from a list by its index.
-   *
-   * `LINDEX key index`
-   *
-   * Cost: O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).
-   *
-   * Since Redis 1.0.0.
-   */
-  lIndex(key: Argument, index: Argument): Result<W, string | null>;
-  /** `LINDEX`: Returns an element from a list by its index. */
-  lindex: Commands<W>["lIndex"];
-  /**
-   * `LINSERT`: Inserts an element before or after another element in a list.
-   *
-   * `LINSERT key <BEFORE | AFTER> pivot element`
-   *
-   * Cost: O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).
-   *
-   * Since Redis 2.2.0.
-   */
-  lInsert(key: Argument, where: Cased<"BEFORE" | "AFTER">, pivot: Argument, element: Argument): Result<W, number>;
-  /** `LINSERT`: Inserts an element before or after another element in a list. */
-  linsert: Commands<W>["lInsert"];
-  /**
-   * `LLEN`: Returns the length of a list.
-   *
-   * `LLEN key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  lLen(key: Argument): Result<W, number>;
-  /** `LLEN`: Returns the length of a list. */
-  llen: Commands<W>["lLen"];
-  /**
-   * `LMOVE`: Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.
-   *
-   * `LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  lMove(source: Argument, destination: Argument, wherefrom: Cased<"LEFT" | "RIGHT">, whereto: Cased<"LEFT" | "RIGHT">): Result<W, string | null>;
-  /** `LMOVE`: Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved. */
-  lmove: Commands<W>["lMove"];
-  /**
-   * `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.
-   *
-   * `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
-   *
-   * Cost: O(N+M) where N is the number of provided keys and M is the number of elements returned.
-   *
-   * Since Redis 7.0.0.
-   */
-  lmPop<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["lmPop"], "many", ["LEFT" | "RIGHT"]>): Result<W, [key: string, elements: string[]] | null>;
-  /** `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped. */
-  lmpop: Commands<W>["lmPop"];
-  /**
-   * `LOLWUT`: Displays computer art and the Redis version.
-   *
-   * `LOLWUT [VERSION version]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  lolwut(options?: Options<Grammars["lolwut"]>): Result<W, string>;
-  lolwut<const R extends readonly Word[]>(...words: Words<R, Grammars["lolwut"], "none">): Result<W, string>;
-  /**
-   * `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped.
-   *
-   * `LPOP key [count]`
-   *
-   * Cost: O(N) where N is the number of elements returned
-   *
-   * Since Redis 1.0.0.
-   */
-  lPop(key: Argument): Result<W, string | null>;
-  lPop(key: Argument, count: Argument): Result<W, string[] | null>;
-  /** `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped. */
-  lpop: Commands<W>["lPop"];
-  /**
-   * `LPOS`: Returns the index of matching elements in a list.
-   *
-   * `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`
-   *
-   * Cost: O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.
-   *
-   * Since Redis 6.0.6.
-   */
-  lPos<const O extends Options<Grammars["lPos"]> = {}>(key: Argument, element: Argument, options?: Only<O, Grammars["lPos"]>): Result<W, With<O, "COUNT", number[], number | null>>;
-  lPos<const R extends readonly Word[]>(key: Argument, element: Argument, ...words: Words<R, Grammars["lPos"], "none">): Result<W, With<Said<R, Grammars["lPos"]>, "COUNT", number[], number | null>>;
-  /** `LPOS`: Returns the index of matching elements in a list. */
-  lpos: Commands<W>["lPos"];
-  /**
-   * `LPUSH`: Prepends one or more elements to a list. Creates the key if it doesn't exist.
-   *
-   * `LPUSH key element [element ...]`
-   *
-   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
-   *
-   * Since Redis 1.0.0.
-   */
-  lPush(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
-  /** `LPUSH`: Prepends one or more elements to a list. Creates the key if it doesn't exist. */
-  lpush: Commands<W>["lPush"];
-  /**
-   * `LPUSHX`: Prepends one or more elements to a list only when the list exists.
-   *
-   * `LPUSHX key element [element ...]`
-   *
-   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
-   *
-   * Since Redis 2.2.0.
-   */
-  lPushX(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
-  /** `LPUSHX`: Prepends one or more elements to a list only when the list exists. */
-  lpushx: Commands<W>["lPushX"];
-  /**
-   * `LRANGE`: Returns a range of elements from a list.
-   *
-   * `LRANGE key start stop`
-   *
-   * Cost: O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.
-   *
-   * Since Redis 1.0.0.
-   */
-  lRange(key: Argument, start: Argument, stop: Argument): Result<W, string[]>;
-  /** `LRANGE`: Returns a range of elements from a list. */
-  lrange: Commands<W>["lRange"];
-  /**
-   * `LREM`: Removes elements from a list. Deletes the list if the last element was removed.
-   *
-   * `LREM key count element`
-   *
-   * Cost: O(N+M) where N is the length of the list and M is the number of elements removed.
-   *
-   * Since Redis 1.0.0.
-   */
-  lRem(key: Argument, count: Argument, element: Argument): Result<W, number>;
-  /** `LREM`: Removes elements from a list. Deletes the list if the last element was removed. */
-  lrem: Commands<W>["lRem"];
-  /**
-   * `LSET`: Sets the value of an element in a list by its index.
-   *
-   * `LSET key index element`
-   *
-   * Cost: O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).
-   *
-   * Since Redis 1.0.0.
-   */
-  lSet(key: Argument, index: Argument, element: Argument): Result<W, "OK">;
-  /** `LSET`: Sets the value of an element in a list by its index. */
-  lset: Commands<W>["lSet"];
-  /**
-   * `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed.
-   *
-   * `LTRIM key start stop`
-   *
-   * Cost: O(N) where N is the number of elements to be removed by the operation.
-   *
-   * Since Redis 1.0.0.
-   */
-  lTrim(key: Argument, start: Argument, stop: Argument): Result<W, "OK">;
-  /** `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed. */
-  ltrim: Commands<W>["lTrim"];
-  /**
-   * `MEMORY`: A container for memory diagnostics commands.
-   *
-   * `MEMORY`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 4.0.0.
-   */
-  memory(subcommand: Cased<"DOCTOR">): Result<W, string>;
-  memory(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  memory(subcommand: Cased<"MALLOC-STATS">): Result<W, string>;
-  memory(subcommand: Cased<"PURGE">): Result<W, "OK">;
-  memory(subcommand: Cased<"STATS">): Result<W, Record<string, number | Record<string, number>>>;
-  memory(subcommand: Cased<"USAGE">, key: Argument, options?: Options<Grammars["memoryUsage"]>): Result<W, number | null>;
-  memory<const R extends readonly Word[]>(subcommand: Cased<"USAGE">, key: Argument, ...words: Words<R, Grammars["memoryUsage"], "none">): Result<W, number | null>;
-  /**
-   * `MEMORY DOCTOR`: Outputs a memory problems report.
-   *
-   * `MEMORY DOCTOR`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 4.0.0.
-   */
-  memoryDoctor(): Result<W, string>;
-  /** `MEMORY DOCTOR`: Outputs a memory problems report. */
-  memorydoctor: Commands<W>["memoryDoctor"];
-  /**
-   * `MEMORY HELP`: Returns helpful text about the different subcommands.
-   *
-   * `MEMORY HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 4.0.0.
-   */
-  memoryHelp(): Result<W, string[], string[]>;
-  /** `MEMORY HELP`: Returns helpful text about the different subcommands. */
-  memoryhelp: Commands<W>["memoryHelp"];
-  /**
-   * `MEMORY MALLOC-STATS`: Returns the allocator statistics.
-   *
-   * `MEMORY MALLOC-STATS`
-   *
-   * Cost: Depends on how much memory is allocated, could be slow
-   *
-   * Since Redis 4.0.0.
-   */
-  memoryMallocStats(): Result<W, string>;
-  /** `MEMORY MALLOC-STATS`: Returns the allocator statistics. */
-  memorymallocstats: Commands<W>["memoryMallocStats"];
-  /**
-   * `MEMORY PURGE`: Asks the allocator to release memory.
-   *
-   * `MEMORY PURGE`
-   *
-   * Cost: Depends on how much memory is allocated, could be slow
-   *
-   * Since Redis 4.0.0.
-   */
-  memoryPurge(): Result<W, "OK">;
-  /** `MEMORY PURGE`: Asks the allocator to release memory. */
-  memorypurge: Commands<W>["memoryPurge"];
-  /**
-   * `MEMORY STATS`: Returns details about memory usage.
-   *
-   * `MEMORY STATS`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 4.0.0.
-   */
-  memoryStats(): Result<W, Record<string, number | Record<string, number>>>;
-  /** `MEMORY STATS`: Returns details about memory usage. */
-  memorystats: Commands<W>["memoryStats"];
-  /**
-   * `MEMORY USAGE`: Estimates the memory usage of a key.
-   *
-   * `MEMORY USAGE key [SAMPLES count]`
-   *
-   * Cost: O(N) where N is the number of samples.
-   *
-   * Since Redis 4.0.0.
-   */
-  memoryUsage(key: Argument, options?: Options<Grammars["memoryUsage"]>): Result<W, number | null>;
-  memoryUsage<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["memoryUsage"], "none">): Result<W, number | null>;
-  /** `MEMORY USAGE`: Estimates the memory usage of a key. */
-  memoryusage: Commands<W>["memoryUsage"];
-  /**
-   * `MGET`: Atomically returns the string values of one or more keys.
-   *
-   * `MGET key [key ...]`
-   *
-   * Cost: O(N) where N is the number of keys to retrieve.
-   *
-   * Since Redis 1.0.0.
-   */
-  mGet(key: Repeated, ...moreKey: Repeated[]): Result<W, (string | null)[]>;
-  /** `MGET`: Atomically returns the string values of one or more keys. */
-  mget: Commands<W>["mGet"];
-  /**
-   * `MODULE`: A container for module commands.
-   *
-   * `MODULE`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 4.0.0.
-   */
-  module(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  module(subcommand: Cased<"LIST">): Result<W, { name: string; ver: number; path: string; args: string[] }[]>;
-  module(subcommand: Cased<"LOAD">, path: Argument, ...arg: Repeated[]): Result<W, "OK">;
-  module(subcommand: Cased<"LOADEX">, path: Argument, options?: Options<Grammars["moduleLoadex"]>): Result<W, "OK">;
-  module<const R extends readonly Word[]>(subcommand: Cased<"LOADEX">, path: Argument, ...words: Words<R, Grammars["moduleLoadex"], "none">): Result<W, "OK">;
-  module(subcommand: Cased<"UNLOAD">, name: Argument): Result<W, "OK">;
-  /**
-   * `MODULE HELP`: Returns helpful text about the different subcommands.
-   *
-   * `MODULE HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  moduleHelp(): Result<W, string[], string[]>;
-  /** `MODULE HELP`: Returns helpful text about the different subcommands. */
-  modulehelp: Commands<W>["moduleHelp"];
-  /**
-   * `MODULE LIST`: Returns all loaded modules.
-   *
-   * `MODULE LIST`
-   *
-   * Cost: O(N) where N is the number of loaded modules.
-   *
-   * Since Redis 4.0.0.
-   */
-  moduleList(): Result<W, { name: string; ver: number; path: string; args: string[] }[]>;
-  /** `MODULE LIST`: Returns all loaded modules. */
-  modulelist: Commands<W>["moduleList"];
-  /**
-   * `MODULE LOAD`: Loads a module.
-   *
-   * `MODULE LOAD path [arg [arg ...]]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 4.0.0.
-   */
-  moduleLoad(path: Argument, ...arg: Repeated[]): Result<W, "OK">;
-  /** `MODULE LOAD`: Loads a module. */
-  moduleload: Commands<W>["moduleLoad"];
-  /**
-   * `MODULE LOADEX`: Loads a module using extended parameters.
-   *
-   * `MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS arg [arg ...]]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  moduleLoadex(path: Argument, options?: Options<Grammars["moduleLoadex"]>): Result<W, "OK">;
-  moduleLoadex<const R extends readonly Word[]>(path: Argument, ...words: Words<R, Grammars["moduleLoadex"], "none">): Result<W, "OK">;
-  /** `MODULE LOADEX`: Loads a module using extended parameters. */
-  moduleloadex: Commands<W>["moduleLoadex"];
-  /**
-   * `MODULE UNLOAD`: Unloads a module.
-   *
-   * `MODULE UNLOAD name`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 4.0.0.
-   */
-  moduleUnload(name: Argument): Result<W, "OK">;
-  /** `MODULE UNLOAD`: Unloads a module. */
-  moduleunload: Commands<W>["moduleUnload"];
-  /**
-   * `MOVE`: Moves a key to another database.
-   *
-   * `MOVE key db`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  move(key: Argument, db: Argument): Result<W, 0 | 1>;
-  /**
-   * `MSET`: Atomically creates or modifies the string values of one or more keys.
-   *
-   * `MSET key value [key value ...]`
-   *
-   * Cost: O(N) where N is the number of keys to set.
-   *
-   * Since Redis 1.0.1.
-   */
-  mSet(data: Data): Result<W, "OK">;
-  mSet(...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
-  /** `MSET`: Atomically creates or modifies the string values of one or more keys. */
-  mset: Commands<W>["mSet"];
-  /**
-   * `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation.
-   *
-   * `MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
-   *
-   * Cost: O(N) where N is the number of keys to set.
-   *
-   * Since Redis 8.4.0.
-   */
-  mSetEx(numkeys: Argument, data: Data, options?: Options<Grammars["mSetEx"]>): Result<W, 0 | 1>;
-  mSetEx<const R extends readonly Word[]>(numkeys: Argument, data: Data, ...words: Words<R, Grammars["mSetEx"], "none">): Result<W, 0 | 1>;
-  mSetEx<const R extends readonly Word[]>(numkeys: Argument, name: Argument, value: Argument, ...words: Words<R, Grammars["mSetEx"], "many">): Result<W, 0 | 1>;
-  /** `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation. */
-  msetex: Commands<W>["mSetEx"];
-  /**
-   * `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist.
-   *
-   * `MSETNX key value [key value ...]`
-   *
-   * Cost: O(N) where N is the number of keys to set.
-   *
-   * Since Redis 1.0.1.
-   */
-  mSetNX(data: Data): Result<W, 0 | 1>;
-  mSetNX(...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, 0 | 1>;
-  /** `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist. */
-  msetnx: Commands<W>["mSetNX"];
-  /**
-   * `OBJECT`: A container for object introspection commands.
-   *
-   * `OBJECT`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 2.2.3.
-   */
-  object(subcommand: Cased<"ENCODING">, key: Argument): Result<W, string | null>;
-  object(subcommand: Cased<"FREQ">, key: Argument): Result<W, number | null>;
-  object(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  object(subcommand: Cased<"IDLETIME">, key: Argument): Result<W, number | null>;
-  object(subcommand: Cased<"REFCOUNT">, key: Argument): Result<W, number | null>;
-  /**
-   * `OBJECT ENCODING`: Returns the internal encoding of a Redis object.
-   *
-   * `OBJECT ENCODING key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.3.
-   */
-  objectEncoding(key: Argument): Result<W, string | null>;
-  /** `OBJECT ENCODING`: Returns the internal encoding of a Redis object. */
-  objectencoding: Commands<W>["objectEncoding"];
-  /**
-   * `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object.
-   *
-   * `OBJECT FREQ key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 4.0.0.
-   */
-  objectFreq(key: Argument): Result<W, number | null>;
-  /** `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object. */
-  objectfreq: Commands<W>["objectFreq"];
-  /**
-   * `OBJECT HELP`: Returns helpful text about the different subcommands.
-   *
-   * `OBJECT HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  objectHelp(): Result<W, string[], string[]>;
-  /** `OBJECT HELP`: Returns helpful text about the different subcommands. */
-  objecthelp: Commands<W>["objectHelp"];
-  /**
-   * `OBJECT IDLETIME`: Returns the time since the last access to a Redis object.
-   *
-   * `OBJECT IDLETIME key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.3.
-   */
-  objectIdleTime(key: Argument): Result<W, number | null>;
-  /** `OBJECT IDLETIME`: Returns the time since the last access to a Redis object. */
-  objectidletime: Commands<W>["objectIdleTime"];
-  /**
-   * `OBJECT REFCOUNT`: Returns the reference count of a value of a key.
-   *
-   * `OBJECT REFCOUNT key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.3.
-   */
-  objectRefCount(key: Argument): Result<W, number | null>;
-  /** `OBJECT REFCOUNT`: Returns the reference count of a value of a key. */
-  objectrefcount: Commands<W>["objectRefCount"];
-  /**
-   * `PERSIST`: Removes the expiration time of a key.
-   *
-   * `PERSIST key`
+   * `SETBIT key offset value`
    *
    * Cost: O(1)
    *
    * Since Redis 2.2.0.
    */
-  persist(key: Argument): Result<W, 0 | 1>;
+  setBit(key: Argument, offset: Argument, value: Argument): Result<W, 0 | 1>;
+  /** `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist. */
+  setbit: BitmapCommands<W>["setBit"];
+}
+
+/**
+ * The commands of the group *cluster*, as methods.
+ */
+export interface ClusterCommands<W> {
   /**
-   * `PEXPIRE`: Sets the expiration time of a key in milliseconds.
+   * `ASKING`: Signals that a cluster client is following an -ASK redirect.
    *
-   * `PEXPIRE key milliseconds [NX | XX | GT | LT]`
+   * `ASKING`
    *
    * Cost: O(1)
    *
-   * Since Redis 2.6.0.
+   * Since Redis 3.0.0.
    */
-  pExpire(key: Argument, milliseconds: Argument, options?: Options<Grammars["pExpire"]>): Result<W, 0 | 1>;
-  pExpire(key: Argument, milliseconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
-  /** `PEXPIRE`: Sets the expiration time of a key in milliseconds. */
-  pexpire: Commands<W>["pExpire"];
+  asking(): Result<W, never>;
   /**
-   * `PEXPIREAT`: Sets the expiration time of a key to a Unix milliseconds timestamp.
+   * `CLUSTER`: A container for Redis Cluster commands.
    *
-   * `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  pExpireAt(key: Argument, unixTimeMilliseconds: Argument, options?: Options<Grammars["pExpireAt"]>): Result<W, 0 | 1>;
-  pExpireAt(key: Argument, unixTimeMilliseconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
-  /** `PEXPIREAT`: Sets the expiration time of a key to a Unix milliseconds timestamp. */
-  pexpireat: Commands<W>["pExpireAt"];
-  /**
-   * `PEXPIRETIME`: Returns the expiration time of a key as a Unix milliseconds timestamp.
-   *
-   * `PEXPIRETIME key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 7.0.0.
-   */
-  pExpireTime(key: Argument): Result<W, number>;
-  /** `PEXPIRETIME`: Returns the expiration time of a key as a Unix milliseconds timestamp. */
-  pexpiretime: Commands<W>["pExpireTime"];
-  /**
-   * `PFADD`: Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.
-   *
-   * `PFADD key [element [element ...]]`
-   *
-   * Cost: O(1) to add every element.
-   *
-   * Since Redis 2.8.9.
-   */
-  pfAdd(key: Argument, ...element: Repeated[]): Result<W, 0 | 1>;
-  /** `PFADD`: Adds elements to a HyperLogLog key. Creates the key if it doesn't exist. */
-  pfadd: Commands<W>["pfAdd"];
-  /**
-   * `PFCOUNT`: Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).
-   *
-   * `PFCOUNT key [key ...]`
-   *
-   * Cost: O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.
-   *
-   * Since Redis 2.8.9.
-   */
-  pfCount(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
-  /** `PFCOUNT`: Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s). */
-  pfcount: Commands<W>["pfCount"];
-  /**
-   * `PFDEBUG`: Internal commands for debugging HyperLogLog values.
-   *
-   * `PFDEBUG subcommand key`
-   *
-   * Cost: N/A
-   *
-   * Since Redis 2.8.9.
-   */
-  pfDebug(subcommand: Argument, key: Argument): Result<W, Reply>;
-  /** `PFDEBUG`: Internal commands for debugging HyperLogLog values. */
-  pfdebug: Commands<W>["pfDebug"];
-  /**
-   * `PFMERGE`: Merges one or more HyperLogLog values into a single key.
-   *
-   * `PFMERGE destkey [sourcekey [sourcekey ...]]`
-   *
-   * Cost: O(N) to merge N HyperLogLogs, but with high constant times.
-   *
-   * Since Redis 2.8.9.
-   */
-  pfMerge(destkey: Argument, ...sourcekey: Repeated[]): Result<W, "OK">;
-  /** `PFMERGE`: Merges one or more HyperLogLog values into a single key. */
-  pfmerge: Commands<W>["pfMerge"];
-  /**
-   * `PFSELFTEST`: An internal command for testing HyperLogLog values.
-   *
-   * `PFSELFTEST`
-   *
-   * Cost: N/A
-   *
-   * Since Redis 2.8.9.
-   */
-  pfselftest(): Result<W, "OK">;
-  /**
-   * `PING`: Returns the server's liveliness response.
-   *
-   * `PING [message]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  ping(): Result<W, "PONG">;
-  ping(message: Argument): Result<W, string>;
-  /**
-   * `PSETEX`: Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.
-   *
-   * `PSETEX key milliseconds value`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  pSetEx(key: Argument, milliseconds: Argument, value: Argument): Result<W, "OK">;
-  /** `PSETEX`: Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist. */
-  psetex: Commands<W>["pSetEx"];
-  /**
-   * `PTTL`: Returns the expiration time in milliseconds of a key.
-   *
-   * `PTTL key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  pTTL(key: Argument): Result<W, number>;
-  /** `PTTL`: Returns the expiration time in milliseconds of a key. */
-  pttl: Commands<W>["pTTL"];
-  /**
-   * `PUBLISH`: Posts a message to a channel.
-   *
-   * `PUBLISH channel message`
-   *
-   * Cost: O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).
-   *
-   * Since Redis 2.0.0.
-   */
-  publish(channel: Argument, message: Argument): Result<W, number>;
-  /**
-   * `PUBSUB`: A container for Pub/Sub commands.
-   *
-   * `PUBSUB`
+   * `CLUSTER subcommand [arg [arg ...]]`
    *
    * Cost: Depends on subcommand.
    *
-   * Since Redis 2.8.0.
+   * Since Redis 3.0.0.
    */
-  pubSub(subcommand: Cased<"CHANNELS">, pattern?: Argument): Result<W, string[]>;
-  pubSub(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  pubSub(subcommand: Cased<"NUMPAT">): Result<W, number>;
-  pubSub(subcommand: Cased<"NUMSUB">, ...channel: Repeated[]): Result<W, (string | number)[]>;
-  pubSub(subcommand: Cased<"SHARDCHANNELS">, pattern?: Argument): Result<W, string[]>;
-  pubSub(subcommand: Cased<"SHARDNUMSUB">, ...shardchannel: Repeated[]): Result<W, (string | number)[]>;
-  /** `PUBSUB`: A container for Pub/Sub commands. */
-  pubsub: Commands<W>["pubSub"];
-  /**
-   * `PUBSUB CHANNELS`: Returns the active channels.
-   *
-   * `PUBSUB CHANNELS [pattern]`
-   *
-   * Cost: O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)
-   *
-   * Since Redis 2.8.0.
-   */
-  pubSubChannels(pattern?: Argument): Result<W, string[]>;
-  /** `PUBSUB CHANNELS`: Returns the active channels. */
-  pubsubchannels: Commands<W>["pubSubChannels"];
-  /**
-   * `PUBSUB HELP`: Returns helpful text about the different subcommands.
-   *
-   * `PUBSUB HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  pubSubHelp(): Result<W, string[], string[]>;
-  /** `PUBSUB HELP`: Returns helpful text about the different subcommands. */
-  pubsubhelp: Commands<W>["pubSubHelp"];
-  /**
-   * `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions.
-   *
-   * `PUBSUB NUMPAT`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.8.0.
-   */
-  pubSubNumPat(): Result<W, number>;
-  /** `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions. */
-  pubsubnumpat: Commands<W>["pubSubNumPat"];
-  /**
-   * `PUBSUB NUMSUB`: Returns a count of subscribers to channels.
-   *
-   * `PUBSUB NUMSUB [channel [channel ...]]`
-   *
-   * Cost: O(N) for the NUMSUB subcommand, where N is the number of requested channels
-   *
-   * Since Redis 2.8.0.
-   */
-  pubSubNumSub(...channel: Repeated[]): Result<W, (string | number)[]>;
-  /** `PUBSUB NUMSUB`: Returns a count of subscribers to channels. */
-  pubsubnumsub: Commands<W>["pubSubNumSub"];
-  /**
-   * `PUBSUB SHARDCHANNELS`: Returns the active shard channels.
-   *
-   * `PUBSUB SHARDCHANNELS [pattern]`
-   *
-   * Cost: O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).
-   *
-   * Since Redis 7.0.0.
-   */
-  pubSubShardChannels(pattern?: Argument): Result<W, string[]>;
-  /** `PUBSUB SHARDCHANNELS`: Returns the active shard channels. */
-  pubsubshardchannels: Commands<W>["pubSubShardChannels"];
-  /**
-   * `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels.
-   *
-   * `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`
-   *
-   * Cost: O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels
-   *
-   * Since Redis 7.0.0.
-   */
-  pubSubShardNumSub(...shardchannel: Repeated[]): Result<W, (string | number)[]>;
-  /** `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels. */
-  pubsubshardnumsub: Commands<W>["pubSubShardNumSub"];
-  /**
-   * `RANDOMKEY`: Returns a random key name from the database.
-   *
-   * `RANDOMKEY`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  randomKey(): Result<W, string | null>;
-  /** `RANDOMKEY`: Returns a random key name from the database. */
-  randomkey: Commands<W>["randomKey"];
+  cluster(subcommand: Argument, ...arg: Repeated[]): Result<W, Reply>;
   /**
    * `READONLY`: Enables read-only queries for a connection to a Redis Cluster replica node.
    *
@@ -2714,6 +159,591 @@ export interface Commands<W> {
    * Since Redis 3.0.0.
    */
   readwrite(): Result<W, never>;
+}
+
+/**
+ * The commands of the group *connection*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.ping(); // "PONG"
+ * await redis.select(1); // "OK"
+ * await redis.clientSetName("tab"); // "OK"
+ * await redis.clientGetName(); // "tab"
+ * ```
+ */
+export interface ConnectionCommands<W> {
+  /**
+   * `AUTH`: Authenticates the connection.
+   *
+   * `AUTH [username] password`
+   *
+   * Cost: O(N) where N is the number of passwords defined for the user
+   *
+   * Since Redis 1.0.0.
+   */
+  auth(password: Argument): Result<W, "OK">;
+  /** `AUTH`: Authenticates the connection. */
+  auth(username: Argument, password: Argument): Result<W, "OK">;
+  /** `CLIENT CACHING`: Instructs the server whether to track the keys in the next request. */
+  client(subcommand: Cased<"CACHING">, mode: Cased<"YES" | "NO">): Result<W, "OK">;
+  /** `CLIENT GETNAME`: Returns the name of the connection. */
+  client(subcommand: Cased<"GETNAME">): Result<W, string | null>;
+  /** `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected. */
+  client(subcommand: Cased<"GETREDIR">): Result<W, number>;
+  /** `CLIENT HELP`: Returns helpful text about the different subcommands. */
+  client(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `CLIENT ID`: Returns the unique client ID of the connection. */
+  client(subcommand: Cased<"ID">): Result<W, number>;
+  /** `CLIENT INFO`: Returns information about the connection. */
+  client(subcommand: Cased<"INFO">): Result<W, string>;
+  /** `CLIENT KILL`: Terminates open connections. */
+  client(subcommand: Cased<"KILL">, options: Options<Grammars["clientKill"]> & OneOf<Grammars["clientKill"], "ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE">): Result<W, number>;
+  /** `CLIENT KILL`: Terminates open connections. */
+  client<const R extends readonly Word[]>(subcommand: Cased<"KILL">, ...words: Words<R, Grammars["clientKill"], "none", ["ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE"]>): Result<W, number>;
+  /** `CLIENT KILL`: Terminates open connections. */
+  client(subcommand: Cased<"KILL">, oldFormat: Argument): Result<W, "OK">;
+  /** `CLIENT LIST`: Lists open connections. */
+  client(subcommand: Cased<"LIST">, options?: Options<Grammars["clientList"]>): Result<W, string>;
+  /** `CLIENT LIST`: Lists open connections. */
+  client<const R extends readonly Word[]>(subcommand: Cased<"LIST">, ...words: Words<R, Grammars["clientList"], "none">): Result<W, string>;
+  /** `CLIENT NO-EVICT`: Sets the client eviction mode of the connection. */
+  client(subcommand: Cased<"NO-EVICT">, enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
+  /** `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys. */
+  client(subcommand: Cased<"NO-TOUCH">, enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
+  /** `CLIENT PAUSE`: Suspends commands processing. */
+  client(subcommand: Cased<"PAUSE">, timeout: Argument, options?: Options<Grammars["clientPause"]>): Result<W, "OK">;
+  /** `CLIENT PAUSE`: Suspends commands processing. */
+  client(subcommand: Cased<"PAUSE">, timeout: Argument, mode?: Cased<"WRITE" | "ALL">): Result<W, "OK">;
+  /** `CLIENT SETINFO`: Sets information specific to the client or connection. */
+  client(subcommand: Cased<"SETINFO">, options: Options<Grammars["clientSetInfo"]> & OneOf<Grammars["clientSetInfo"], "LIB-NAME" | "LIB-VER">): Result<W, "OK">;
+  /** `CLIENT SETINFO`: Sets information specific to the client or connection. */
+  client<const R extends readonly Word[]>(subcommand: Cased<"SETINFO">, ...words: Words<R, Grammars["clientSetInfo"], "none", ["LIB-NAME" | "LIB-VER"]>): Result<W, "OK">;
+  /** `CLIENT SETNAME`: Sets the connection name. */
+  client(subcommand: Cased<"SETNAME">, connectionName: Argument): Result<W, "OK">;
+  /** `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection. */
+  client(subcommand: Cased<"TRACKING">, status: Cased<"ON" | "OFF">, options?: Options<Grammars["clientTracking"]>): Result<W, "OK">;
+  /** `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection. */
+  client<const R extends readonly Word[]>(subcommand: Cased<"TRACKING">, status: Cased<"ON" | "OFF">, ...words: Words<R, Grammars["clientTracking"], "none">): Result<W, "OK">;
+  /** `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection. */
+  client(subcommand: Cased<"TRACKINGINFO">): Result<W, { flags: string[]; redirect: number; prefixes: string[] }>;
+  /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
+  client(subcommand: Cased<"UNBLOCK">, clientId: Argument, options?: Options<Grammars["clientUnblock"]>): Result<W, 0 | 1>;
+  /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
+  client(subcommand: Cased<"UNBLOCK">, clientId: Argument, unblockType?: Cased<"TIMEOUT" | "ERROR">): Result<W, 0 | 1>;
+  /** `CLIENT UNPAUSE`: Resumes processing commands from paused clients. */
+  client(subcommand: Cased<"UNPAUSE">): Result<W, "OK">;
+  /**
+   * `CLIENT CACHING`: Instructs the server whether to track the keys in the next request.
+   *
+   * `CLIENT CACHING <YES | NO>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  clientCaching(mode: Cased<"YES" | "NO">): Result<W, "OK">;
+  /** `CLIENT CACHING`: Instructs the server whether to track the keys in the next request. */
+  clientcaching: ConnectionCommands<W>["clientCaching"];
+  /**
+   * `CLIENT GETNAME`: Returns the name of the connection.
+   *
+   * `CLIENT GETNAME`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.9.
+   */
+  clientGetName(): Result<W, string | null>;
+  /** `CLIENT GETNAME`: Returns the name of the connection. */
+  clientgetname: ConnectionCommands<W>["clientGetName"];
+  /**
+   * `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected.
+   *
+   * `CLIENT GETREDIR`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  clientGetRedir(): Result<W, number>;
+  /** `CLIENT GETREDIR`: Returns the client ID to which the connection's tracking notifications are redirected. */
+  clientgetredir: ConnectionCommands<W>["clientGetRedir"];
+  /**
+   * `CLIENT HELP`: Returns helpful text about the different subcommands.
+   *
+   * `CLIENT HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  clientHelp(): Result<W, string[], string[]>;
+  /** `CLIENT HELP`: Returns helpful text about the different subcommands. */
+  clienthelp: ConnectionCommands<W>["clientHelp"];
+  /**
+   * `CLIENT ID`: Returns the unique client ID of the connection.
+   *
+   * `CLIENT ID`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  clientId(): Result<W, number>;
+  /** `CLIENT ID`: Returns the unique client ID of the connection. */
+  clientid: ConnectionCommands<W>["clientId"];
+  /**
+   * `CLIENT INFO`: Returns information about the connection.
+   *
+   * `CLIENT INFO`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  clientInfo(): Result<W, string>;
+  /** `CLIENT INFO`: Returns information about the connection. */
+  clientinfo: ConnectionCommands<W>["clientInfo"];
+  /**
+   * `CLIENT KILL`: Terminates open connections.
+   *
+   * `CLIENT KILL <old-format | <ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> [<ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> ...]>`
+   *
+   * Cost: O(N) where N is the number of client connections
+   *
+   * Since Redis 2.4.0.
+   */
+  clientKill(options: Options<Grammars["clientKill"]> & OneOf<Grammars["clientKill"], "ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE">): Result<W, number>;
+  /** `CLIENT KILL`: Terminates open connections. */
+  clientKill<const R extends readonly Word[]>(...words: Words<R, Grammars["clientKill"], "none", ["ID" | "TYPE" | "USER" | "ADDR" | "LADDR" | "SKIPME" | "MAXAGE"]>): Result<W, number>;
+  /** `CLIENT KILL`: Terminates open connections. */
+  clientKill(oldFormat: Argument): Result<W, "OK">;
+  /** `CLIENT KILL`: Terminates open connections. */
+  clientkill: ConnectionCommands<W>["clientKill"];
+  /**
+   * `CLIENT LIST`: Lists open connections.
+   *
+   * `CLIENT LIST [TYPE NORMAL | MASTER | REPLICA | PUBSUB] [ID client-id [client-id ...]]`
+   *
+   * Cost: O(N) where N is the number of client connections
+   *
+   * Since Redis 2.4.0.
+   */
+  clientList(options?: Options<Grammars["clientList"]>): Result<W, string>;
+  /** `CLIENT LIST`: Lists open connections. */
+  clientList<const R extends readonly Word[]>(...words: Words<R, Grammars["clientList"], "none">): Result<W, string>;
+  /** `CLIENT LIST`: Lists open connections. */
+  clientlist: ConnectionCommands<W>["clientList"];
+  /**
+   * `CLIENT NO-EVICT`: Sets the client eviction mode of the connection.
+   *
+   * `CLIENT NO-EVICT <ON | OFF>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  clientNoEvict(enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
+  /** `CLIENT NO-EVICT`: Sets the client eviction mode of the connection. */
+  clientnoevict: ConnectionCommands<W>["clientNoEvict"];
+  /**
+   * `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys.
+   *
+   * `CLIENT NO-TOUCH <ON | OFF>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.2.0.
+   */
+  clientNoTouch(enabled: Cased<"ON" | "OFF">): Result<W, "OK">;
+  /** `CLIENT NO-TOUCH`: Controls whether commands sent by the client affect the LRU/LFU of accessed keys. */
+  clientnotouch: ConnectionCommands<W>["clientNoTouch"];
+  /**
+   * `CLIENT PAUSE`: Suspends commands processing.
+   *
+   * `CLIENT PAUSE timeout [WRITE | ALL]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.9.50.
+   */
+  clientPause(timeout: Argument, options?: Options<Grammars["clientPause"]>): Result<W, "OK">;
+  /** `CLIENT PAUSE`: Suspends commands processing. */
+  clientPause(timeout: Argument, mode?: Cased<"WRITE" | "ALL">): Result<W, "OK">;
+  /** `CLIENT PAUSE`: Suspends commands processing. */
+  clientpause: ConnectionCommands<W>["clientPause"];
+  /**
+   * `CLIENT SETINFO`: Sets information specific to the client or connection.
+   *
+   * `CLIENT SETINFO <lib-name libname | lib-ver libver>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.2.0.
+   */
+  clientSetInfo(options: Options<Grammars["clientSetInfo"]> & OneOf<Grammars["clientSetInfo"], "LIB-NAME" | "LIB-VER">): Result<W, "OK">;
+  /** `CLIENT SETINFO`: Sets information specific to the client or connection. */
+  clientSetInfo<const R extends readonly Word[]>(...words: Words<R, Grammars["clientSetInfo"], "none", ["LIB-NAME" | "LIB-VER"]>): Result<W, "OK">;
+  /** `CLIENT SETINFO`: Sets information specific to the client or connection. */
+  clientsetinfo: ConnectionCommands<W>["clientSetInfo"];
+  /**
+   * `CLIENT SETNAME`: Sets the connection name.
+   *
+   * `CLIENT SETNAME connection-name`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.9.
+   */
+  clientSetName(connectionName: Argument): Result<W, "OK">;
+  /** `CLIENT SETNAME`: Sets the connection name. */
+  clientsetname: ConnectionCommands<W>["clientSetName"];
+  /**
+   * `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection.
+   *
+   * `CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
+   *
+   * Cost: O(1). Some options may introduce additional complexity.
+   *
+   * Since Redis 6.0.0.
+   */
+  clientTracking(status: Cased<"ON" | "OFF">, options?: Options<Grammars["clientTracking"]>): Result<W, "OK">;
+  /** `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection. */
+  clientTracking<const R extends readonly Word[]>(status: Cased<"ON" | "OFF">, ...words: Words<R, Grammars["clientTracking"], "none">): Result<W, "OK">;
+  /** `CLIENT TRACKING`: Controls server-assisted client-side caching for the connection. */
+  clienttracking: ConnectionCommands<W>["clientTracking"];
+  /**
+   * `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection.
+   *
+   * `CLIENT TRACKINGINFO`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  clientTrackingInfo(): Result<W, { flags: string[]; redirect: number; prefixes: string[] }>;
+  /** `CLIENT TRACKINGINFO`: Returns information about server-assisted client-side caching for the connection. */
+  clienttrackinginfo: ConnectionCommands<W>["clientTrackingInfo"];
+  /**
+   * `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection.
+   *
+   * `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`
+   *
+   * Cost: O(log N) where N is the number of client connections
+   *
+   * Since Redis 5.0.0.
+   */
+  clientUnblock(clientId: Argument, options?: Options<Grammars["clientUnblock"]>): Result<W, 0 | 1>;
+  /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
+  clientUnblock(clientId: Argument, unblockType?: Cased<"TIMEOUT" | "ERROR">): Result<W, 0 | 1>;
+  /** `CLIENT UNBLOCK`: Unblocks a client blocked by a blocking command from a different connection. */
+  clientunblock: ConnectionCommands<W>["clientUnblock"];
+  /**
+   * `CLIENT UNPAUSE`: Resumes processing commands from paused clients.
+   *
+   * `CLIENT UNPAUSE`
+   *
+   * Cost: O(N) Where N is the number of paused clients
+   *
+   * Since Redis 6.2.0.
+   */
+  clientUnpause(): Result<W, "OK">;
+  /** `CLIENT UNPAUSE`: Resumes processing commands from paused clients. */
+  clientunpause: ConnectionCommands<W>["clientUnpause"];
+  /**
+   * `ECHO`: Returns the given string.
+   *
+   * `ECHO message`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  echo(message: Argument): Result<W, string>;
+  /**
+   * `PING`: Returns the server's liveliness response.
+   *
+   * `PING [message]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  ping(): Result<W, "PONG">;
+  /** `PING`: Returns the server's liveliness response. */
+  ping(message: Argument): Result<W, string>;
+  /**
+   * `SELECT`: Changes the selected database.
+   *
+   * `SELECT index`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  select(index: Argument): Result<W, "OK">;
+}
+
+/**
+ * The commands of the group *generic*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.set("session", "abc");
+ * await redis.expire("session", 60, "NX"); // 1
+ * await redis.ttl("session"); // 60
+ * await redis.type("session"); // "string"
+ * await redis.rename("session", "old"); // "OK"
+ * await redis.scan(0, { MATCH: "o*", COUNT: 100 }); // ["0", ["old"]]
+ * await redis.unlink("old", "nothing"); // 1
+ * ```
+ */
+export interface GenericCommands<W> {
+  /**
+   * `COPY`: Copies the value of a key to a new key.
+   *
+   * `COPY source destination [DB destination-db] [REPLACE]`
+   *
+   * Cost: O(N) worst case for collections, where N is the number of nested items. O(1) for string values.
+   *
+   * Since Redis 6.2.0.
+   */
+  copy(source: Argument, destination: Argument, options?: Options<Grammars["copy"]>): Result<W, 0 | 1>;
+  /** `COPY`: Copies the value of a key to a new key. */
+  copy<const R extends readonly Word[]>(source: Argument, destination: Argument, ...words: Words<R, Grammars["copy"], "none">): Result<W, 0 | 1>;
+  /**
+   * `DEL`: Deletes one or more keys.
+   *
+   * `DEL key [key ...]`
+   *
+   * Cost: O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).
+   *
+   * Since Redis 1.0.0.
+   */
+  del(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /**
+   * `DUMP`: Returns a serialized representation of the value stored at a key.
+   *
+   * `DUMP key`
+   *
+   * Cost: O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).
+   *
+   * Since Redis 2.6.0.
+   */
+  dump(key: Argument): Result<W, string | null>;
+  /**
+   * `EXISTS`: Determines whether one or more keys exist.
+   *
+   * `EXISTS key [key ...]`
+   *
+   * Cost: O(N) where N is the number of keys to check.
+   *
+   * Since Redis 1.0.0.
+   */
+  exists(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /**
+   * `EXPIRE`: Sets the expiration time of a key in seconds.
+   *
+   * `EXPIRE key seconds [NX | XX | GT | LT]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  expire(key: Argument, seconds: Argument, options?: Options<Grammars["expire"]>): Result<W, 0 | 1>;
+  /** `EXPIRE`: Sets the expiration time of a key in seconds. */
+  expire(key: Argument, seconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
+  /**
+   * `EXPIREAT`: Sets the expiration time of a key to a Unix timestamp.
+   *
+   * `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.2.0.
+   */
+  expireAt(key: Argument, unixTimeSeconds: Argument, options?: Options<Grammars["expireAt"]>): Result<W, 0 | 1>;
+  /** `EXPIREAT`: Sets the expiration time of a key to a Unix timestamp. */
+  expireAt(key: Argument, unixTimeSeconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
+  /** `EXPIREAT`: Sets the expiration time of a key to a Unix timestamp. */
+  expireat: GenericCommands<W>["expireAt"];
+  /**
+   * `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp.
+   *
+   * `EXPIRETIME key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  expireTime(key: Argument): Result<W, number>;
+  /** `EXPIRETIME`: Returns the expiration time of a key as a Unix timestamp. */
+  expiretime: GenericCommands<W>["expireTime"];
+  /**
+   * `KEYS`: Returns all key names that match a pattern.
+   *
+   * `KEYS pattern`
+   *
+   * Cost: O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.
+   *
+   * Since Redis 1.0.0.
+   */
+  keys(pattern: Argument): Result<W, string[]>;
+  /**
+   * `MOVE`: Moves a key to another database.
+   *
+   * `MOVE key db`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  move(key: Argument, db: Argument): Result<W, 0 | 1>;
+  /** `OBJECT ENCODING`: Returns the internal encoding of a Redis object. */
+  object(subcommand: Cased<"ENCODING">, key: Argument): Result<W, string | null>;
+  /** `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object. */
+  object(subcommand: Cased<"FREQ">, key: Argument): Result<W, number | null>;
+  /** `OBJECT HELP`: Returns helpful text about the different subcommands. */
+  object(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `OBJECT IDLETIME`: Returns the time since the last access to a Redis object. */
+  object(subcommand: Cased<"IDLETIME">, key: Argument): Result<W, number | null>;
+  /** `OBJECT REFCOUNT`: Returns the reference count of a value of a key. */
+  object(subcommand: Cased<"REFCOUNT">, key: Argument): Result<W, number | null>;
+  /**
+   * `OBJECT ENCODING`: Returns the internal encoding of a Redis object.
+   *
+   * `OBJECT ENCODING key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.3.
+   */
+  objectEncoding(key: Argument): Result<W, string | null>;
+  /** `OBJECT ENCODING`: Returns the internal encoding of a Redis object. */
+  objectencoding: GenericCommands<W>["objectEncoding"];
+  /**
+   * `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object.
+   *
+   * `OBJECT FREQ key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  objectFreq(key: Argument): Result<W, number | null>;
+  /** `OBJECT FREQ`: Returns the logarithmic access frequency counter of a Redis object. */
+  objectfreq: GenericCommands<W>["objectFreq"];
+  /**
+   * `OBJECT HELP`: Returns helpful text about the different subcommands.
+   *
+   * `OBJECT HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  objectHelp(): Result<W, string[], string[]>;
+  /** `OBJECT HELP`: Returns helpful text about the different subcommands. */
+  objecthelp: GenericCommands<W>["objectHelp"];
+  /**
+   * `OBJECT IDLETIME`: Returns the time since the last access to a Redis object.
+   *
+   * `OBJECT IDLETIME key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.3.
+   */
+  objectIdleTime(key: Argument): Result<W, number | null>;
+  /** `OBJECT IDLETIME`: Returns the time since the last access to a Redis object. */
+  objectidletime: GenericCommands<W>["objectIdleTime"];
+  /**
+   * `OBJECT REFCOUNT`: Returns the reference count of a value of a key.
+   *
+   * `OBJECT REFCOUNT key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.3.
+   */
+  objectRefCount(key: Argument): Result<W, number | null>;
+  /** `OBJECT REFCOUNT`: Returns the reference count of a value of a key. */
+  objectrefcount: GenericCommands<W>["objectRefCount"];
+  /**
+   * `PERSIST`: Removes the expiration time of a key.
+   *
+   * `PERSIST key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   */
+  persist(key: Argument): Result<W, 0 | 1>;
+  /**
+   * `PEXPIRE`: Sets the expiration time of a key in milliseconds.
+   *
+   * `PEXPIRE key milliseconds [NX | XX | GT | LT]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  pExpire(key: Argument, milliseconds: Argument, options?: Options<Grammars["pExpire"]>): Result<W, 0 | 1>;
+  /** `PEXPIRE`: Sets the expiration time of a key in milliseconds. */
+  pExpire(key: Argument, milliseconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
+  /** `PEXPIRE`: Sets the expiration time of a key in milliseconds. */
+  pexpire: GenericCommands<W>["pExpire"];
+  /**
+   * `PEXPIREAT`: Sets the expiration time of a key to a Unix milliseconds timestamp.
+   *
+   * `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  pExpireAt(key: Argument, unixTimeMilliseconds: Argument, options?: Options<Grammars["pExpireAt"]>): Result<W, 0 | 1>;
+  /** `PEXPIREAT`: Sets the expiration time of a key to a Unix milliseconds timestamp. */
+  pExpireAt(key: Argument, unixTimeMilliseconds: Argument, condition?: Cased<"NX" | "XX" | "GT" | "LT">): Result<W, 0 | 1>;
+  /** `PEXPIREAT`: Sets the expiration time of a key to a Unix milliseconds timestamp. */
+  pexpireat: GenericCommands<W>["pExpireAt"];
+  /**
+   * `PEXPIRETIME`: Returns the expiration time of a key as a Unix milliseconds timestamp.
+   *
+   * `PEXPIRETIME key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  pExpireTime(key: Argument): Result<W, number>;
+  /** `PEXPIRETIME`: Returns the expiration time of a key as a Unix milliseconds timestamp. */
+  pexpiretime: GenericCommands<W>["pExpireTime"];
+  /**
+   * `PTTL`: Returns the expiration time in milliseconds of a key.
+   *
+   * `PTTL key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  pTTL(key: Argument): Result<W, number>;
+  /** `PTTL`: Returns the expiration time in milliseconds of a key. */
+  pttl: GenericCommands<W>["pTTL"];
+  /**
+   * `RANDOMKEY`: Returns a random key name from the database.
+   *
+   * `RANDOMKEY`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  randomKey(): Result<W, string | null>;
+  /** `RANDOMKEY`: Returns a random key name from the database. */
+  randomkey: GenericCommands<W>["randomKey"];
   /**
    * `RENAME`: Renames a key and overwrites the destination.
    *
@@ -2735,18 +765,7 @@ export interface Commands<W> {
    */
   renameNX(key: Argument, newkey: Argument): Result<W, 0 | 1>;
   /** `RENAMENX`: Renames a key only when the target key name doesn't exist. */
-  renamenx: Commands<W>["renameNX"];
-  /**
-   * `REPLICAOF`: Configures a server as replica of another, or promotes it to a master.
-   *
-   * `REPLICAOF <host port | NO ONE>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  replicaof(no: Cased<"NO">, one: Cased<"ONE">): Result<W, "OK">;
-  replicaof(host: Argument, port: Argument): Result<W, "OK">;
+  renamenx: GenericCommands<W>["renameNX"];
   /**
    * `RESTORE`: Creates a key from the serialized representation of a value.
    *
@@ -2757,79 +776,8 @@ export interface Commands<W> {
    * Since Redis 2.6.0.
    */
   restore(key: Argument, ttl: Argument, serializedValue: Argument, options?: Options<Grammars["restore"]>): Result<W, "OK">;
+  /** `RESTORE`: Creates a key from the serialized representation of a value. */
   restore<const R extends readonly Word[]>(key: Argument, ttl: Argument, serializedValue: Argument, ...words: Words<R, Grammars["restore"], "none">): Result<W, "OK">;
-  /**
-   * `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped.
-   *
-   * `RPOP key [count]`
-   *
-   * Cost: O(N) where N is the number of elements returned
-   *
-   * Since Redis 1.0.0.
-   */
-  rPop(key: Argument): Result<W, string | null>;
-  rPop(key: Argument, count: Argument): Result<W, string[] | null>;
-  /** `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped. */
-  rpop: Commands<W>["rPop"];
-  /**
-   * `RPOPLPUSH`: Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.
-   *
-   * `RPOPLPUSH source destination`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.2.0.
-   * @deprecated since Redis 6.2.0: `LMOVE` with the `RIGHT` and `LEFT` arguments
-   */
-  rPopLPush(source: Argument, destination: Argument): Result<W, string | null>;
-  /** `RPOPLPUSH`: Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped. */
-  rpoplpush: Commands<W>["rPopLPush"];
-  /**
-   * `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist.
-   *
-   * `RPUSH key element [element ...]`
-   *
-   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
-   *
-   * Since Redis 1.0.0.
-   */
-  rPush(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
-  /** `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist. */
-  rpush: Commands<W>["rPush"];
-  /**
-   * `RPUSHX`: Appends one or more elements to a list only when the list exists.
-   *
-   * `RPUSHX key element [element ...]`
-   *
-   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
-   *
-   * Since Redis 2.2.0.
-   */
-  rPushX(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
-  /** `RPUSHX`: Appends one or more elements to a list only when the list exists. */
-  rpushx: Commands<W>["rPushX"];
-  /**
-   * `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist.
-   *
-   * `SADD key member [member ...]`
-   *
-   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
-   *
-   * Since Redis 1.0.0.
-   */
-  sAdd(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
-  /** `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist. */
-  sadd: Commands<W>["sAdd"];
-  /**
-   * `SAVE`: Synchronously saves the database(s) to disk.
-   *
-   * `SAVE`
-   *
-   * Cost: O(N) where N is the total number of keys in all databases
-   *
-   * Since Redis 1.0.0.
-   */
-  save(options?: Waiting): Result<W, "OK">;
   /**
    * `SCAN`: Iterates over the key names in the database.
    *
@@ -2840,369 +788,8 @@ export interface Commands<W> {
    * Since Redis 2.8.0.
    */
   scan(cursor: Argument, options?: Options<Grammars["scan"]>): Result<W, [cursor: string, keys: string[]]>;
+  /** `SCAN`: Iterates over the key names in the database. */
   scan<const R extends readonly Word[]>(cursor: Argument, ...words: Words<R, Grammars["scan"], "none">): Result<W, [cursor: string, keys: string[]]>;
-  /**
-   * `SCARD`: Returns the number of members in a set.
-   *
-   * `SCARD key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  sCard(key: Argument): Result<W, number>;
-  /** `SCARD`: Returns the number of members in a set. */
-  scard: Commands<W>["sCard"];
-  /**
-   * `SCRIPT`: A container for Lua scripts management commands.
-   *
-   * `SCRIPT`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 2.6.0.
-   */
-  script(subcommand: Cased<"DEBUG">, mode: Cased<"YES" | "SYNC" | "NO">): Result<W, "OK">;
-  script(subcommand: Cased<"EXISTS">, sha1: Repeated, ...moreSha1: Repeated[]): Result<W, (0 | 1)[]>;
-  script(subcommand: Cased<"FLUSH">, options?: Options<Grammars["scriptFlush"]>): Result<W, "OK">;
-  script(subcommand: Cased<"FLUSH">, flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
-  script(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  script(subcommand: Cased<"KILL">): Result<W, "OK">;
-  script(subcommand: Cased<"LOAD">, script: Argument): Result<W, string>;
-  /**
-   * `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts.
-   *
-   * `SCRIPT DEBUG <YES | SYNC | NO>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 3.2.0.
-   */
-  scriptDebug(mode: Cased<"YES" | "SYNC" | "NO">): Result<W, "OK">;
-  /** `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts. */
-  scriptdebug: Commands<W>["scriptDebug"];
-  /**
-   * `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache.
-   *
-   * `SCRIPT EXISTS sha1 [sha1 ...]`
-   *
-   * Cost: O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).
-   *
-   * Since Redis 2.6.0.
-   */
-  scriptExists(sha1: Repeated, ...moreSha1: Repeated[]): Result<W, (0 | 1)[]>;
-  /** `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache. */
-  scriptexists: Commands<W>["scriptExists"];
-  /**
-   * `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache.
-   *
-   * `SCRIPT FLUSH [ASYNC | SYNC]`
-   *
-   * Cost: O(N) with N being the number of scripts in cache
-   *
-   * Since Redis 2.6.0.
-   */
-  scriptFlush(options?: Options<Grammars["scriptFlush"]>): Result<W, "OK">;
-  scriptFlush(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
-  /** `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache. */
-  scriptflush: Commands<W>["scriptFlush"];
-  /**
-   * `SCRIPT HELP`: Returns helpful text about the different subcommands.
-   *
-   * `SCRIPT HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 5.0.0.
-   */
-  scriptHelp(): Result<W, string[], string[]>;
-  /** `SCRIPT HELP`: Returns helpful text about the different subcommands. */
-  scripthelp: Commands<W>["scriptHelp"];
-  /**
-   * `SCRIPT KILL`: Terminates a server-side Lua script during execution.
-   *
-   * `SCRIPT KILL`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  scriptKill(): Result<W, "OK">;
-  /** `SCRIPT KILL`: Terminates a server-side Lua script during execution. */
-  scriptkill: Commands<W>["scriptKill"];
-  /**
-   * `SCRIPT LOAD`: Loads a server-side Lua script to the script cache.
-   *
-   * `SCRIPT LOAD script`
-   *
-   * Cost: O(N) with N being the length in bytes of the script body.
-   *
-   * Since Redis 2.6.0.
-   */
-  scriptLoad(script: Argument): Result<W, string>;
-  /** `SCRIPT LOAD`: Loads a server-side Lua script to the script cache. */
-  scriptload: Commands<W>["scriptLoad"];
-  /**
-   * `SDIFF`: Returns the difference of multiple sets.
-   *
-   * `SDIFF key [key ...]`
-   *
-   * Cost: O(N) where N is the total number of elements in all given sets.
-   *
-   * Since Redis 1.0.0.
-   */
-  sDiff(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
-  /** `SDIFF`: Returns the difference of multiple sets. */
-  sdiff: Commands<W>["sDiff"];
-  /**
-   * `SDIFFSTORE`: Stores the difference of multiple sets in a key.
-   *
-   * `SDIFFSTORE destination key [key ...]`
-   *
-   * Cost: O(N) where N is the total number of elements in all given sets.
-   *
-   * Since Redis 1.0.0.
-   */
-  sDiffStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
-  /** `SDIFFSTORE`: Stores the difference of multiple sets in a key. */
-  sdiffstore: Commands<W>["sDiffStore"];
-  /**
-   * `SELECT`: Changes the selected database.
-   *
-   * `SELECT index`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  select(index: Argument): Result<W, "OK">;
-  /**
-   * `SET`: Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.
-   *
-   * `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  set<const O extends Options<Grammars["set"]> = {}>(key: Argument, value: Argument, options?: Only<O, Grammars["set"]>): Result<W, With<O, "GET", string | null, With<O, "NX" | "XX" | "IFEQ" | "IFNE" | "IFDEQ" | "IFDNE", "OK" | null, "OK">>>;
-  set<const R extends readonly Word[]>(key: Argument, value: Argument, ...words: Words<R, Grammars["set"], "none">): Result<W, With<Said<R, Grammars["set"]>, "GET", string | null, With<Said<R, Grammars["set"]>, "NX" | "XX" | "IFEQ" | "IFNE" | "IFDEQ" | "IFDNE", "OK" | null, "OK">>>;
-  /**
-   * `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.
-   *
-   * `SETBIT key offset value`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.0.
-   */
-  setBit(key: Argument, offset: Argument, value: Argument): Result<W, 0 | 1>;
-  /** `SETBIT`: Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist. */
-  setbit: Commands<W>["setBit"];
-  /**
-   * `SETEX`: Sets the string value and expiration time of a key. Creates the key if it doesn't exist.
-   *
-   * `SETEX key seconds value`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.0.0.
-   */
-  setEx(key: Argument, seconds: Argument, value: Argument): Result<W, "OK">;
-  /** `SETEX`: Sets the string value and expiration time of a key. Creates the key if it doesn't exist. */
-  setex: Commands<W>["setEx"];
-  /**
-   * `SETNX`: Set the string value of a key only when the key doesn't exist.
-   *
-   * `SETNX key value`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  setNX(key: Argument, value: Argument): Result<W, 0 | 1>;
-  /** `SETNX`: Set the string value of a key only when the key doesn't exist. */
-  setnx: Commands<W>["setNX"];
-  /**
-   * `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.
-   *
-   * `SETRANGE key offset value`
-   *
-   * Cost: O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.
-   *
-   * Since Redis 2.2.0.
-   */
-  setRange(key: Argument, offset: Argument, value: Argument): Result<W, number>;
-  /** `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist. */
-  setrange: Commands<W>["setRange"];
-  /**
-   * `SHUTDOWN`: Synchronously saves the database(s) to disk and shuts down the Redis server.
-   *
-   * `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
-   *
-   * Cost: O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  shutdown(options?: Options<Grammars["shutdown"]>): Result<W, "OK">;
-  shutdown<const R extends readonly Word[]>(...words: Words<R, Grammars["shutdown"], "none">): Result<W, "OK">;
-  /**
-   * `SINTER`: Returns the intersect of multiple sets.
-   *
-   * `SINTER key [key ...]`
-   *
-   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
-   *
-   * Since Redis 1.0.0.
-   */
-  sInter(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
-  /** `SINTER`: Returns the intersect of multiple sets. */
-  sinter: Commands<W>["sInter"];
-  /**
-   * `SINTERCARD`: Returns the number of members of the intersect of multiple sets.
-   *
-   * `SINTERCARD numkeys key [key ...] [LIMIT limit]`
-   *
-   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
-   *
-   * Since Redis 7.0.0.
-   */
-  sInterCard<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["sInterCard"], "many">): Result<W, number>;
-  /** `SINTERCARD`: Returns the number of members of the intersect of multiple sets. */
-  sintercard: Commands<W>["sInterCard"];
-  /**
-   * `SINTERSTORE`: Stores the intersect of multiple sets in a key.
-   *
-   * `SINTERSTORE destination key [key ...]`
-   *
-   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
-   *
-   * Since Redis 1.0.0.
-   */
-  sInterStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
-  /** `SINTERSTORE`: Stores the intersect of multiple sets in a key. */
-  sinterstore: Commands<W>["sInterStore"];
-  /**
-   * `SISMEMBER`: Determines whether a member belongs to a set.
-   *
-   * `SISMEMBER key member`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  sIsMember(key: Argument, member: Argument): Result<W, 0 | 1>;
-  /** `SISMEMBER`: Determines whether a member belongs to a set. */
-  sismember: Commands<W>["sIsMember"];
-  /**
-   * `SLAVEOF`: Sets a Redis server as a replica of another, or promotes it to being a master.
-   *
-   * `SLAVEOF <host port | NO ONE>`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   * @deprecated since Redis 5.0.0: `REPLICAOF`
-   */
-  slaveof(no: Cased<"NO">, one: Cased<"ONE">): Result<W, "OK">;
-  slaveof(host: Argument, port: Argument): Result<W, "OK">;
-  /**
-   * `SLOWLOG`: A container for slow log commands.
-   *
-   * `SLOWLOG`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 2.2.12.
-   */
-  slowlog(subcommand: Cased<"GET">, count?: Argument): Result<W, SlowlogEntry[]>;
-  slowlog(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  slowlog(subcommand: Cased<"LEN">): Result<W, number>;
-  slowlog(subcommand: Cased<"RESET">): Result<W, "OK">;
-  /**
-   * `SLOWLOG GET`: Returns the slow log's entries.
-   *
-   * `SLOWLOG GET [count]`
-   *
-   * Cost: O(N) where N is the number of entries returned
-   *
-   * Since Redis 2.2.12.
-   */
-  slowlogGet(count?: Argument): Result<W, SlowlogEntry[]>;
-  /** `SLOWLOG GET`: Returns the slow log's entries. */
-  slowlogget: Commands<W>["slowlogGet"];
-  /**
-   * `SLOWLOG HELP`: Returns helpful text about the different subcommands.
-   *
-   * `SLOWLOG HELP`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 6.2.0.
-   */
-  slowlogHelp(): Result<W, string[], string[]>;
-  /** `SLOWLOG HELP`: Returns helpful text about the different subcommands. */
-  slowloghelp: Commands<W>["slowlogHelp"];
-  /**
-   * `SLOWLOG LEN`: Returns the number of entries in the slow log.
-   *
-   * `SLOWLOG LEN`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.12.
-   */
-  slowlogLen(): Result<W, number>;
-  /** `SLOWLOG LEN`: Returns the number of entries in the slow log. */
-  slowloglen: Commands<W>["slowlogLen"];
-  /**
-   * `SLOWLOG RESET`: Clears all entries from the slow log.
-   *
-   * `SLOWLOG RESET`
-   *
-   * Cost: O(N) where N is the number of entries in the slowlog
-   *
-   * Since Redis 2.2.12.
-   */
-  slowlogReset(): Result<W, "OK">;
-  /** `SLOWLOG RESET`: Clears all entries from the slow log. */
-  slowlogreset: Commands<W>["slowlogReset"];
-  /**
-   * `SMEMBERS`: Returns all members of a set.
-   *
-   * `SMEMBERS key`
-   *
-   * Cost: O(N) where N is the set cardinality.
-   *
-   * Since Redis 1.0.0.
-   */
-  sMembers(key: Argument): Result<W, string[]>;
-  /** `SMEMBERS`: Returns all members of a set. */
-  smembers: Commands<W>["sMembers"];
-  /**
-   * `SMISMEMBER`: Determines whether multiple members belong to a set.
-   *
-   * `SMISMEMBER key member [member ...]`
-   *
-   * Cost: O(N) where N is the number of elements being checked for membership
-   *
-   * Since Redis 6.2.0.
-   */
-  smIsMember(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (0 | 1)[]>;
-  /** `SMISMEMBER`: Determines whether multiple members belong to a set. */
-  smismember: Commands<W>["smIsMember"];
-  /**
-   * `SMOVE`: Moves a member from one set to another.
-   *
-   * `SMOVE source destination member`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 1.0.0.
-   */
-  sMove(source: Argument, destination: Argument, member: Argument): Result<W, 0 | 1>;
-  /** `SMOVE`: Moves a member from one set to another. */
-  smove: Commands<W>["sMove"];
   /**
    * `SORT`: Sorts the elements in a list, a set, or a sorted set, optionally storing the result.
    *
@@ -3213,6 +800,7 @@ export interface Commands<W> {
    * Since Redis 1.0.0.
    */
   sort<const O extends Options<Grammars["sort"]> = {}>(key: Argument, options?: Only<O, Grammars["sort"]>): Result<W, With<O, "STORE", number, With<O, "GET", (string | null)[], string[]>>>;
+  /** `SORT`: Sorts the elements in a list, a set, or a sorted set, optionally storing the result. */
   sort<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["sort"], "none">): Result<W, With<Said<R, Grammars["sort"]>, "STORE", number, With<Said<R, Grammars["sort"]>, "GET", (string | null)[], string[]>>>;
   /**
    * `SORT_RO`: Returns the sorted elements of a list, a set, or a sorted set.
@@ -3224,143 +812,10 @@ export interface Commands<W> {
    * Since Redis 7.0.0.
    */
   sortRo<const O extends Options<Grammars["sortRo"]> = {}>(key: Argument, options?: Only<O, Grammars["sortRo"]>): Result<W, With<O, "GET", (string | null)[], string[]>>;
+  /** `SORT_RO`: Returns the sorted elements of a list, a set, or a sorted set. */
   sortRo<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["sortRo"], "none">): Result<W, With<Said<R, Grammars["sortRo"]>, "GET", (string | null)[], string[]>>;
   /** `SORT_RO`: Returns the sorted elements of a list, a set, or a sorted set. */
-  sortro: Commands<W>["sortRo"];
-  /**
-   * `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.
-   *
-   * `SPOP key [count]`
-   *
-   * Cost: Without the count argument O(1), otherwise O(N) where N is the value of the passed count.
-   *
-   * Since Redis 1.0.0.
-   */
-  sPop(key: Argument): Result<W, string | null>;
-  sPop(key: Argument, count: Argument): Result<W, string[]>;
-  /** `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped. */
-  spop: Commands<W>["sPop"];
-  /**
-   * `SPUBLISH`: Post a message to a shard channel.
-   *
-   * `SPUBLISH shardchannel message`
-   *
-   * Cost: O(N) where N is the number of clients subscribed to the receiving shard channel.
-   *
-   * Since Redis 7.0.0.
-   */
-  sPublish(shardchannel: Argument, message: Argument): Result<W, number>;
-  /** `SPUBLISH`: Post a message to a shard channel. */
-  spublish: Commands<W>["sPublish"];
-  /**
-   * `SRANDMEMBER`: Get one or multiple random members from a set.
-   *
-   * `SRANDMEMBER key [count]`
-   *
-   * Cost: Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.
-   *
-   * Since Redis 1.0.0.
-   */
-  sRandMember(key: Argument): Result<W, string | null>;
-  sRandMember(key: Argument, count: Argument): Result<W, string[]>;
-  /** `SRANDMEMBER`: Get one or multiple random members from a set. */
-  srandmember: Commands<W>["sRandMember"];
-  /**
-   * `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed.
-   *
-   * `SREM key member [member ...]`
-   *
-   * Cost: O(N) where N is the number of members to be removed.
-   *
-   * Since Redis 1.0.0.
-   */
-  sRem(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
-  /** `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed. */
-  srem: Commands<W>["sRem"];
-  /**
-   * `SSCAN`: Iterates over members of a set.
-   *
-   * `SSCAN key cursor [MATCH pattern] [COUNT count]`
-   *
-   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
-   *
-   * Since Redis 2.8.0.
-   */
-  sScan(key: Argument, cursor: Argument, options?: Options<Grammars["sScan"]>): Result<W, [cursor: string, members: string[]]>;
-  sScan<const R extends readonly Word[]>(key: Argument, cursor: Argument, ...words: Words<R, Grammars["sScan"], "none">): Result<W, [cursor: string, members: string[]]>;
-  /** `SSCAN`: Iterates over members of a set. */
-  sscan: Commands<W>["sScan"];
-  /**
-   * `STRLEN`: Returns the length of a string value.
-   *
-   * `STRLEN key`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.0.
-   */
-  strLen(key: Argument): Result<W, number>;
-  /** `STRLEN`: Returns the length of a string value. */
-  strlen: Commands<W>["strLen"];
-  /**
-   * `SUBSTR`: Returns a substring from a string value.
-   *
-   * `SUBSTR key start end`
-   *
-   * Cost: O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.
-   *
-   * Since Redis 1.0.0.
-   * @deprecated since Redis 2.0.0: `GETRANGE`
-   */
-  subStr(key: Argument, start: Argument, end: Argument): Result<W, string>;
-  /** `SUBSTR`: Returns a substring from a string value. */
-  substr: Commands<W>["subStr"];
-  /**
-   * `SUNION`: Returns the union of multiple sets.
-   *
-   * `SUNION key [key ...]`
-   *
-   * Cost: O(N) where N is the total number of elements in all given sets.
-   *
-   * Since Redis 1.0.0.
-   */
-  sUnion(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
-  /** `SUNION`: Returns the union of multiple sets. */
-  sunion: Commands<W>["sUnion"];
-  /**
-   * `SUNIONSTORE`: Stores the union of multiple sets in a key.
-   *
-   * `SUNIONSTORE destination key [key ...]`
-   *
-   * Cost: O(N) where N is the total number of elements in all given sets.
-   *
-   * Since Redis 1.0.0.
-   */
-  sUnionStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
-  /** `SUNIONSTORE`: Stores the union of multiple sets in a key. */
-  sunionstore: Commands<W>["sUnionStore"];
-  /**
-   * `SWAPDB`: Swaps two Redis databases.
-   *
-   * `SWAPDB index1 index2`
-   *
-   * Cost: O(N) where N is the count of clients watching or blocking on keys from both databases.
-   *
-   * Since Redis 4.0.0.
-   */
-  swapDb(index1: Argument, index2: Argument): Result<W, "OK">;
-  /** `SWAPDB`: Swaps two Redis databases. */
-  swapdb: Commands<W>["swapDb"];
-  /**
-   * `TIME`: Returns the server time.
-   *
-   * `TIME`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.6.0.
-   */
-  time(): Result<W, [seconds: string, microseconds: string]>;
+  sortro: GenericCommands<W>["sortRo"];
   /**
    * `TOUCH`: Returns the number of existing keys out of those specified after updating the time they were last accessed.
    *
@@ -3402,16 +857,6 @@ export interface Commands<W> {
    */
   unlink(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
   /**
-   * `UNWATCH`: Forgets about watched keys of a transaction.
-   *
-   * `UNWATCH`
-   *
-   * Cost: O(1)
-   *
-   * Since Redis 2.2.0.
-   */
-  unwatch(): Result<W, "OK">;
-  /**
    * `WAIT`: Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.
    *
    * `WAIT numreplicas timeout`
@@ -3432,371 +877,2522 @@ export interface Commands<W> {
    */
   waitAof(numlocal: Argument, numreplicas: Argument, timeout: Argument, options?: Waiting): Result<W, [local: number, replicas: number]>;
   /** `WAITAOF`: Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas. */
-  waitaof: Commands<W>["waitAof"];
+  waitaof: GenericCommands<W>["waitAof"];
+}
+
+/**
+ * The commands of the group *geo*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.geoAdd("cities", 13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania"); // 2
+ * await redis.geoDist("cities", "Palermo", "Catania", "KM"); // "166.2742"
+ * await redis.geoSearch("cities", "FROMLONLAT", 15, 37, "BYRADIUS", 100, "KM"); // ["Catania"]
+ * await redis.geoSearch("cities", { FROMMEMBER: "Palermo", BYRADIUS: [1, "KM"], WITHDIST: true }); // [["Palermo", "0.0000"]]
+ * ```
+ */
+export interface GeoCommands<W> {
   /**
-   * `WATCH`: Monitors changes to keys to determine the execution of a transaction.
+   * `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist.
    *
-   * `WATCH key [key ...]`
+   * `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`
    *
-   * Cost: O(1) for every key.
+   * Cost: O(log(N)) for each item added, where N is the number of elements in the sorted set.
+   *
+   * Since Redis 3.2.0.
+   */
+  geoAdd<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["geoAdd"], 3>): Result<W, number>;
+  /** `GEOADD`: Adds one or more members to a geospatial index. The key is created if it doesn't exist. */
+  geoadd: GeoCommands<W>["geoAdd"];
+  /**
+   * `GEODIST`: Returns the distance between two members of a geospatial index.
+   *
+   * `GEODIST key member1 member2 [M | KM | FT | MI]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.2.0.
+   */
+  geoDist(key: Argument, member1: Argument, member2: Argument, options?: Options<Grammars["geoDist"]>): Result<W, string | null>;
+  /** `GEODIST`: Returns the distance between two members of a geospatial index. */
+  geoDist(key: Argument, member1: Argument, member2: Argument, unit?: Cased<"M" | "KM" | "FT" | "MI">): Result<W, string | null>;
+  /** `GEODIST`: Returns the distance between two members of a geospatial index. */
+  geodist: GeoCommands<W>["geoDist"];
+  /**
+   * `GEOHASH`: Returns members from a geospatial index as geohash strings.
+   *
+   * `GEOHASH key [member [member ...]]`
+   *
+   * Cost: O(1) for each member requested.
+   *
+   * Since Redis 3.2.0.
+   */
+  geoHash(key: Argument, ...member: Repeated[]): Result<W, (string | null)[]>;
+  /** `GEOHASH`: Returns members from a geospatial index as geohash strings. */
+  geohash: GeoCommands<W>["geoHash"];
+  /**
+   * `GEOPOS`: Returns the longitude and latitude of members from a geospatial index.
+   *
+   * `GEOPOS key [member [member ...]]`
+   *
+   * Cost: O(1) for each member requested.
+   *
+   * Since Redis 3.2.0.
+   */
+  geoPos(key: Argument, ...member: Repeated[]): Result<W, ([longitude: number, latitude: number] | null)[]>;
+  /** `GEOPOS`: Returns the longitude and latitude of members from a geospatial index. */
+  geopos: GeoCommands<W>["geoPos"];
+  /**
+   * `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.
+   *
+   * `GEORADIUS key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.0.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument
+   */
+  geoRadius<const O extends Options<Grammars["geoRadius"]> = {}>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadius"]>): Result<W, With<O, "STORE" | "STOREDIST", number, Located<O>>>;
+  /** `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result. */
+  geoRadius<const R extends readonly Word[]>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadius"], "none">): Result<W, With<Said<R, Grammars["geoRadius"]>, "STORE" | "STOREDIST", number, Located<Said<R, Grammars["geoRadius"]>>>>;
+  /** `GEORADIUS`: Queries a geospatial index for members within a distance from a coordinate, optionally stores the result. */
+  georadius: GeoCommands<W>["geoRadius"];
+  /**
+   * `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate.
+   *
+   * `GEORADIUS_RO key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.10.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` argument
+   */
+  geoRadiusRo<const O extends Options<Grammars["geoRadiusRo"]> = {}>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadiusRo"]>): Result<W, Located<O>>;
+  /** `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate. */
+  geoRadiusRo<const R extends readonly Word[]>(key: Argument, longitude: Argument, latitude: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadiusRo"], "none">): Result<W, Located<Said<R, Grammars["geoRadiusRo"]>>>;
+  /** `GEORADIUS_RO`: Returns members from a geospatial index that are within a distance from a coordinate. */
+  georadiusro: GeoCommands<W>["geoRadiusRo"];
+  /**
+   * `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result.
+   *
+   * `GEORADIUSBYMEMBER key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.0.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments
+   */
+  geoRadiusByMember<const O extends Options<Grammars["geoRadiusByMember"]> = {}>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadiusByMember"]>): Result<W, With<O, "STORE" | "STOREDIST", number, Located<O>>>;
+  /** `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result. */
+  geoRadiusByMember<const R extends readonly Word[]>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadiusByMember"], "none">): Result<W, With<Said<R, Grammars["geoRadiusByMember"]>, "STORE" | "STOREDIST", number, Located<Said<R, Grammars["geoRadiusByMember"]>>>>;
+  /** `GEORADIUSBYMEMBER`: Queries a geospatial index for members within a distance from a member, optionally stores the result. */
+  georadiusbymember: GeoCommands<W>["geoRadiusByMember"];
+  /**
+   * `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member.
+   *
+   * `GEORADIUSBYMEMBER_RO key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.
+   *
+   * Since Redis 3.2.10.
+   * @deprecated since Redis 6.2.0: `GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments
+   */
+  geoRadiusByMemberRo<const O extends Options<Grammars["geoRadiusByMemberRo"]> = {}>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, options?: Only<O, Grammars["geoRadiusByMemberRo"]>): Result<W, Located<O>>;
+  /** `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member. */
+  geoRadiusByMemberRo<const R extends readonly Word[]>(key: Argument, member: Argument, radius: Argument, unit: Cased<"M" | "KM" | "FT" | "MI">, ...words: Words<R, Grammars["geoRadiusByMemberRo"], "none">): Result<W, Located<Said<R, Grammars["geoRadiusByMemberRo"]>>>;
+  /** `GEORADIUSBYMEMBER_RO`: Returns members from a geospatial index that are within a distance from a member. */
+  georadiusbymemberro: GeoCommands<W>["geoRadiusByMemberRo"];
+  /**
+   * `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle.
+   *
+   * `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape
+   *
+   * Since Redis 6.2.0.
+   */
+  geoSearch<const O extends Options<Grammars["geoSearch"]> & OneOf<Grammars["geoSearch"], "FROMMEMBER" | "FROMLONLAT"> & OneOf<Grammars["geoSearch"], "BYRADIUS" | "BYBOX">>(key: Argument, options: Only<O, Grammars["geoSearch"]>): Result<W, Located<O>>;
+  /** `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle. */
+  geoSearch<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["geoSearch"], "none", ["FROMMEMBER" | "FROMLONLAT", "BYRADIUS" | "BYBOX"]>): Result<W, Located<Said<R, Grammars["geoSearch"]>>>;
+  /** `GEOSEARCH`: Queries a geospatial index for members inside an area of a box or a circle. */
+  geosearch: GeoCommands<W>["geoSearch"];
+  /**
+   * `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.
+   *
+   * `GEOSEARCHSTORE destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]`
+   *
+   * Cost: O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape
+   *
+   * Since Redis 6.2.0.
+   */
+  geoSearchStore(destination: Argument, source: Argument, options: Options<Grammars["geoSearchStore"]> & OneOf<Grammars["geoSearchStore"], "FROMMEMBER" | "FROMLONLAT"> & OneOf<Grammars["geoSearchStore"], "BYRADIUS" | "BYBOX">): Result<W, number>;
+  /** `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result. */
+  geoSearchStore<const R extends readonly Word[]>(destination: Argument, source: Argument, ...words: Words<R, Grammars["geoSearchStore"], "none", ["FROMMEMBER" | "FROMLONLAT", "BYRADIUS" | "BYBOX"]>): Result<W, number>;
+  /** `GEOSEARCHSTORE`: Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result. */
+  geosearchstore: GeoCommands<W>["geoSearchStore"];
+}
+
+/**
+ * The commands of the group *hash*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.hSet("user:1", { name: "Ada", visits: 1 }); // 2
+ * await redis.hIncrBy("user:1", "visits", 1); // 2
+ * await redis.hGetAll("user:1"); // { name: "Ada", visits: "2" }
+ * await redis.hExpire("user:1", 60, "FIELDS", 1, "visits"); // [1]
+ * ```
+ */
+export interface HashCommands<W> {
+  /**
+   * `HDEL`: Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.
+   *
+   * `HDEL key field [field ...]`
+   *
+   * Cost: O(N) where N is the number of fields to be removed.
+   *
+   * Since Redis 2.0.0.
+   */
+  hDel(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, number>;
+  /** `HDEL`: Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain. */
+  hdel: HashCommands<W>["hDel"];
+  /**
+   * `HEXISTS`: Determines whether a field exists in a hash.
+   *
+   * `HEXISTS key field`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hExists(key: Argument, field: Argument): Result<W, 0 | 1>;
+  /** `HEXISTS`: Determines whether a field exists in a hash. */
+  hexists: HashCommands<W>["hExists"];
+  /**
+   * `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds).
+   *
+   * `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hExpire(key: Argument, seconds: Argument, options: Options<Grammars["hExpire"]> & OneOf<Grammars["hExpire"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds). */
+  hExpire<const R extends readonly Word[]>(key: Argument, seconds: Argument, ...words: Words<R, Grammars["hExpire"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HEXPIRE`: Set expiry for hash field using relative time to expire (seconds). */
+  hexpire: HashCommands<W>["hExpire"];
+  /**
+   * `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds).
+   *
+   * `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hExpireAt(key: Argument, unixTimeSeconds: Argument, options: Options<Grammars["hExpireAt"]> & OneOf<Grammars["hExpireAt"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds). */
+  hExpireAt<const R extends readonly Word[]>(key: Argument, unixTimeSeconds: Argument, ...words: Words<R, Grammars["hExpireAt"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (seconds). */
+  hexpireat: HashCommands<W>["hExpireAt"];
+  /**
+   * `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds.
+   *
+   * `HEXPIRETIME key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hExpireTime(key: Argument, options: Options<Grammars["hExpireTime"]> & OneOf<Grammars["hExpireTime"], "FIELDS">): Result<W, number[]>;
+  /** `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds. */
+  hExpireTime<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hExpireTime"], "none", ["FIELDS"]>): Result<W, number[]>;
+  /** `HEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in seconds. */
+  hexpiretime: HashCommands<W>["hExpireTime"];
+  /**
+   * `HGET`: Returns the value of a field in a hash.
+   *
+   * `HGET key field`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hGet(key: Argument, field: Argument): Result<W, string | null>;
+  /** `HGET`: Returns the value of a field in a hash. */
+  hget: HashCommands<W>["hGet"];
+  /**
+   * `HGETALL`: Returns all fields and values in a hash.
+   *
+   * `HGETALL key`
+   *
+   * Cost: O(N) where N is the size of the hash.
+   *
+   * Since Redis 2.0.0.
+   */
+  hGetAll(key: Argument): Result<W, { [field: string]: string }>;
+  /** `HGETALL`: Returns all fields and values in a hash. */
+  hgetall: HashCommands<W>["hGetAll"];
+  /**
+   * `HGETDEL`: Returns the value of a field and deletes it from the hash.
+   *
+   * `HGETDEL key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 8.0.0.
+   */
+  hGetDel(key: Argument, options: Options<Grammars["hGetDel"]> & OneOf<Grammars["hGetDel"], "FIELDS">): Result<W, (string | null)[]>;
+  /** `HGETDEL`: Returns the value of a field and deletes it from the hash. */
+  hGetDel<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hGetDel"], "none", ["FIELDS"]>): Result<W, (string | null)[]>;
+  /** `HGETDEL`: Returns the value of a field and deletes it from the hash. */
+  hgetdel: HashCommands<W>["hGetDel"];
+  /**
+   * `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration.
+   *
+   * `HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 8.0.0.
+   */
+  hGetEx(key: Argument, options: Options<Grammars["hGetEx"]> & OneOf<Grammars["hGetEx"], "FIELDS">): Result<W, (string | null)[]>;
+  /** `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration. */
+  hGetEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hGetEx"], "none", ["FIELDS"]>): Result<W, (string | null)[]>;
+  /** `HGETEX`: Get the value of one or more fields of a given hash key, and optionally set their expiration. */
+  hgetex: HashCommands<W>["hGetEx"];
+  /**
+   * `HINCRBY`: Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist.
+   *
+   * `HINCRBY key field increment`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hIncrBy(key: Argument, field: Argument, increment: Argument): Result<W, number | bigint>;
+  /** `HINCRBY`: Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist. */
+  hincrby: HashCommands<W>["hIncrBy"];
+  /**
+   * `HINCRBYFLOAT`: Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.
+   *
+   * `HINCRBYFLOAT key field increment`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  hIncrByFloat(key: Argument, field: Argument, increment: Argument): Result<W, string>;
+  /** `HINCRBYFLOAT`: Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist. */
+  hincrbyfloat: HashCommands<W>["hIncrByFloat"];
+  /**
+   * `HKEYS`: Returns all fields in a hash.
+   *
+   * `HKEYS key`
+   *
+   * Cost: O(N) where N is the size of the hash.
+   *
+   * Since Redis 2.0.0.
+   */
+  hKeys(key: Argument): Result<W, string[]>;
+  /** `HKEYS`: Returns all fields in a hash. */
+  hkeys: HashCommands<W>["hKeys"];
+  /**
+   * `HLEN`: Returns the number of fields in a hash.
+   *
+   * `HLEN key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hLen(key: Argument): Result<W, number>;
+  /** `HLEN`: Returns the number of fields in a hash. */
+  hlen: HashCommands<W>["hLen"];
+  /**
+   * `HMGET`: Returns the values of all fields in a hash.
+   *
+   * `HMGET key field [field ...]`
+   *
+   * Cost: O(N) where N is the number of fields being requested.
+   *
+   * Since Redis 2.0.0.
+   */
+  hmGet(key: Argument, field: Repeated, ...moreField: Repeated[]): Result<W, (string | null)[]>;
+  /** `HMGET`: Returns the values of all fields in a hash. */
+  hmget: HashCommands<W>["hmGet"];
+  /**
+   * `HMSET`: Sets the values of multiple fields.
+   *
+   * `HMSET key field value [field value ...]`
+   *
+   * Cost: O(N) where N is the number of fields being set.
+   *
+   * Since Redis 2.0.0.
+   * @deprecated since Redis 4.0.0: `HSET` with multiple field-value pairs
+   */
+  hmSet(key: Argument, data: Data): Result<W, "OK">;
+  /** `HMSET`: Sets the values of multiple fields. */
+  hmSet(key: Argument, ...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
+  /** `HMSET`: Sets the values of multiple fields. */
+  hmset: HashCommands<W>["hmSet"];
+  /**
+   * `HPERSIST`: Removes the expiration time for each specified field.
+   *
+   * `HPERSIST key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hPersist(key: Argument, options: Options<Grammars["hPersist"]> & OneOf<Grammars["hPersist"], "FIELDS">): Result<W, (-2 | -1 | 1)[]>;
+  /** `HPERSIST`: Removes the expiration time for each specified field. */
+  hPersist<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hPersist"], "none", ["FIELDS"]>): Result<W, (-2 | -1 | 1)[]>;
+  /** `HPERSIST`: Removes the expiration time for each specified field. */
+  hpersist: HashCommands<W>["hPersist"];
+  /**
+   * `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds).
+   *
+   * `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpExpire(key: Argument, milliseconds: Argument, options: Options<Grammars["hpExpire"]> & OneOf<Grammars["hpExpire"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds). */
+  hpExpire<const R extends readonly Word[]>(key: Argument, milliseconds: Argument, ...words: Words<R, Grammars["hpExpire"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HPEXPIRE`: Set expiry for hash field using relative time to expire (milliseconds). */
+  hpexpire: HashCommands<W>["hpExpire"];
+  /**
+   * `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds).
+   *
+   * `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpExpireAt(key: Argument, unixTimeMilliseconds: Argument, options: Options<Grammars["hpExpireAt"]> & OneOf<Grammars["hpExpireAt"], "FIELDS">): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds). */
+  hpExpireAt<const R extends readonly Word[]>(key: Argument, unixTimeMilliseconds: Argument, ...words: Words<R, Grammars["hpExpireAt"], "none", ["FIELDS"]>): Result<W, (-2 | 0 | 1 | 2)[]>;
+  /** `HPEXPIREAT`: Set expiry for hash field using an absolute Unix timestamp (milliseconds). */
+  hpexpireat: HashCommands<W>["hpExpireAt"];
+  /**
+   * `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec.
+   *
+   * `HPEXPIRETIME key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpExpireTime(key: Argument, options: Options<Grammars["hpExpireTime"]> & OneOf<Grammars["hpExpireTime"], "FIELDS">): Result<W, number[]>;
+  /** `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec. */
+  hpExpireTime<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hpExpireTime"], "none", ["FIELDS"]>): Result<W, number[]>;
+  /** `HPEXPIRETIME`: Returns the expiration time of a hash field as a Unix timestamp, in msec. */
+  hpexpiretime: HashCommands<W>["hpExpireTime"];
+  /**
+   * `HPTTL`: Returns the TTL in milliseconds of a hash field.
+   *
+   * `HPTTL key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hpTTL(key: Argument, options: Options<Grammars["hpTTL"]> & OneOf<Grammars["hpTTL"], "FIELDS">): Result<W, number[]>;
+  /** `HPTTL`: Returns the TTL in milliseconds of a hash field. */
+  hpTTL<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hpTTL"], "none", ["FIELDS"]>): Result<W, number[]>;
+  /** `HPTTL`: Returns the TTL in milliseconds of a hash field. */
+  hpttl: HashCommands<W>["hpTTL"];
+  /**
+   * `HRANDFIELD`: Returns one or more random fields from a hash.
+   *
+   * `HRANDFIELD key [count [WITHVALUES]]`
+   *
+   * Cost: O(N) where N is the number of fields returned
+   *
+   * Since Redis 6.2.0.
+   */
+  hRandField(key: Argument): Result<W, string | null>;
+  /** `HRANDFIELD`: Returns one or more random fields from a hash. */
+  hRandField<const O extends Options<Grammars["hRandField"]> = {}>(key: Argument, count: Argument, options?: Only<O, Grammars["hRandField"]>): Result<W, With<O, "WITHVALUES", [field: string, value: string][], string[]>>;
+  /** `HRANDFIELD`: Returns one or more random fields from a hash. */
+  hRandField<const R extends readonly Word[]>(key: Argument, count: Argument, ...words: Words<R, Grammars["hRandField"], "none">): Result<W, With<Said<R, Grammars["hRandField"]>, "WITHVALUES", [field: string, value: string][], string[]>>;
+  /** `HRANDFIELD`: Returns one or more random fields from a hash. */
+  hrandfield: HashCommands<W>["hRandField"];
+  /**
+   * `HSCAN`: Iterates over fields and values of a hash.
+   *
+   * `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`
+   *
+   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
+   *
+   * Since Redis 2.8.0.
+   */
+  hScan(key: Argument, cursor: Argument, options?: Options<Grammars["hScan"]>): Result<W, [cursor: string, fieldsAndValues: string[]]>;
+  /** `HSCAN`: Iterates over fields and values of a hash. */
+  hScan<const R extends readonly Word[]>(key: Argument, cursor: Argument, ...words: Words<R, Grammars["hScan"], "none">): Result<W, [cursor: string, fieldsAndValues: string[]]>;
+  /** `HSCAN`: Iterates over fields and values of a hash. */
+  hscan: HashCommands<W>["hScan"];
+  /**
+   * `HSET`: Creates or modifies the value of a field in a hash.
+   *
+   * `HSET key field value [field value ...]`
+   *
+   * Cost: O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.
+   *
+   * Since Redis 2.0.0.
+   */
+  hSet(key: Argument, data: Data): Result<W, number>;
+  /** `HSET`: Creates or modifies the value of a field in a hash. */
+  hSet(key: Argument, ...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, number>;
+  /** `HSET`: Creates or modifies the value of a field in a hash. */
+  hset: HashCommands<W>["hSet"];
+  /**
+   * `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration.
+   *
+   * `HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`
+   *
+   * Cost: O(N) where N is the number of fields being set.
+   *
+   * Since Redis 8.0.0.
+   */
+  hSetEx(key: Argument, options: Options<Grammars["hSetEx"]> & OneOf<Grammars["hSetEx"], "FIELDS">): Result<W, 0 | 1>;
+  /** `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration. */
+  hSetEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hSetEx"], "none", ["FIELDS"]>): Result<W, 0 | 1>;
+  /** `HSETEX`: Set the value of one or more fields of a given hash key, and optionally set their expiration. */
+  hsetex: HashCommands<W>["hSetEx"];
+  /**
+   * `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist.
+   *
+   * `HSETNX key field value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  hSetNX(key: Argument, field: Argument, value: Argument): Result<W, 0 | 1>;
+  /** `HSETNX`: Sets the value of a field in a hash only when the field doesn't exist. */
+  hsetnx: HashCommands<W>["hSetNX"];
+  /**
+   * `HSTRLEN`: Returns the length of the value of a field.
+   *
+   * `HSTRLEN key field`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.2.0.
+   */
+  hStrLen(key: Argument, field: Argument): Result<W, number>;
+  /** `HSTRLEN`: Returns the length of the value of a field. */
+  hstrlen: HashCommands<W>["hStrLen"];
+  /**
+   * `HTTL`: Returns the TTL in seconds of a hash field.
+   *
+   * `HTTL key FIELDS numfields field [field ...]`
+   *
+   * Cost: O(N) where N is the number of specified fields
+   *
+   * Since Redis 7.4.0.
+   */
+  hTTL(key: Argument, options: Options<Grammars["hTTL"]> & OneOf<Grammars["hTTL"], "FIELDS">): Result<W, number[]>;
+  /** `HTTL`: Returns the TTL in seconds of a hash field. */
+  hTTL<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["hTTL"], "none", ["FIELDS"]>): Result<W, number[]>;
+  /** `HTTL`: Returns the TTL in seconds of a hash field. */
+  httl: HashCommands<W>["hTTL"];
+  /**
+   * `HVALS`: Returns all values in a hash.
+   *
+   * `HVALS key`
+   *
+   * Cost: O(N) where N is the size of the hash.
+   *
+   * Since Redis 2.0.0.
+   */
+  hvals(key: Argument): Result<W, string[]>;
+}
+
+/**
+ * The commands of the group *hyperloglog*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.pfAdd("visitors", "ada", "bob", "ada"); // 1
+ * await redis.pfCount("visitors"); // 2
+ * ```
+ */
+export interface HyperloglogCommands<W> {
+  /**
+   * `PFADD`: Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.
+   *
+   * `PFADD key [element [element ...]]`
+   *
+   * Cost: O(1) to add every element.
+   *
+   * Since Redis 2.8.9.
+   */
+  pfAdd(key: Argument, ...element: Repeated[]): Result<W, 0 | 1>;
+  /** `PFADD`: Adds elements to a HyperLogLog key. Creates the key if it doesn't exist. */
+  pfadd: HyperloglogCommands<W>["pfAdd"];
+  /**
+   * `PFCOUNT`: Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).
+   *
+   * `PFCOUNT key [key ...]`
+   *
+   * Cost: O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.
+   *
+   * Since Redis 2.8.9.
+   */
+  pfCount(key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `PFCOUNT`: Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s). */
+  pfcount: HyperloglogCommands<W>["pfCount"];
+  /**
+   * `PFDEBUG`: Internal commands for debugging HyperLogLog values.
+   *
+   * `PFDEBUG subcommand key`
+   *
+   * Cost: N/A
+   *
+   * Since Redis 2.8.9.
+   */
+  pfDebug(subcommand: Argument, key: Argument): Result<W, Reply>;
+  /** `PFDEBUG`: Internal commands for debugging HyperLogLog values. */
+  pfdebug: HyperloglogCommands<W>["pfDebug"];
+  /**
+   * `PFMERGE`: Merges one or more HyperLogLog values into a single key.
+   *
+   * `PFMERGE destkey [sourcekey [sourcekey ...]]`
+   *
+   * Cost: O(N) to merge N HyperLogLogs, but with high constant times.
+   *
+   * Since Redis 2.8.9.
+   */
+  pfMerge(destkey: Argument, ...sourcekey: Repeated[]): Result<W, "OK">;
+  /** `PFMERGE`: Merges one or more HyperLogLog values into a single key. */
+  pfmerge: HyperloglogCommands<W>["pfMerge"];
+  /**
+   * `PFSELFTEST`: An internal command for testing HyperLogLog values.
+   *
+   * `PFSELFTEST`
+   *
+   * Cost: N/A
+   *
+   * Since Redis 2.8.9.
+   */
+  pfselftest(): Result<W, "OK">;
+}
+
+/**
+ * The commands of the group *list*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.rPush("jobs", "a", "b", "c"); // 3
+ * await redis.lPop("jobs"); // "a"
+ * await redis.lPop("jobs", 2); // ["b", "c"]
+ * await redis.blPop("jobs", 0.01); // null
+ * const next = redis.blPop("jobs", 0, { signal: AbortSignal.timeout(1000) });
+ * await redis.rPush("jobs", "d");
+ * await next; // ["jobs", "d"]
+ * ```
+ */
+export interface ListCommands<W> {
+  /**
+   * `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.
+   *
+   * `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  blMove(source: Argument, destination: Argument, wherefrom: Cased<"LEFT" | "RIGHT">, whereto: Cased<"LEFT" | "RIGHT">, timeout: Argument, options?: Waiting): Result<W, string | null>;
+  /** `BLMOVE`: Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved. */
+  blmove: ListCommands<W>["blMove"];
+  /**
+   * `BLMPOP`: Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
+   *
+   * Cost: O(N+M) where N is the number of provided keys and M is the number of elements returned.
+   *
+   * Since Redis 7.0.0.
+   */
+  blmPop<const R extends readonly Word[]>(timeout: Argument, numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["blmPop"], "many", ["LEFT" | "RIGHT"]>): Result<W, [key: string, elements: string[]] | null>;
+  /** `BLMPOP`: Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  blmpop: ListCommands<W>["blmPop"];
+  /**
+   * `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BLPOP key [key ...] timeout`
+   *
+   * Cost: O(N) where N is the number of provided keys.
+   *
+   * Since Redis 2.0.0.
+   */
+  blPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, element: string] | null>;
+  /** `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  blPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, element: string] | null>;
+  /** `BLPOP`: Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  blpop: ListCommands<W>["blPop"];
+  /**
+   * `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BRPOP key [key ...] timeout`
+   *
+   * Cost: O(N) where N is the number of provided keys.
+   *
+   * Since Redis 2.0.0.
+   */
+  brPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, element: string] | null>;
+  /** `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  brPop(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, element: string] | null>;
+  /** `BRPOP`: Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped. */
+  brpop: ListCommands<W>["brPop"];
+  /**
+   * `BRPOPLPUSH`: Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.
+   *
+   * `BRPOPLPUSH source destination timeout`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   * @deprecated since Redis 6.2.0: `BLMOVE` with the `RIGHT` and `LEFT` arguments
+   */
+  brPopLPush(source: Argument, destination: Argument, timeout: Argument, options?: Waiting): Result<W, string | null>;
+  /** `BRPOPLPUSH`: Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped. */
+  brpoplpush: ListCommands<W>["brPopLPush"];
+  /**
+   * `LINDEX`: Returns an element from a list by its index.
+   *
+   * `LINDEX key index`
+   *
+   * Cost: O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).
+   *
+   * Since Redis 1.0.0.
+   */
+  lIndex(key: Argument, index: Argument): Result<W, string | null>;
+  /** `LINDEX`: Returns an element from a list by its index. */
+  lindex: ListCommands<W>["lIndex"];
+  /**
+   * `LINSERT`: Inserts an element before or after another element in a list.
+   *
+   * `LINSERT key <BEFORE | AFTER> pivot element`
+   *
+   * Cost: O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).
    *
    * Since Redis 2.2.0.
    */
-  watch(key: Repeated, ...moreKey: Repeated[]): Result<W, "OK">;
+  lInsert(key: Argument, where: Cased<"BEFORE" | "AFTER">, pivot: Argument, element: Argument): Result<W, number>;
+  /** `LINSERT`: Inserts an element before or after another element in a list. */
+  linsert: ListCommands<W>["lInsert"];
   /**
-   * `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream.
+   * `LLEN`: Returns the length of a list.
    *
-   * `XACK key group id [id ...]`
-   *
-   * Cost: O(1) for each message ID processed.
-   *
-   * Since Redis 5.0.0.
-   */
-  xAck(key: Argument, group: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
-  /** `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream. */
-  xack: Commands<W>["xAck"];
-  /**
-   * `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group.
-   *
-   * `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
-   *
-   * Cost: O(1) for each entry ID processed.
-   *
-   * Since Redis 8.2.0.
-   */
-  xAckDel(key: Argument, group: Argument, options: Options<Grammars["xAckDel"]> & OneOf<Grammars["xAckDel"], "IDS">): Result<W, (-1 | 1 | 2)[]>;
-  xAckDel<const R extends readonly Word[]>(key: Argument, group: Argument, ...words: Words<R, Grammars["xAckDel"], "none", ["IDS"]>): Result<W, (-1 | 1 | 2)[]>;
-  /** `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group. */
-  xackdel: Commands<W>["xAckDel"];
-  /**
-   * `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist.
-   *
-   * `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
-   *
-   * Cost: O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.
-   *
-   * Since Redis 5.0.0.
-   */
-  xAdd(key: Argument, idSelector: Argument, data: Data): Result<W, With<{}, "NOMKSTREAM", string | null, string>>;
-  xAdd<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["xAdd"], 3>): Result<W, With<Said<R, Grammars["xAdd"]>, "NOMKSTREAM", string | null, string>>;
-  /** `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist. */
-  xadd: Commands<W>["xAdd"];
-  /**
-   * `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member.
-   *
-   * `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]`
-   *
-   * Cost: O(1) if COUNT is small.
-   *
-   * Since Redis 6.2.0.
-   */
-  xAutoClaim<const O extends Options<Grammars["xAutoClaim"]> = {}>(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, options?: Only<O, Grammars["xAutoClaim"]>): Result<W, [next: string, entries: With<O, "JUSTID", string[], StreamEntry[]>, deleted: string[]]>;
-  xAutoClaim<const R extends readonly Word[]>(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, ...words: Words<R, Grammars["xAutoClaim"], "none">): Result<W, [next: string, entries: With<Said<R, Grammars["xAutoClaim"]>, "JUSTID", string[], StreamEntry[]>, deleted: string[]]>;
-  /** `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member. */
-  xautoclaim: Commands<W>["xAutoClaim"];
-  /**
-   * `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member.
-   *
-   * `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]`
-   *
-   * Cost: O(log N) with N being the number of messages in the PEL of the consumer group.
-   *
-   * Since Redis 5.0.0.
-   */
-  xClaim<const R extends readonly Word[]>(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, id: Repeated, ...words: Words<R, Grammars["xClaim"], "many">): Result<W, With<Said<R, Grammars["xClaim"]>, "JUSTID", string[], StreamEntry[]>>;
-  /** `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member. */
-  xclaim: Commands<W>["xClaim"];
-  /**
-   * `XDEL`: Returns the number of messages after removing them from a stream.
-   *
-   * `XDEL key id [id ...]`
-   *
-   * Cost: O(1) for each single item to delete in the stream, regardless of the stream size.
-   *
-   * Since Redis 5.0.0.
-   */
-  xDel(key: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
-  /** `XDEL`: Returns the number of messages after removing them from a stream. */
-  xdel: Commands<W>["xDel"];
-  /**
-   * `XDELEX`: Deletes one or multiple entries from the stream.
-   *
-   * `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
-   *
-   * Cost: O(1) for each single item to delete in the stream, regardless of the stream size.
-   *
-   * Since Redis 8.2.0.
-   */
-  xDelEx(key: Argument, options: Options<Grammars["xDelEx"]> & OneOf<Grammars["xDelEx"], "IDS">): Result<W, (-1 | 1 | 2)[]>;
-  xDelEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["xDelEx"], "none", ["IDS"]>): Result<W, (-1 | 1 | 2)[]>;
-  /** `XDELEX`: Deletes one or multiple entries from the stream. */
-  xdelex: Commands<W>["xDelEx"];
-  /**
-   * `XGROUP`: A container for consumer groups commands.
-   *
-   * `XGROUP`
-   *
-   * Cost: Depends on subcommand.
-   *
-   * Since Redis 5.0.0.
-   */
-  xGroup(subcommand: Cased<"CREATE">, key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupCreate"]>): Result<W, "OK">;
-  xGroup<const R extends readonly Word[]>(subcommand: Cased<"CREATE">, key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupCreate"], "none">): Result<W, "OK">;
-  xGroup(subcommand: Cased<"CREATECONSUMER">, key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
-  xGroup(subcommand: Cased<"DELCONSUMER">, key: Argument, group: Argument, consumer: Argument): Result<W, number>;
-  xGroup(subcommand: Cased<"DESTROY">, key: Argument, group: Argument): Result<W, 0 | 1>;
-  xGroup(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  xGroup(subcommand: Cased<"SETID">, key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupSetId"]>): Result<W, "OK">;
-  xGroup<const R extends readonly Word[]>(subcommand: Cased<"SETID">, key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupSetId"], "none">): Result<W, "OK">;
-  /** `XGROUP`: A container for consumer groups commands. */
-  xgroup: Commands<W>["xGroup"];
-  /**
-   * `XGROUP CREATE`: Creates a consumer group.
-   *
-   * `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]`
+   * `LLEN key`
    *
    * Cost: O(1)
    *
-   * Since Redis 5.0.0.
+   * Since Redis 1.0.0.
    */
-  xGroupCreate(key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupCreate"]>): Result<W, "OK">;
-  xGroupCreate<const R extends readonly Word[]>(key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupCreate"], "none">): Result<W, "OK">;
-  /** `XGROUP CREATE`: Creates a consumer group. */
-  xgroupcreate: Commands<W>["xGroupCreate"];
+  lLen(key: Argument): Result<W, number>;
+  /** `LLEN`: Returns the length of a list. */
+  llen: ListCommands<W>["lLen"];
   /**
-   * `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group.
+   * `LMOVE`: Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.
    *
-   * `XGROUP CREATECONSUMER key group consumer`
+   * `LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>`
    *
    * Cost: O(1)
    *
    * Since Redis 6.2.0.
    */
-  xGroupCreateConsumer(key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
-  /** `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group. */
-  xgroupcreateconsumer: Commands<W>["xGroupCreateConsumer"];
+  lMove(source: Argument, destination: Argument, wherefrom: Cased<"LEFT" | "RIGHT">, whereto: Cased<"LEFT" | "RIGHT">): Result<W, string | null>;
+  /** `LMOVE`: Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved. */
+  lmove: ListCommands<W>["lMove"];
   /**
-   * `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group.
+   * `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.
    *
-   * `XGROUP DELCONSUMER key group consumer`
+   * `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
+   *
+   * Cost: O(N+M) where N is the number of provided keys and M is the number of elements returned.
+   *
+   * Since Redis 7.0.0.
+   */
+  lmPop<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["lmPop"], "many", ["LEFT" | "RIGHT"]>): Result<W, [key: string, elements: string[]] | null>;
+  /** `LMPOP`: Returns multiple elements from a list after removing them. Deletes the list if the last element was popped. */
+  lmpop: ListCommands<W>["lmPop"];
+  /**
+   * `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped.
+   *
+   * `LPOP key [count]`
+   *
+   * Cost: O(N) where N is the number of elements returned
+   *
+   * Since Redis 1.0.0.
+   */
+  lPop(key: Argument): Result<W, string | null>;
+  /** `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped. */
+  lPop(key: Argument, count: Argument): Result<W, string[] | null>;
+  /** `LPOP`: Returns and removes one or more elements from the beginning of a list. Deletes the list if the last element was popped. */
+  lpop: ListCommands<W>["lPop"];
+  /**
+   * `LPOS`: Returns the index of matching elements in a list.
+   *
+   * `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`
+   *
+   * Cost: O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.
+   *
+   * Since Redis 6.0.6.
+   */
+  lPos<const O extends Options<Grammars["lPos"]> = {}>(key: Argument, element: Argument, options?: Only<O, Grammars["lPos"]>): Result<W, With<O, "COUNT", number[], number | null>>;
+  /** `LPOS`: Returns the index of matching elements in a list. */
+  lPos<const R extends readonly Word[]>(key: Argument, element: Argument, ...words: Words<R, Grammars["lPos"], "none">): Result<W, With<Said<R, Grammars["lPos"]>, "COUNT", number[], number | null>>;
+  /** `LPOS`: Returns the index of matching elements in a list. */
+  lpos: ListCommands<W>["lPos"];
+  /**
+   * `LPUSH`: Prepends one or more elements to a list. Creates the key if it doesn't exist.
+   *
+   * `LPUSH key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 1.0.0.
+   */
+  lPush(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `LPUSH`: Prepends one or more elements to a list. Creates the key if it doesn't exist. */
+  lpush: ListCommands<W>["lPush"];
+  /**
+   * `LPUSHX`: Prepends one or more elements to a list only when the list exists.
+   *
+   * `LPUSHX key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 2.2.0.
+   */
+  lPushX(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `LPUSHX`: Prepends one or more elements to a list only when the list exists. */
+  lpushx: ListCommands<W>["lPushX"];
+  /**
+   * `LRANGE`: Returns a range of elements from a list.
+   *
+   * `LRANGE key start stop`
+   *
+   * Cost: O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.
+   *
+   * Since Redis 1.0.0.
+   */
+  lRange(key: Argument, start: Argument, stop: Argument): Result<W, string[]>;
+  /** `LRANGE`: Returns a range of elements from a list. */
+  lrange: ListCommands<W>["lRange"];
+  /**
+   * `LREM`: Removes elements from a list. Deletes the list if the last element was removed.
+   *
+   * `LREM key count element`
+   *
+   * Cost: O(N+M) where N is the length of the list and M is the number of elements removed.
+   *
+   * Since Redis 1.0.0.
+   */
+  lRem(key: Argument, count: Argument, element: Argument): Result<W, number>;
+  /** `LREM`: Removes elements from a list. Deletes the list if the last element was removed. */
+  lrem: ListCommands<W>["lRem"];
+  /**
+   * `LSET`: Sets the value of an element in a list by its index.
+   *
+   * `LSET key index element`
+   *
+   * Cost: O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).
+   *
+   * Since Redis 1.0.0.
+   */
+  lSet(key: Argument, index: Argument, element: Argument): Result<W, "OK">;
+  /** `LSET`: Sets the value of an element in a list by its index. */
+  lset: ListCommands<W>["lSet"];
+  /**
+   * `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed.
+   *
+   * `LTRIM key start stop`
+   *
+   * Cost: O(N) where N is the number of elements to be removed by the operation.
+   *
+   * Since Redis 1.0.0.
+   */
+  lTrim(key: Argument, start: Argument, stop: Argument): Result<W, "OK">;
+  /** `LTRIM`: Removes elements from both ends a list. Deletes the list if all elements were trimmed. */
+  ltrim: ListCommands<W>["lTrim"];
+  /**
+   * `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped.
+   *
+   * `RPOP key [count]`
+   *
+   * Cost: O(N) where N is the number of elements returned
+   *
+   * Since Redis 1.0.0.
+   */
+  rPop(key: Argument): Result<W, string | null>;
+  /** `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped. */
+  rPop(key: Argument, count: Argument): Result<W, string[] | null>;
+  /** `RPOP`: Returns and removes one or more elements from the end of a list. Deletes the list if the last element was popped. */
+  rpop: ListCommands<W>["rPop"];
+  /**
+   * `RPOPLPUSH`: Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.
+   *
+   * `RPOPLPUSH source destination`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.2.0.
+   * @deprecated since Redis 6.2.0: `LMOVE` with the `RIGHT` and `LEFT` arguments
+   */
+  rPopLPush(source: Argument, destination: Argument): Result<W, string | null>;
+  /** `RPOPLPUSH`: Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped. */
+  rpoplpush: ListCommands<W>["rPopLPush"];
+  /**
+   * `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist.
+   *
+   * `RPUSH key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 1.0.0.
+   */
+  rPush(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `RPUSH`: Appends one or more elements to a list. Creates the key if it doesn't exist. */
+  rpush: ListCommands<W>["rPush"];
+  /**
+   * `RPUSHX`: Appends one or more elements to a list only when the list exists.
+   *
+   * `RPUSHX key element [element ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 2.2.0.
+   */
+  rPushX(key: Argument, element: Repeated, ...moreElement: Repeated[]): Result<W, number>;
+  /** `RPUSHX`: Appends one or more elements to a list only when the list exists. */
+  rpushx: ListCommands<W>["rPushX"];
+}
+
+/**
+ * The commands of the group *pubsub*, as methods.
+ *
+ * @example
+ * ```ts
+ * const heard: string[] = [];
+ * const stop = await redis.subscribe("news", (message) => heard.push(message));
+ * await redis.publish("news", "hello"); // 1
+ * await redis.pubSubNumSub("news"); // ["news", 1]
+ * await stop();
+ * ```
+ */
+export interface PubsubCommands<W> {
+  /**
+   * `PUBLISH`: Posts a message to a channel.
+   *
+   * `PUBLISH channel message`
+   *
+   * Cost: O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).
+   *
+   * Since Redis 2.0.0.
+   */
+  publish(channel: Argument, message: Argument): Result<W, number>;
+  /** `PUBSUB CHANNELS`: Returns the active channels. */
+  pubSub(subcommand: Cased<"CHANNELS">, pattern?: Argument): Result<W, string[]>;
+  /** `PUBSUB HELP`: Returns helpful text about the different subcommands. */
+  pubSub(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions. */
+  pubSub(subcommand: Cased<"NUMPAT">): Result<W, number>;
+  /** `PUBSUB NUMSUB`: Returns a count of subscribers to channels. */
+  pubSub(subcommand: Cased<"NUMSUB">, ...channel: Repeated[]): Result<W, (string | number)[]>;
+  /** `PUBSUB SHARDCHANNELS`: Returns the active shard channels. */
+  pubSub(subcommand: Cased<"SHARDCHANNELS">, pattern?: Argument): Result<W, string[]>;
+  /** `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels. */
+  pubSub(subcommand: Cased<"SHARDNUMSUB">, ...shardchannel: Repeated[]): Result<W, (string | number)[]>;
+  /** `PUBSUB`: A container for Pub/Sub commands. */
+  pubsub: PubsubCommands<W>["pubSub"];
+  /**
+   * `PUBSUB CHANNELS`: Returns the active channels.
+   *
+   * `PUBSUB CHANNELS [pattern]`
+   *
+   * Cost: O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSubChannels(pattern?: Argument): Result<W, string[]>;
+  /** `PUBSUB CHANNELS`: Returns the active channels. */
+  pubsubchannels: PubsubCommands<W>["pubSubChannels"];
+  /**
+   * `PUBSUB HELP`: Returns helpful text about the different subcommands.
+   *
+   * `PUBSUB HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  pubSubHelp(): Result<W, string[], string[]>;
+  /** `PUBSUB HELP`: Returns helpful text about the different subcommands. */
+  pubsubhelp: PubsubCommands<W>["pubSubHelp"];
+  /**
+   * `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions.
+   *
+   * `PUBSUB NUMPAT`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSubNumPat(): Result<W, number>;
+  /** `PUBSUB NUMPAT`: Returns a count of unique pattern subscriptions. */
+  pubsubnumpat: PubsubCommands<W>["pubSubNumPat"];
+  /**
+   * `PUBSUB NUMSUB`: Returns a count of subscribers to channels.
+   *
+   * `PUBSUB NUMSUB [channel [channel ...]]`
+   *
+   * Cost: O(N) for the NUMSUB subcommand, where N is the number of requested channels
+   *
+   * Since Redis 2.8.0.
+   */
+  pubSubNumSub(...channel: Repeated[]): Result<W, (string | number)[]>;
+  /** `PUBSUB NUMSUB`: Returns a count of subscribers to channels. */
+  pubsubnumsub: PubsubCommands<W>["pubSubNumSub"];
+  /**
+   * `PUBSUB SHARDCHANNELS`: Returns the active shard channels.
+   *
+   * `PUBSUB SHARDCHANNELS [pattern]`
+   *
+   * Cost: O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).
+   *
+   * Since Redis 7.0.0.
+   */
+  pubSubShardChannels(pattern?: Argument): Result<W, string[]>;
+  /** `PUBSUB SHARDCHANNELS`: Returns the active shard channels. */
+  pubsubshardchannels: PubsubCommands<W>["pubSubShardChannels"];
+  /**
+   * `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels.
+   *
+   * `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`
+   *
+   * Cost: O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels
+   *
+   * Since Redis 7.0.0.
+   */
+  pubSubShardNumSub(...shardchannel: Repeated[]): Result<W, (string | number)[]>;
+  /** `PUBSUB SHARDNUMSUB`: Returns the count of subscribers of shard channels. */
+  pubsubshardnumsub: PubsubCommands<W>["pubSubShardNumSub"];
+  /**
+   * `SPUBLISH`: Post a message to a shard channel.
+   *
+   * `SPUBLISH shardchannel message`
+   *
+   * Cost: O(N) where N is the number of clients subscribed to the receiving shard channel.
+   *
+   * Since Redis 7.0.0.
+   */
+  sPublish(shardchannel: Argument, message: Argument): Result<W, number>;
+  /** `SPUBLISH`: Post a message to a shard channel. */
+  spublish: PubsubCommands<W>["sPublish"];
+}
+
+/**
+ * The commands of the group *scripting*, as methods.
+ *
+ * @example
+ * ```ts
+ * import { open } from "lodis/full";
+ * 
+ * await using redis = await open("scripts");
+ * await redis.set("a", 1);
+ * await redis.eval("return redis.call('INCRBY', KEYS[1], ARGV[1])", 1, "a", 41); // 42
+ * ```
+ */
+export interface ScriptingCommands<W> {
+  /**
+   * `EVAL`: Executes a server-side Lua script.
+   *
+   * `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 2.6.0.
+   */
+  eval(script: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
+  /**
+   * `EVAL_RO`: Executes a read-only server-side Lua script.
+   *
+   * `EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  evalRo(script: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
+  /** `EVAL_RO`: Executes a read-only server-side Lua script. */
+  evalro: ScriptingCommands<W>["evalRo"];
+  /**
+   * `EVALSHA`: Executes a server-side Lua script by SHA1 digest.
+   *
+   * `EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 2.6.0.
+   */
+  evalSha(sha1: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
+  /** `EVALSHA`: Executes a server-side Lua script by SHA1 digest. */
+  evalsha: ScriptingCommands<W>["evalSha"];
+  /**
+   * `EVALSHA_RO`: Executes a read-only server-side Lua script by SHA1 digest.
+   *
+   * `EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the script that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  evalShaRo(sha1: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
+  /** `EVALSHA_RO`: Executes a read-only server-side Lua script by SHA1 digest. */
+  evalsharo: ScriptingCommands<W>["evalShaRo"];
+  /**
+   * `FCALL`: Invokes a function.
+   *
+   * `FCALL function numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the function that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  fCall(function_: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
+  /** `FCALL`: Invokes a function. */
+  fcall: ScriptingCommands<W>["fCall"];
+  /**
+   * `FCALL_RO`: Invokes a read-only function.
+   *
+   * `FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]`
+   *
+   * Cost: Depends on the function that is executed.
+   *
+   * Since Redis 7.0.0.
+   */
+  fCallRo(function_: Argument, numkeys: Argument, ...key: Repeated[]): Result<W, Reply>;
+  /** `FCALL_RO`: Invokes a read-only function. */
+  fcallro: ScriptingCommands<W>["fCallRo"];
+  /** `FUNCTION DELETE`: Deletes a library and its functions. */
+  function(subcommand: Cased<"DELETE">, libraryName: Argument): Result<W, "OK">;
+  /** `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload. */
+  function(subcommand: Cased<"DUMP">): Result<W, string>;
+  /** `FUNCTION FLUSH`: Deletes all libraries and functions. */
+  function(subcommand: Cased<"FLUSH">, options?: Options<Grammars["functionFlush"]>): Result<W, "OK">;
+  /** `FUNCTION FLUSH`: Deletes all libraries and functions. */
+  function(subcommand: Cased<"FLUSH">, flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
+  /** `FUNCTION HELP`: Returns helpful text about the different subcommands. */
+  function(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `FUNCTION KILL`: Terminates a function during execution. */
+  function(subcommand: Cased<"KILL">): Result<W, "OK">;
+  /** `FUNCTION LIST`: Returns information about all libraries. */
+  function<const O extends Options<Grammars["functionList"]> = {}>(subcommand: Cased<"LIST">, options?: Only<O, Grammars["functionList"]>): Result<W, FunctionLibrary<O>[]>;
+  /** `FUNCTION LIST`: Returns information about all libraries. */
+  function<const R extends readonly Word[]>(subcommand: Cased<"LIST">, ...words: Words<R, Grammars["functionList"], "none">): Result<W, FunctionLibrary<Said<R, Grammars["functionList"]>>[]>;
+  /** `FUNCTION LOAD`: Creates a library. */
+  function(subcommand: Cased<"LOAD">, functionCode: Argument): Result<W, string>;
+  /** `FUNCTION LOAD`: Creates a library. */
+  function(subcommand: Cased<"LOAD">, replace: Cased<"REPLACE">, functionCode: Argument): Result<W, string>;
+  /** `FUNCTION RESTORE`: Restores all libraries from a payload. */
+  function(subcommand: Cased<"RESTORE">, serializedValue: Argument, options?: Options<Grammars["functionRestore"]>): Result<W, "OK">;
+  /** `FUNCTION RESTORE`: Restores all libraries from a payload. */
+  function(subcommand: Cased<"RESTORE">, serializedValue: Argument, policy?: Cased<"FLUSH" | "APPEND" | "REPLACE">): Result<W, "OK">;
+  /** `FUNCTION STATS`: Returns information about a function during execution. */
+  function(subcommand: Cased<"STATS">): Result<W, FunctionStats>;
+  /**
+   * `FUNCTION DELETE`: Deletes a library and its functions.
+   *
+   * `FUNCTION DELETE library-name`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionDelete(libraryName: Argument): Result<W, "OK">;
+  /** `FUNCTION DELETE`: Deletes a library and its functions. */
+  functiondelete: ScriptingCommands<W>["functionDelete"];
+  /**
+   * `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload.
+   *
+   * `FUNCTION DUMP`
+   *
+   * Cost: O(N) where N is the number of functions
+   *
+   * Since Redis 7.0.0.
+   */
+  functionDump(): Result<W, string>;
+  /** `FUNCTION DUMP`: Dumps all libraries into a serialized binary payload. */
+  functiondump: ScriptingCommands<W>["functionDump"];
+  /**
+   * `FUNCTION FLUSH`: Deletes all libraries and functions.
+   *
+   * `FUNCTION FLUSH [ASYNC | SYNC]`
+   *
+   * Cost: O(N) where N is the number of functions deleted
+   *
+   * Since Redis 7.0.0.
+   */
+  functionFlush(options?: Options<Grammars["functionFlush"]>): Result<W, "OK">;
+  /** `FUNCTION FLUSH`: Deletes all libraries and functions. */
+  functionFlush(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
+  /** `FUNCTION FLUSH`: Deletes all libraries and functions. */
+  functionflush: ScriptingCommands<W>["functionFlush"];
+  /**
+   * `FUNCTION HELP`: Returns helpful text about the different subcommands.
+   *
+   * `FUNCTION HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionHelp(): Result<W, string[], string[]>;
+  /** `FUNCTION HELP`: Returns helpful text about the different subcommands. */
+  functionhelp: ScriptingCommands<W>["functionHelp"];
+  /**
+   * `FUNCTION KILL`: Terminates a function during execution.
+   *
+   * `FUNCTION KILL`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionKill(): Result<W, "OK">;
+  /** `FUNCTION KILL`: Terminates a function during execution. */
+  functionkill: ScriptingCommands<W>["functionKill"];
+  /**
+   * `FUNCTION LIST`: Returns information about all libraries.
+   *
+   * `FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]`
+   *
+   * Cost: O(N) where N is the number of functions
+   *
+   * Since Redis 7.0.0.
+   */
+  functionList<const O extends Options<Grammars["functionList"]> = {}>(options?: Only<O, Grammars["functionList"]>): Result<W, FunctionLibrary<O>[]>;
+  /** `FUNCTION LIST`: Returns information about all libraries. */
+  functionList<const R extends readonly Word[]>(...words: Words<R, Grammars["functionList"], "none">): Result<W, FunctionLibrary<Said<R, Grammars["functionList"]>>[]>;
+  /** `FUNCTION LIST`: Returns information about all libraries. */
+  functionlist: ScriptingCommands<W>["functionList"];
+  /**
+   * `FUNCTION LOAD`: Creates a library.
+   *
+   * `FUNCTION LOAD [REPLACE] function-code`
+   *
+   * Cost: O(1) (considering compilation time is redundant)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionLoad(functionCode: Argument): Result<W, string>;
+  /** `FUNCTION LOAD`: Creates a library. */
+  functionLoad(replace: Cased<"REPLACE">, functionCode: Argument): Result<W, string>;
+  /** `FUNCTION LOAD`: Creates a library. */
+  functionload: ScriptingCommands<W>["functionLoad"];
+  /**
+   * `FUNCTION RESTORE`: Restores all libraries from a payload.
+   *
+   * `FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]`
+   *
+   * Cost: O(N) where N is the number of functions on the payload
+   *
+   * Since Redis 7.0.0.
+   */
+  functionRestore(serializedValue: Argument, options?: Options<Grammars["functionRestore"]>): Result<W, "OK">;
+  /** `FUNCTION RESTORE`: Restores all libraries from a payload. */
+  functionRestore(serializedValue: Argument, policy?: Cased<"FLUSH" | "APPEND" | "REPLACE">): Result<W, "OK">;
+  /** `FUNCTION RESTORE`: Restores all libraries from a payload. */
+  functionrestore: ScriptingCommands<W>["functionRestore"];
+  /**
+   * `FUNCTION STATS`: Returns information about a function during execution.
+   *
+   * `FUNCTION STATS`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  functionStats(): Result<W, FunctionStats>;
+  /** `FUNCTION STATS`: Returns information about a function during execution. */
+  functionstats: ScriptingCommands<W>["functionStats"];
+  /** `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts. */
+  script(subcommand: Cased<"DEBUG">, mode: Cased<"YES" | "SYNC" | "NO">): Result<W, "OK">;
+  /** `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache. */
+  script(subcommand: Cased<"EXISTS">, sha1: Repeated, ...moreSha1: Repeated[]): Result<W, (0 | 1)[]>;
+  /** `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache. */
+  script(subcommand: Cased<"FLUSH">, options?: Options<Grammars["scriptFlush"]>): Result<W, "OK">;
+  /** `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache. */
+  script(subcommand: Cased<"FLUSH">, flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
+  /** `SCRIPT HELP`: Returns helpful text about the different subcommands. */
+  script(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `SCRIPT KILL`: Terminates a server-side Lua script during execution. */
+  script(subcommand: Cased<"KILL">): Result<W, "OK">;
+  /** `SCRIPT LOAD`: Loads a server-side Lua script to the script cache. */
+  script(subcommand: Cased<"LOAD">, script: Argument): Result<W, string>;
+  /**
+   * `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts.
+   *
+   * `SCRIPT DEBUG <YES | SYNC | NO>`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 3.2.0.
+   */
+  scriptDebug(mode: Cased<"YES" | "SYNC" | "NO">): Result<W, "OK">;
+  /** `SCRIPT DEBUG`: Sets the debug mode of server-side Lua scripts. */
+  scriptdebug: ScriptingCommands<W>["scriptDebug"];
+  /**
+   * `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache.
+   *
+   * `SCRIPT EXISTS sha1 [sha1 ...]`
+   *
+   * Cost: O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptExists(sha1: Repeated, ...moreSha1: Repeated[]): Result<W, (0 | 1)[]>;
+  /** `SCRIPT EXISTS`: Determines whether server-side Lua scripts exist in the script cache. */
+  scriptexists: ScriptingCommands<W>["scriptExists"];
+  /**
+   * `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache.
+   *
+   * `SCRIPT FLUSH [ASYNC | SYNC]`
+   *
+   * Cost: O(N) with N being the number of scripts in cache
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptFlush(options?: Options<Grammars["scriptFlush"]>): Result<W, "OK">;
+  /** `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache. */
+  scriptFlush(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
+  /** `SCRIPT FLUSH`: Removes all server-side Lua scripts from the script cache. */
+  scriptflush: ScriptingCommands<W>["scriptFlush"];
+  /**
+   * `SCRIPT HELP`: Returns helpful text about the different subcommands.
+   *
+   * `SCRIPT HELP`
    *
    * Cost: O(1)
    *
    * Since Redis 5.0.0.
    */
-  xGroupDelConsumer(key: Argument, group: Argument, consumer: Argument): Result<W, number>;
-  /** `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group. */
-  xgroupdelconsumer: Commands<W>["xGroupDelConsumer"];
+  scriptHelp(): Result<W, string[], string[]>;
+  /** `SCRIPT HELP`: Returns helpful text about the different subcommands. */
+  scripthelp: ScriptingCommands<W>["scriptHelp"];
   /**
-   * `XGROUP DESTROY`: Destroys a consumer group.
+   * `SCRIPT KILL`: Terminates a server-side Lua script during execution.
    *
-   * `XGROUP DESTROY key group`
+   * `SCRIPT KILL`
    *
-   * Cost: O(N) where N is the number of entries in the group's pending entries list (PEL).
+   * Cost: O(1)
    *
-   * Since Redis 5.0.0.
+   * Since Redis 2.6.0.
    */
-  xGroupDestroy(key: Argument, group: Argument): Result<W, 0 | 1>;
-  /** `XGROUP DESTROY`: Destroys a consumer group. */
-  xgroupdestroy: Commands<W>["xGroupDestroy"];
+  scriptKill(): Result<W, "OK">;
+  /** `SCRIPT KILL`: Terminates a server-side Lua script during execution. */
+  scriptkill: ScriptingCommands<W>["scriptKill"];
   /**
-   * `XGROUP HELP`: Returns helpful text about the different subcommands.
+   * `SCRIPT LOAD`: Loads a server-side Lua script to the script cache.
    *
-   * `XGROUP HELP`
+   * `SCRIPT LOAD script`
+   *
+   * Cost: O(N) with N being the length in bytes of the script body.
+   *
+   * Since Redis 2.6.0.
+   */
+  scriptLoad(script: Argument): Result<W, string>;
+  /** `SCRIPT LOAD`: Loads a server-side Lua script to the script cache. */
+  scriptload: ScriptingCommands<W>["scriptLoad"];
+}
+
+/**
+ * The commands of the group *server*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.set("a", 1);
+ * await redis.dbSize(); // 1
+ * await redis.configSet({ maxmemory: "100mb" }); // "OK"
+ * await redis.configGet("maxmemory"); // { maxmemory: "104857600" }
+ * await redis.flushDb(); // "OK"
+ * ```
+ */
+export interface ServerCommands<W> {
+  /** `ACL CAT`: Lists the ACL categories, or the commands inside a category. */
+  acl(subcommand: Cased<"CAT">, category?: Argument): Result<W, string[]>;
+  /** `ACL DELUSER`: Deletes ACL users, and terminates their connections. */
+  acl(subcommand: Cased<"DELUSER">, username: Repeated, ...moreUsername: Repeated[]): Result<W, number>;
+  /** `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command. */
+  acl(subcommand: Cased<"DRYRUN">, username: Argument, command: Argument, ...arg: Repeated[]): Result<W, string, "OK" | Uint8Array>;
+  /** `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users. */
+  acl(subcommand: Cased<"GENPASS">, bits?: Argument): Result<W, string>;
+  /** `ACL GETUSER`: Lists the ACL rules of a user. */
+  acl(subcommand: Cased<"GETUSER">, username: Argument): Result<W, AclUser | null>;
+  /** `ACL HELP`: Returns helpful text about the different subcommands. */
+  acl(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `ACL LIST`: Dumps the effective rules in ACL file format. */
+  acl(subcommand: Cased<"LIST">): Result<W, string[]>;
+  /** `ACL LOAD`: Reloads the rules from the configured ACL file. */
+  acl(subcommand: Cased<"LOAD">): Result<W, "OK">;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  acl(subcommand: Cased<"LOG">): Result<W, AclLogEntry[]>;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  acl(subcommand: Cased<"LOG">, reset: Cased<"RESET">): Result<W, "OK">;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  acl(subcommand: Cased<"LOG">, count: Argument): Result<W, AclLogEntry[]>;
+  /** `ACL SAVE`: Saves the effective ACL rules in the configured ACL file. */
+  acl(subcommand: Cased<"SAVE">): Result<W, "OK">;
+  /** `ACL SETUSER`: Creates and modifies an ACL user and its rules. */
+  acl(subcommand: Cased<"SETUSER">, username: Argument, ...rule: Repeated[]): Result<W, "OK">;
+  /** `ACL USERS`: Lists all ACL users. */
+  acl(subcommand: Cased<"USERS">): Result<W, string[]>;
+  /** `ACL WHOAMI`: Returns the authenticated username of the current connection. */
+  acl(subcommand: Cased<"WHOAMI">): Result<W, string>;
+  /**
+   * `ACL CAT`: Lists the ACL categories, or the commands inside a category.
+   *
+   * `ACL CAT [category]`
+   *
+   * Cost: O(1) since the categories and commands are a fixed set.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclCat(category?: Argument): Result<W, string[]>;
+  /** `ACL CAT`: Lists the ACL categories, or the commands inside a category. */
+  aclcat: ServerCommands<W>["aclCat"];
+  /**
+   * `ACL DELUSER`: Deletes ACL users, and terminates their connections.
+   *
+   * `ACL DELUSER username [username ...]`
+   *
+   * Cost: O(1) amortized time considering the typical user.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclDeluser(username: Repeated, ...moreUsername: Repeated[]): Result<W, number>;
+  /** `ACL DELUSER`: Deletes ACL users, and terminates their connections. */
+  acldeluser: ServerCommands<W>["aclDeluser"];
+  /**
+   * `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command.
+   *
+   * `ACL DRYRUN username command [arg [arg ...]]`
+   *
+   * Cost: O(1).
+   *
+   * Since Redis 7.0.0.
+   */
+  aclDryrun(username: Argument, command: Argument, ...arg: Repeated[]): Result<W, string, "OK" | Uint8Array>;
+  /** `ACL DRYRUN`: Simulates the execution of a command by a user, without executing the command. */
+  acldryrun: ServerCommands<W>["aclDryrun"];
+  /**
+   * `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users.
+   *
+   * `ACL GENPASS [bits]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  aclGenpass(bits?: Argument): Result<W, string>;
+  /** `ACL GENPASS`: Generates a pseudorandom, secure password that can be used to identify ACL users. */
+  aclgenpass: ServerCommands<W>["aclGenpass"];
+  /**
+   * `ACL GETUSER`: Lists the ACL rules of a user.
+   *
+   * `ACL GETUSER username`
+   *
+   * Cost: O(N). Where N is the number of password, command and pattern rules that the user has.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclGetuser(username: Argument): Result<W, AclUser | null>;
+  /** `ACL GETUSER`: Lists the ACL rules of a user. */
+  aclgetuser: ServerCommands<W>["aclGetuser"];
+  /**
+   * `ACL HELP`: Returns helpful text about the different subcommands.
+   *
+   * `ACL HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  aclHelp(): Result<W, string[], string[]>;
+  /** `ACL HELP`: Returns helpful text about the different subcommands. */
+  aclhelp: ServerCommands<W>["aclHelp"];
+  /**
+   * `ACL LIST`: Dumps the effective rules in ACL file format.
+   *
+   * `ACL LIST`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclList(): Result<W, string[]>;
+  /** `ACL LIST`: Dumps the effective rules in ACL file format. */
+  acllist: ServerCommands<W>["aclList"];
+  /**
+   * `ACL LOAD`: Reloads the rules from the configured ACL file.
+   *
+   * `ACL LOAD`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclLoad(): Result<W, "OK">;
+  /** `ACL LOAD`: Reloads the rules from the configured ACL file. */
+  aclload: ServerCommands<W>["aclLoad"];
+  /**
+   * `ACL LOG`: Lists recent security events generated due to ACL rules.
+   *
+   * `ACL LOG [count | RESET]`
+   *
+   * Cost: O(N) with N being the number of entries shown.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclLog(): Result<W, AclLogEntry[]>;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  aclLog(reset: Cased<"RESET">): Result<W, "OK">;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  aclLog(count: Argument): Result<W, AclLogEntry[]>;
+  /** `ACL LOG`: Lists recent security events generated due to ACL rules. */
+  acllog: ServerCommands<W>["aclLog"];
+  /**
+   * `ACL SAVE`: Saves the effective ACL rules in the configured ACL file.
+   *
+   * `ACL SAVE`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclSave(): Result<W, "OK">;
+  /** `ACL SAVE`: Saves the effective ACL rules in the configured ACL file. */
+  aclsave: ServerCommands<W>["aclSave"];
+  /**
+   * `ACL SETUSER`: Creates and modifies an ACL user and its rules.
+   *
+   * `ACL SETUSER username [rule [rule ...]]`
+   *
+   * Cost: O(N). Where N is the number of rules provided.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclSetuser(username: Argument, ...rule: Repeated[]): Result<W, "OK">;
+  /** `ACL SETUSER`: Creates and modifies an ACL user and its rules. */
+  aclsetuser: ServerCommands<W>["aclSetuser"];
+  /**
+   * `ACL USERS`: Lists all ACL users.
+   *
+   * `ACL USERS`
+   *
+   * Cost: O(N). Where N is the number of configured users.
+   *
+   * Since Redis 6.0.0.
+   */
+  aclUsers(): Result<W, string[]>;
+  /** `ACL USERS`: Lists all ACL users. */
+  aclusers: ServerCommands<W>["aclUsers"];
+  /**
+   * `ACL WHOAMI`: Returns the authenticated username of the current connection.
+   *
+   * `ACL WHOAMI`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.0.0.
+   */
+  aclWhoami(): Result<W, string>;
+  /** `ACL WHOAMI`: Returns the authenticated username of the current connection. */
+  aclwhoami: ServerCommands<W>["aclWhoami"];
+  /**
+   * `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk.
+   *
+   * `BGREWRITEAOF`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  bgRewriteAof(): Result<W, string, string>;
+  /** `BGREWRITEAOF`: Asynchronously rewrites the append-only file to disk. */
+  bgrewriteaof: ServerCommands<W>["bgRewriteAof"];
+  /**
+   * `BGSAVE`: Asynchronously saves the database(s) to disk.
+   *
+   * `BGSAVE [SCHEDULE]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  bgSave(options?: Options<Grammars["bgSave"]>): Result<W, string, string>;
+  /** `BGSAVE`: Asynchronously saves the database(s) to disk. */
+  bgSave<const R extends readonly Word[]>(...words: Words<R, Grammars["bgSave"], "none">): Result<W, string, string>;
+  /** `BGSAVE`: Asynchronously saves the database(s) to disk. */
+  bgsave: ServerCommands<W>["bgSave"];
+  /**
+   * `COMMAND`: Returns detailed information about all commands.
+   *
+   * `COMMAND`
+   *
+   * Cost: O(N) where N is the total number of Redis commands
+   *
+   * Since Redis 2.8.13.
+   */
+  command(): Result<W, CommandInfo[], CommandInfo<Uint8Array>[]>;
+  /** `COMMAND COUNT`: Returns a count of commands. */
+  command(subcommand: Cased<"COUNT">): Result<W, number>;
+  /** `COMMAND DOCS`: Returns documentary information about one, multiple or all commands. */
+  command(subcommand: Cased<"DOCS">, ...commandName: Repeated[]): Result<W, Record<string, CommandDocs>>;
+  /** `COMMAND GETKEYS`: Extracts the key names from an arbitrary command. */
+  command(subcommand: Cased<"GETKEYS">, command: Argument, ...arg: Repeated[]): Result<W, string[]>;
+  /** `COMMAND GETKEYSANDFLAGS`: Extracts the key names and access flags for an arbitrary command. */
+  command(subcommand: Cased<"GETKEYSANDFLAGS">, command: Argument, ...arg: Repeated[]): Result<W, [key: string, flags: KeyFlag[]][]>;
+  /** `COMMAND HELP`: Returns helpful text about the different subcommands. */
+  command(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `COMMAND INFO`: Returns information about one, multiple or all commands. */
+  command(subcommand: Cased<"INFO">, ...commandName: Repeated[]): Result<W, (CommandInfo | null)[], (CommandInfo<Uint8Array> | null)[]>;
+  /** `COMMAND LIST`: Returns a list of command names. */
+  command(subcommand: Cased<"LIST">, options?: Options<Grammars["commandList"]>): Result<W, string[]>;
+  /** `COMMAND LIST`: Returns a list of command names. */
+  command<const R extends readonly Word[]>(subcommand: Cased<"LIST">, ...words: Words<R, Grammars["commandList"], "none">): Result<W, string[]>;
+  /**
+   * `COMMAND COUNT`: Returns a count of commands.
+   *
+   * `COMMAND COUNT`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  commandCount(): Result<W, number>;
+  /** `COMMAND COUNT`: Returns a count of commands. */
+  commandcount: ServerCommands<W>["commandCount"];
+  /**
+   * `COMMAND DOCS`: Returns documentary information about one, multiple or all commands.
+   *
+   * `COMMAND DOCS [command-name [command-name ...]]`
+   *
+   * Cost: O(N) where N is the number of commands to look up
+   *
+   * Since Redis 7.0.0.
+   */
+  commandDocs(...commandName: Repeated[]): Result<W, Record<string, CommandDocs>>;
+  /** `COMMAND DOCS`: Returns documentary information about one, multiple or all commands. */
+  commanddocs: ServerCommands<W>["commandDocs"];
+  /**
+   * `COMMAND GETKEYS`: Extracts the key names from an arbitrary command.
+   *
+   * `COMMAND GETKEYS command [arg [arg ...]]`
+   *
+   * Cost: O(N) where N is the number of arguments to the command
+   *
+   * Since Redis 2.8.13.
+   */
+  commandGetKeys(command: Argument, ...arg: Repeated[]): Result<W, string[]>;
+  /** `COMMAND GETKEYS`: Extracts the key names from an arbitrary command. */
+  commandgetkeys: ServerCommands<W>["commandGetKeys"];
+  /**
+   * `COMMAND GETKEYSANDFLAGS`: Extracts the key names and access flags for an arbitrary command.
+   *
+   * `COMMAND GETKEYSANDFLAGS command [arg [arg ...]]`
+   *
+   * Cost: O(N) where N is the number of arguments to the command
+   *
+   * Since Redis 7.0.0.
+   */
+  commandGetKeysAndFlags(command: Argument, ...arg: Repeated[]): Result<W, [key: string, flags: KeyFlag[]][]>;
+  /** `COMMAND GETKEYSANDFLAGS`: Extracts the key names and access flags for an arbitrary command. */
+  commandgetkeysandflags: ServerCommands<W>["commandGetKeysAndFlags"];
+  /**
+   * `COMMAND HELP`: Returns helpful text about the different subcommands.
+   *
+   * `COMMAND HELP`
    *
    * Cost: O(1)
    *
    * Since Redis 5.0.0.
    */
-  xGroupHelp(): Result<W, string[], string[]>;
-  /** `XGROUP HELP`: Returns helpful text about the different subcommands. */
-  xgrouphelp: Commands<W>["xGroupHelp"];
+  commandHelp(): Result<W, string[], string[]>;
+  /** `COMMAND HELP`: Returns helpful text about the different subcommands. */
+  commandhelp: ServerCommands<W>["commandHelp"];
   /**
-   * `XGROUP SETID`: Sets the last-delivered ID of a consumer group.
+   * `COMMAND INFO`: Returns information about one, multiple or all commands.
    *
-   * `XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]`
+   * `COMMAND INFO [command-name [command-name ...]]`
+   *
+   * Cost: O(N) where N is the number of commands to look up
+   *
+   * Since Redis 2.8.13.
+   */
+  commandInfo(...commandName: Repeated[]): Result<W, (CommandInfo | null)[], (CommandInfo<Uint8Array> | null)[]>;
+  /** `COMMAND INFO`: Returns information about one, multiple or all commands. */
+  commandinfo: ServerCommands<W>["commandInfo"];
+  /**
+   * `COMMAND LIST`: Returns a list of command names.
+   *
+   * `COMMAND LIST [FILTERBY MODULE module-name | ACLCAT category | PATTERN pattern]`
+   *
+   * Cost: O(N) where N is the total number of Redis commands
+   *
+   * Since Redis 7.0.0.
+   */
+  commandList(options?: Options<Grammars["commandList"]>): Result<W, string[]>;
+  /** `COMMAND LIST`: Returns a list of command names. */
+  commandList<const R extends readonly Word[]>(...words: Words<R, Grammars["commandList"], "none">): Result<W, string[]>;
+  /** `COMMAND LIST`: Returns a list of command names. */
+  commandlist: ServerCommands<W>["commandList"];
+  /** `CONFIG GET`: Returns the effective values of configuration parameters. */
+  config(subcommand: Cased<"GET">, parameter: Repeated, ...moreParameter: Repeated[]): Result<W, Record<string, string>>;
+  /** `CONFIG HELP`: Returns helpful text about the different subcommands. */
+  config(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `CONFIG RESETSTAT`: Resets the server's statistics. */
+  config(subcommand: Cased<"RESETSTAT">): Result<W, "OK">;
+  /** `CONFIG REWRITE`: Persists the effective configuration to file. */
+  config(subcommand: Cased<"REWRITE">): Result<W, "OK">;
+  /** `CONFIG SET`: Sets configuration parameters in-flight. */
+  config(subcommand: Cased<"SET">, data: Data): Result<W, "OK">;
+  /** `CONFIG SET`: Sets configuration parameters in-flight. */
+  config(subcommand: Cased<"SET">, ...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
+  /**
+   * `CONFIG GET`: Returns the effective values of configuration parameters.
+   *
+   * `CONFIG GET parameter [parameter ...]`
+   *
+   * Cost: O(N) when N is the number of configuration parameters provided
+   *
+   * Since Redis 2.0.0.
+   */
+  configGet(parameter: Repeated, ...moreParameter: Repeated[]): Result<W, Record<string, string>>;
+  /** `CONFIG GET`: Returns the effective values of configuration parameters. */
+  configget: ServerCommands<W>["configGet"];
+  /**
+   * `CONFIG HELP`: Returns helpful text about the different subcommands.
+   *
+   * `CONFIG HELP`
    *
    * Cost: O(1)
    *
    * Since Redis 5.0.0.
    */
-  xGroupSetId(key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupSetId"]>): Result<W, "OK">;
-  xGroupSetId<const R extends readonly Word[]>(key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupSetId"], "none">): Result<W, "OK">;
-  /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
-  xgroupsetid: Commands<W>["xGroupSetId"];
+  configHelp(): Result<W, string[], string[]>;
+  /** `CONFIG HELP`: Returns helpful text about the different subcommands. */
+  confighelp: ServerCommands<W>["configHelp"];
   /**
-   * `XINFO`: A container for stream introspection commands.
+   * `CONFIG RESETSTAT`: Resets the server's statistics.
    *
-   * `XINFO`
+   * `CONFIG RESETSTAT`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  configResetStat(): Result<W, "OK">;
+  /** `CONFIG RESETSTAT`: Resets the server's statistics. */
+  configresetstat: ServerCommands<W>["configResetStat"];
+  /**
+   * `CONFIG REWRITE`: Persists the effective configuration to file.
+   *
+   * `CONFIG REWRITE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.0.
+   */
+  configRewrite(): Result<W, "OK">;
+  /** `CONFIG REWRITE`: Persists the effective configuration to file. */
+  configrewrite: ServerCommands<W>["configRewrite"];
+  /**
+   * `CONFIG SET`: Sets configuration parameters in-flight.
+   *
+   * `CONFIG SET parameter value [parameter value ...]`
+   *
+   * Cost: O(N) when N is the number of configuration parameters provided
+   *
+   * Since Redis 2.0.0.
+   */
+  configSet(data: Data): Result<W, "OK">;
+  /** `CONFIG SET`: Sets configuration parameters in-flight. */
+  configSet(...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
+  /** `CONFIG SET`: Sets configuration parameters in-flight. */
+  configset: ServerCommands<W>["configSet"];
+  /**
+   * `DBSIZE`: Returns the number of keys in the database.
+   *
+   * `DBSIZE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  dbSize(): Result<W, number>;
+  /** `DBSIZE`: Returns the number of keys in the database. */
+  dbsize: ServerCommands<W>["dbSize"];
+  /**
+   * `DEBUG`: A container for debugging commands.
+   *
+   * `DEBUG subcommand [arg [arg ...]]`
    *
    * Cost: Depends on subcommand.
    *
-   * Since Redis 5.0.0.
+   * Since Redis 1.0.0.
    */
-  xInfo(subcommand: Cased<"CONSUMERS">, key: Argument, group: Argument): Result<W, StreamConsumer[]>;
-  xInfo(subcommand: Cased<"GROUPS">, key: Argument): Result<W, StreamGroup[]>;
-  xInfo(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
-  xInfo<const O extends Options<Grammars["xInfoStream"]> = {}>(subcommand: Cased<"STREAM">, key: Argument, options?: Only<O, Grammars["xInfoStream"]>): Result<W, With<O, "FULL", FullStreamInfo, StreamInfo>>;
-  xInfo<const R extends readonly Word[]>(subcommand: Cased<"STREAM">, key: Argument, ...words: Words<R, Grammars["xInfoStream"], "none">): Result<W, With<Said<R, Grammars["xInfoStream"]>, "FULL", FullStreamInfo, StreamInfo>>;
-  /** `XINFO`: A container for stream introspection commands. */
-  xinfo: Commands<W>["xInfo"];
+  debug(subcommand: Argument, ...arg: Repeated[]): Result<W, Reply>;
   /**
-   * `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group.
+   * `FAILOVER`: Starts a coordinated failover from a server to one of its replicas.
    *
-   * `XINFO CONSUMERS key group`
+   * `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  failover(options?: Options<Grammars["failover"]>): Result<W, "OK">;
+  /** `FAILOVER`: Starts a coordinated failover from a server to one of its replicas. */
+  failover<const R extends readonly Word[]>(...words: Words<R, Grammars["failover"], "none">): Result<W, "OK">;
+  /**
+   * `FLUSHALL`: Removes all keys from all databases.
+   *
+   * `FLUSHALL [ASYNC | SYNC]`
+   *
+   * Cost: O(N) where N is the total number of keys in all databases
+   *
+   * Since Redis 1.0.0.
+   */
+  flushAll(options?: Options<Grammars["flushAll"]>): Result<W, "OK">;
+  /** `FLUSHALL`: Removes all keys from all databases. */
+  flushAll(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
+  /** `FLUSHALL`: Removes all keys from all databases. */
+  flushall: ServerCommands<W>["flushAll"];
+  /**
+   * `FLUSHDB`: Removes all keys from the current database.
+   *
+   * `FLUSHDB [ASYNC | SYNC]`
+   *
+   * Cost: O(N) where N is the number of keys in the selected database
+   *
+   * Since Redis 1.0.0.
+   */
+  flushDb(options?: Options<Grammars["flushDb"]>): Result<W, "OK">;
+  /** `FLUSHDB`: Removes all keys from the current database. */
+  flushDb(flushType?: Cased<"ASYNC" | "SYNC">): Result<W, "OK">;
+  /** `FLUSHDB`: Removes all keys from the current database. */
+  flushdb: ServerCommands<W>["flushDb"];
+  /**
+   * `INFO`: Returns information and statistics about the server.
+   *
+   * `INFO [section [section ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  info(...section: Repeated[]): Result<W, string>;
+  /**
+   * `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk.
+   *
+   * `LASTSAVE`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  lastSave(): Result<W, number>;
+  /** `LASTSAVE`: Returns the Unix timestamp of the last successful save to disk. */
+  lastsave: ServerCommands<W>["lastSave"];
+  /** `LATENCY DOCTOR`: Returns a human-readable latency analysis report. */
+  latency(subcommand: Cased<"DOCTOR">): Result<W, string>;
+  /** `LATENCY GRAPH`: Returns a latency graph for an event. */
+  latency(subcommand: Cased<"GRAPH">, event: Argument): Result<W, string>;
+  /** `LATENCY HELP`: Returns helpful text about the different subcommands. */
+  latency(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands. */
+  latency(subcommand: Cased<"HISTOGRAM">, ...command: Repeated[]): Result<W, Record<string, { calls: number; histogram_usec: Record<string, number> }>>;
+  /** `LATENCY HISTORY`: Returns timestamp-latency samples for an event. */
+  latency(subcommand: Cased<"HISTORY">, event: Argument): Result<W, [seconds: number, milliseconds: number][]>;
+  /** `LATENCY LATEST`: Returns the latest latency samples for all events. */
+  latency(subcommand: Cased<"LATEST">): Result<W, [event: string, seconds: number, latest: number, longest: number][]>;
+  /** `LATENCY RESET`: Resets the latency data for one or more events. */
+  latency(subcommand: Cased<"RESET">, ...event: Repeated[]): Result<W, number>;
+  /**
+   * `LATENCY DOCTOR`: Returns a human-readable latency analysis report.
+   *
+   * `LATENCY DOCTOR`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyDoctor(): Result<W, string>;
+  /** `LATENCY DOCTOR`: Returns a human-readable latency analysis report. */
+  latencydoctor: ServerCommands<W>["latencyDoctor"];
+  /**
+   * `LATENCY GRAPH`: Returns a latency graph for an event.
+   *
+   * `LATENCY GRAPH event`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyGraph(event: Argument): Result<W, string>;
+  /** `LATENCY GRAPH`: Returns a latency graph for an event. */
+  latencygraph: ServerCommands<W>["latencyGraph"];
+  /**
+   * `LATENCY HELP`: Returns helpful text about the different subcommands.
+   *
+   * `LATENCY HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyHelp(): Result<W, string[], string[]>;
+  /** `LATENCY HELP`: Returns helpful text about the different subcommands. */
+  latencyhelp: ServerCommands<W>["latencyHelp"];
+  /**
+   * `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands.
+   *
+   * `LATENCY HISTOGRAM [command [command ...]]`
+   *
+   * Cost: O(N) where N is the number of commands with latency information being retrieved.
+   *
+   * Since Redis 7.0.0.
+   */
+  latencyHistogram(...command: Repeated[]): Result<W, Record<string, { calls: number; histogram_usec: Record<string, number> }>>;
+  /** `LATENCY HISTOGRAM`: Returns the cumulative distribution of latencies of a subset or all commands. */
+  latencyhistogram: ServerCommands<W>["latencyHistogram"];
+  /**
+   * `LATENCY HISTORY`: Returns timestamp-latency samples for an event.
+   *
+   * `LATENCY HISTORY event`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyHistory(event: Argument): Result<W, [seconds: number, milliseconds: number][]>;
+  /** `LATENCY HISTORY`: Returns timestamp-latency samples for an event. */
+  latencyhistory: ServerCommands<W>["latencyHistory"];
+  /**
+   * `LATENCY LATEST`: Returns the latest latency samples for all events.
+   *
+   * `LATENCY LATEST`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyLatest(): Result<W, [event: string, seconds: number, latest: number, longest: number][]>;
+  /** `LATENCY LATEST`: Returns the latest latency samples for all events. */
+  latencylatest: ServerCommands<W>["latencyLatest"];
+  /**
+   * `LATENCY RESET`: Resets the latency data for one or more events.
+   *
+   * `LATENCY RESET [event [event ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.8.13.
+   */
+  latencyReset(...event: Repeated[]): Result<W, number>;
+  /** `LATENCY RESET`: Resets the latency data for one or more events. */
+  latencyreset: ServerCommands<W>["latencyReset"];
+  /**
+   * `LOLWUT`: Displays computer art and the Redis version.
+   *
+   * `LOLWUT [VERSION version]`
    *
    * Cost: O(1)
    *
    * Since Redis 5.0.0.
    */
-  xInfoConsumers(key: Argument, group: Argument): Result<W, StreamConsumer[]>;
-  /** `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group. */
-  xinfoconsumers: Commands<W>["xInfoConsumers"];
+  lolwut(options?: Options<Grammars["lolwut"]>): Result<W, string>;
+  /** `LOLWUT`: Displays computer art and the Redis version. */
+  lolwut<const R extends readonly Word[]>(...words: Words<R, Grammars["lolwut"], "none">): Result<W, string>;
+  /** `MEMORY DOCTOR`: Outputs a memory problems report. */
+  memory(subcommand: Cased<"DOCTOR">): Result<W, string>;
+  /** `MEMORY HELP`: Returns helpful text about the different subcommands. */
+  memory(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `MEMORY MALLOC-STATS`: Returns the allocator statistics. */
+  memory(subcommand: Cased<"MALLOC-STATS">): Result<W, string>;
+  /** `MEMORY PURGE`: Asks the allocator to release memory. */
+  memory(subcommand: Cased<"PURGE">): Result<W, "OK">;
+  /** `MEMORY STATS`: Returns details about memory usage. */
+  memory(subcommand: Cased<"STATS">): Result<W, Record<string, number | Record<string, number>>>;
+  /** `MEMORY USAGE`: Estimates the memory usage of a key. */
+  memory(subcommand: Cased<"USAGE">, key: Argument, options?: Options<Grammars["memoryUsage"]>): Result<W, number | null>;
+  /** `MEMORY USAGE`: Estimates the memory usage of a key. */
+  memory<const R extends readonly Word[]>(subcommand: Cased<"USAGE">, key: Argument, ...words: Words<R, Grammars["memoryUsage"], "none">): Result<W, number | null>;
   /**
-   * `XINFO GROUPS`: Returns a list of the consumer groups of a stream.
+   * `MEMORY DOCTOR`: Outputs a memory problems report.
    *
-   * `XINFO GROUPS key`
+   * `MEMORY DOCTOR`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryDoctor(): Result<W, string>;
+  /** `MEMORY DOCTOR`: Outputs a memory problems report. */
+  memorydoctor: ServerCommands<W>["memoryDoctor"];
+  /**
+   * `MEMORY HELP`: Returns helpful text about the different subcommands.
+   *
+   * `MEMORY HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryHelp(): Result<W, string[], string[]>;
+  /** `MEMORY HELP`: Returns helpful text about the different subcommands. */
+  memoryhelp: ServerCommands<W>["memoryHelp"];
+  /**
+   * `MEMORY MALLOC-STATS`: Returns the allocator statistics.
+   *
+   * `MEMORY MALLOC-STATS`
+   *
+   * Cost: Depends on how much memory is allocated, could be slow
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryMallocStats(): Result<W, string>;
+  /** `MEMORY MALLOC-STATS`: Returns the allocator statistics. */
+  memorymallocstats: ServerCommands<W>["memoryMallocStats"];
+  /**
+   * `MEMORY PURGE`: Asks the allocator to release memory.
+   *
+   * `MEMORY PURGE`
+   *
+   * Cost: Depends on how much memory is allocated, could be slow
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryPurge(): Result<W, "OK">;
+  /** `MEMORY PURGE`: Asks the allocator to release memory. */
+  memorypurge: ServerCommands<W>["memoryPurge"];
+  /**
+   * `MEMORY STATS`: Returns details about memory usage.
+   *
+   * `MEMORY STATS`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryStats(): Result<W, Record<string, number | Record<string, number>>>;
+  /** `MEMORY STATS`: Returns details about memory usage. */
+  memorystats: ServerCommands<W>["memoryStats"];
+  /**
+   * `MEMORY USAGE`: Estimates the memory usage of a key.
+   *
+   * `MEMORY USAGE key [SAMPLES count]`
+   *
+   * Cost: O(N) where N is the number of samples.
+   *
+   * Since Redis 4.0.0.
+   */
+  memoryUsage(key: Argument, options?: Options<Grammars["memoryUsage"]>): Result<W, number | null>;
+  /** `MEMORY USAGE`: Estimates the memory usage of a key. */
+  memoryUsage<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["memoryUsage"], "none">): Result<W, number | null>;
+  /** `MEMORY USAGE`: Estimates the memory usage of a key. */
+  memoryusage: ServerCommands<W>["memoryUsage"];
+  /** `MODULE HELP`: Returns helpful text about the different subcommands. */
+  module(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `MODULE LIST`: Returns all loaded modules. */
+  module(subcommand: Cased<"LIST">): Result<W, { name: string; ver: number; path: string; args: string[] }[]>;
+  /** `MODULE LOAD`: Loads a module. */
+  module(subcommand: Cased<"LOAD">, path: Argument, ...arg: Repeated[]): Result<W, "OK">;
+  /** `MODULE LOADEX`: Loads a module using extended parameters. */
+  module(subcommand: Cased<"LOADEX">, path: Argument, options?: Options<Grammars["moduleLoadex"]>): Result<W, "OK">;
+  /** `MODULE LOADEX`: Loads a module using extended parameters. */
+  module<const R extends readonly Word[]>(subcommand: Cased<"LOADEX">, path: Argument, ...words: Words<R, Grammars["moduleLoadex"], "none">): Result<W, "OK">;
+  /** `MODULE UNLOAD`: Unloads a module. */
+  module(subcommand: Cased<"UNLOAD">, name: Argument): Result<W, "OK">;
+  /**
+   * `MODULE HELP`: Returns helpful text about the different subcommands.
+   *
+   * `MODULE HELP`
    *
    * Cost: O(1)
    *
    * Since Redis 5.0.0.
    */
-  xInfoGroups(key: Argument): Result<W, StreamGroup[]>;
-  /** `XINFO GROUPS`: Returns a list of the consumer groups of a stream. */
-  xinfogroups: Commands<W>["xInfoGroups"];
+  moduleHelp(): Result<W, string[], string[]>;
+  /** `MODULE HELP`: Returns helpful text about the different subcommands. */
+  modulehelp: ServerCommands<W>["moduleHelp"];
   /**
-   * `XINFO HELP`: Returns helpful text about the different subcommands.
+   * `MODULE LIST`: Returns all loaded modules.
    *
-   * `XINFO HELP`
+   * `MODULE LIST`
+   *
+   * Cost: O(N) where N is the number of loaded modules.
+   *
+   * Since Redis 4.0.0.
+   */
+  moduleList(): Result<W, { name: string; ver: number; path: string; args: string[] }[]>;
+  /** `MODULE LIST`: Returns all loaded modules. */
+  modulelist: ServerCommands<W>["moduleList"];
+  /**
+   * `MODULE LOAD`: Loads a module.
+   *
+   * `MODULE LOAD path [arg [arg ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  moduleLoad(path: Argument, ...arg: Repeated[]): Result<W, "OK">;
+  /** `MODULE LOAD`: Loads a module. */
+  moduleload: ServerCommands<W>["moduleLoad"];
+  /**
+   * `MODULE LOADEX`: Loads a module using extended parameters.
+   *
+   * `MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS arg [arg ...]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 7.0.0.
+   */
+  moduleLoadex(path: Argument, options?: Options<Grammars["moduleLoadex"]>): Result<W, "OK">;
+  /** `MODULE LOADEX`: Loads a module using extended parameters. */
+  moduleLoadex<const R extends readonly Word[]>(path: Argument, ...words: Words<R, Grammars["moduleLoadex"], "none">): Result<W, "OK">;
+  /** `MODULE LOADEX`: Loads a module using extended parameters. */
+  moduleloadex: ServerCommands<W>["moduleLoadex"];
+  /**
+   * `MODULE UNLOAD`: Unloads a module.
+   *
+   * `MODULE UNLOAD name`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 4.0.0.
+   */
+  moduleUnload(name: Argument): Result<W, "OK">;
+  /** `MODULE UNLOAD`: Unloads a module. */
+  moduleunload: ServerCommands<W>["moduleUnload"];
+  /**
+   * `REPLICAOF`: Configures a server as replica of another, or promotes it to a master.
+   *
+   * `REPLICAOF <host port | NO ONE>`
    *
    * Cost: O(1)
    *
    * Since Redis 5.0.0.
    */
-  xInfoHelp(): Result<W, string[], string[]>;
-  /** `XINFO HELP`: Returns helpful text about the different subcommands. */
-  xinfohelp: Commands<W>["xInfoHelp"];
+  replicaof(no: Cased<"NO">, one: Cased<"ONE">): Result<W, "OK">;
+  /** `REPLICAOF`: Configures a server as replica of another, or promotes it to a master. */
+  replicaof(host: Argument, port: Argument): Result<W, "OK">;
   /**
-   * `XINFO STREAM`: Returns information about a stream.
+   * `SAVE`: Synchronously saves the database(s) to disk.
    *
-   * `XINFO STREAM key [FULL [COUNT count]]`
+   * `SAVE`
+   *
+   * Cost: O(N) where N is the total number of keys in all databases
+   *
+   * Since Redis 1.0.0.
+   */
+  save(options?: Waiting): Result<W, "OK">;
+  /**
+   * `SHUTDOWN`: Synchronously saves the database(s) to disk and shuts down the Redis server.
+   *
+   * `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
+   *
+   * Cost: O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  shutdown(options?: Options<Grammars["shutdown"]>): Result<W, "OK">;
+  /** `SHUTDOWN`: Synchronously saves the database(s) to disk and shuts down the Redis server. */
+  shutdown<const R extends readonly Word[]>(...words: Words<R, Grammars["shutdown"], "none">): Result<W, "OK">;
+  /**
+   * `SLAVEOF`: Sets a Redis server as a replica of another, or promotes it to being a master.
+   *
+   * `SLAVEOF <host port | NO ONE>`
    *
    * Cost: O(1)
    *
-   * Since Redis 5.0.0.
+   * Since Redis 1.0.0.
+   * @deprecated since Redis 5.0.0: `REPLICAOF`
    */
-  xInfoStream<const O extends Options<Grammars["xInfoStream"]> = {}>(key: Argument, options?: Only<O, Grammars["xInfoStream"]>): Result<W, With<O, "FULL", FullStreamInfo, StreamInfo>>;
-  xInfoStream<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["xInfoStream"], "none">): Result<W, With<Said<R, Grammars["xInfoStream"]>, "FULL", FullStreamInfo, StreamInfo>>;
-  /** `XINFO STREAM`: Returns information about a stream. */
-  xinfostream: Commands<W>["xInfoStream"];
+  slaveof(no: Cased<"NO">, one: Cased<"ONE">): Result<W, "OK">;
+  /** `SLAVEOF`: Sets a Redis server as a replica of another, or promotes it to being a master. */
+  slaveof(host: Argument, port: Argument): Result<W, "OK">;
+  /** `SLOWLOG GET`: Returns the slow log's entries. */
+  slowlog(subcommand: Cased<"GET">, count?: Argument): Result<W, SlowlogEntry[]>;
+  /** `SLOWLOG HELP`: Returns helpful text about the different subcommands. */
+  slowlog(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `SLOWLOG LEN`: Returns the number of entries in the slow log. */
+  slowlog(subcommand: Cased<"LEN">): Result<W, number>;
+  /** `SLOWLOG RESET`: Clears all entries from the slow log. */
+  slowlog(subcommand: Cased<"RESET">): Result<W, "OK">;
   /**
-   * `XLEN`: Return the number of messages in a stream.
+   * `SLOWLOG GET`: Returns the slow log's entries.
    *
-   * `XLEN key`
+   * `SLOWLOG GET [count]`
+   *
+   * Cost: O(N) where N is the number of entries returned
+   *
+   * Since Redis 2.2.12.
+   */
+  slowlogGet(count?: Argument): Result<W, SlowlogEntry[]>;
+  /** `SLOWLOG GET`: Returns the slow log's entries. */
+  slowlogget: ServerCommands<W>["slowlogGet"];
+  /**
+   * `SLOWLOG HELP`: Returns helpful text about the different subcommands.
+   *
+   * `SLOWLOG HELP`
    *
    * Cost: O(1)
    *
-   * Since Redis 5.0.0.
+   * Since Redis 6.2.0.
    */
-  xLen(key: Argument): Result<W, number>;
-  /** `XLEN`: Return the number of messages in a stream. */
-  xlen: Commands<W>["xLen"];
+  slowlogHelp(): Result<W, string[], string[]>;
+  /** `SLOWLOG HELP`: Returns helpful text about the different subcommands. */
+  slowloghelp: ServerCommands<W>["slowlogHelp"];
   /**
-   * `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list.
+   * `SLOWLOG LEN`: Returns the number of entries in the slow log.
    *
-   * `XPENDING key group [[IDLE min-idle-time] start end count [consumer]]`
-   *
-   * Cost: O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.
-   *
-   * Since Redis 5.0.0.
-   */
-  xPending(key: Argument, group: Argument): Result<W, PendingSummary>;
-  xPending(key: Argument, group: Argument, start: Argument, end: Argument, count: Argument): Result<W, PendingEntry[]>;
-  xPending(key: Argument, group: Argument, start: Argument, end: Argument, count: Argument, consumer: Argument): Result<W, PendingEntry[]>;
-  xPending(key: Argument, group: Argument, idle: Cased<"IDLE">, minIdleTime: Argument, start: Argument, end: Argument, count: Argument): Result<W, PendingEntry[]>;
-  xPending(key: Argument, group: Argument, idle: Cased<"IDLE">, minIdleTime: Argument, start: Argument, end: Argument, count: Argument, consumer: Argument): Result<W, PendingEntry[]>;
-  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
-  xpending: Commands<W>["xPending"];
-  /**
-   * `XRANGE`: Returns the messages from a stream within a range of IDs.
-   *
-   * `XRANGE key start end [COUNT count]`
-   *
-   * Cost: O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).
-   *
-   * Since Redis 5.0.0.
-   */
-  xRange(key: Argument, start: Argument, end: Argument, options?: Options<Grammars["xRange"]>): Result<W, StreamEntry[]>;
-  xRange<const R extends readonly Word[]>(key: Argument, start: Argument, end: Argument, ...words: Words<R, Grammars["xRange"], "none">): Result<W, StreamEntry[]>;
-  /** `XRANGE`: Returns the messages from a stream within a range of IDs. */
-  xrange: Commands<W>["xRange"];
-  /**
-   * `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise.
-   *
-   * `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
-   *
-   * Cost: For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.
-   *
-   * Since Redis 5.0.0.
-   */
-  xRead(options: Options<Grammars["xRead"]> & OneOf<Grammars["xRead"], "STREAMS">): Result<W, Record<string, StreamEntry[]> | null>;
-  xRead<const R extends readonly Word[]>(...words: Words<R, Grammars["xRead"], "none", ["STREAMS"]>): Result<W, Record<string, StreamEntry[]> | null>;
-  /** `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise. */
-  xread: Commands<W>["xRead"];
-  /**
-   * `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise.
-   *
-   * `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]`
-   *
-   * Cost: For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.
-   *
-   * Since Redis 5.0.0.
-   */
-  xReadGroup<const O extends Options<Grammars["xReadGroup"]> & OneOf<Grammars["xReadGroup"], "GROUP"> & OneOf<Grammars["xReadGroup"], "STREAMS">>(options: Only<O, Grammars["xReadGroup"]>): Result<W, Record<string, With<O, "CLAIM", [id: string, fields: string[], idle: number, deliveries: number], StreamEntry | [id: string, fields: null]>[]> | null>;
-  xReadGroup<const R extends readonly Word[]>(...words: Words<R, Grammars["xReadGroup"], "none", ["GROUP", "STREAMS"]>): Result<W, Record<string, With<Said<R, Grammars["xReadGroup"]>, "CLAIM", [id: string, fields: string[], idle: number, deliveries: number], StreamEntry | [id: string, fields: null]>[]> | null>;
-  /** `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise. */
-  xreadgroup: Commands<W>["xReadGroup"];
-  /**
-   * `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order.
-   *
-   * `XREVRANGE key end start [COUNT count]`
-   *
-   * Cost: O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).
-   *
-   * Since Redis 5.0.0.
-   */
-  xRevRange(key: Argument, end: Argument, start: Argument, options?: Options<Grammars["xRevRange"]>): Result<W, StreamEntry[]>;
-  xRevRange<const R extends readonly Word[]>(key: Argument, end: Argument, start: Argument, ...words: Words<R, Grammars["xRevRange"], "none">): Result<W, StreamEntry[]>;
-  /** `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order. */
-  xrevrange: Commands<W>["xRevRange"];
-  /**
-   * `XSETID`: An internal command for replicating stream values.
-   *
-   * `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`
+   * `SLOWLOG LEN`
    *
    * Cost: O(1)
    *
-   * Since Redis 5.0.0.
+   * Since Redis 2.2.12.
    */
-  xSetId(key: Argument, lastId: Argument, options?: Options<Grammars["xSetId"]>): Result<W, "OK">;
-  xSetId<const R extends readonly Word[]>(key: Argument, lastId: Argument, ...words: Words<R, Grammars["xSetId"], "none">): Result<W, "OK">;
-  /** `XSETID`: An internal command for replicating stream values. */
-  xsetid: Commands<W>["xSetId"];
+  slowlogLen(): Result<W, number>;
+  /** `SLOWLOG LEN`: Returns the number of entries in the slow log. */
+  slowloglen: ServerCommands<W>["slowlogLen"];
   /**
-   * `XTRIM`: Deletes messages from the beginning of a stream.
+   * `SLOWLOG RESET`: Clears all entries from the slow log.
    *
-   * `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`
+   * `SLOWLOG RESET`
    *
-   * Cost: O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.
+   * Cost: O(N) where N is the number of entries in the slowlog
+   *
+   * Since Redis 2.2.12.
+   */
+  slowlogReset(): Result<W, "OK">;
+  /** `SLOWLOG RESET`: Clears all entries from the slow log. */
+  slowlogreset: ServerCommands<W>["slowlogReset"];
+  /**
+   * `SWAPDB`: Swaps two Redis databases.
+   *
+   * `SWAPDB index1 index2`
+   *
+   * Cost: O(N) where N is the count of clients watching or blocking on keys from both databases.
+   *
+   * Since Redis 4.0.0.
+   */
+  swapDb(index1: Argument, index2: Argument): Result<W, "OK">;
+  /** `SWAPDB`: Swaps two Redis databases. */
+  swapdb: ServerCommands<W>["swapDb"];
+  /**
+   * `TIME`: Returns the server time.
+   *
+   * `TIME`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  time(): Result<W, [seconds: string, microseconds: string]>;
+}
+
+/**
+ * The commands of the group *set*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.sAdd("a", 1, 2, 3); // 3
+ * await redis.sAdd("b", ["2", "3"]); // 2
+ * await redis.sIsMember("a", 1); // 1
+ * await redis.sDiff("a", "b"); // ["1"]
+ * await redis.sInterCard(2, "a", "b", { LIMIT: 1 }); // 1
+ * ```
+ */
+export interface SetCommands<W> {
+  /**
+   * `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist.
+   *
+   * `SADD key member [member ...]`
+   *
+   * Cost: O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.
+   *
+   * Since Redis 1.0.0.
+   */
+  sAdd(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
+  /** `SADD`: Adds one or more members to a set. Creates the key if it doesn't exist. */
+  sadd: SetCommands<W>["sAdd"];
+  /**
+   * `SCARD`: Returns the number of members in a set.
+   *
+   * `SCARD key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  sCard(key: Argument): Result<W, number>;
+  /** `SCARD`: Returns the number of members in a set. */
+  scard: SetCommands<W>["sCard"];
+  /**
+   * `SDIFF`: Returns the difference of multiple sets.
+   *
+   * `SDIFF key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sDiff(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
+  /** `SDIFF`: Returns the difference of multiple sets. */
+  sdiff: SetCommands<W>["sDiff"];
+  /**
+   * `SDIFFSTORE`: Stores the difference of multiple sets in a key.
+   *
+   * `SDIFFSTORE destination key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sDiffStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `SDIFFSTORE`: Stores the difference of multiple sets in a key. */
+  sdiffstore: SetCommands<W>["sDiffStore"];
+  /**
+   * `SINTER`: Returns the intersect of multiple sets.
+   *
+   * `SINTER key [key ...]`
+   *
+   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sInter(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
+  /** `SINTER`: Returns the intersect of multiple sets. */
+  sinter: SetCommands<W>["sInter"];
+  /**
+   * `SINTERCARD`: Returns the number of members of the intersect of multiple sets.
+   *
+   * `SINTERCARD numkeys key [key ...] [LIMIT limit]`
+   *
+   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
+   *
+   * Since Redis 7.0.0.
+   */
+  sInterCard<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["sInterCard"], "many">): Result<W, number>;
+  /** `SINTERCARD`: Returns the number of members of the intersect of multiple sets. */
+  sintercard: SetCommands<W>["sInterCard"];
+  /**
+   * `SINTERSTORE`: Stores the intersect of multiple sets in a key.
+   *
+   * `SINTERSTORE destination key [key ...]`
+   *
+   * Cost: O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sInterStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `SINTERSTORE`: Stores the intersect of multiple sets in a key. */
+  sinterstore: SetCommands<W>["sInterStore"];
+  /**
+   * `SISMEMBER`: Determines whether a member belongs to a set.
+   *
+   * `SISMEMBER key member`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  sIsMember(key: Argument, member: Argument): Result<W, 0 | 1>;
+  /** `SISMEMBER`: Determines whether a member belongs to a set. */
+  sismember: SetCommands<W>["sIsMember"];
+  /**
+   * `SMEMBERS`: Returns all members of a set.
+   *
+   * `SMEMBERS key`
+   *
+   * Cost: O(N) where N is the set cardinality.
+   *
+   * Since Redis 1.0.0.
+   */
+  sMembers(key: Argument): Result<W, string[]>;
+  /** `SMEMBERS`: Returns all members of a set. */
+  smembers: SetCommands<W>["sMembers"];
+  /**
+   * `SMISMEMBER`: Determines whether multiple members belong to a set.
+   *
+   * `SMISMEMBER key member [member ...]`
+   *
+   * Cost: O(N) where N is the number of elements being checked for membership
+   *
+   * Since Redis 6.2.0.
+   */
+  smIsMember(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (0 | 1)[]>;
+  /** `SMISMEMBER`: Determines whether multiple members belong to a set. */
+  smismember: SetCommands<W>["smIsMember"];
+  /**
+   * `SMOVE`: Moves a member from one set to another.
+   *
+   * `SMOVE source destination member`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  sMove(source: Argument, destination: Argument, member: Argument): Result<W, 0 | 1>;
+  /** `SMOVE`: Moves a member from one set to another. */
+  smove: SetCommands<W>["sMove"];
+  /**
+   * `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.
+   *
+   * `SPOP key [count]`
+   *
+   * Cost: Without the count argument O(1), otherwise O(N) where N is the value of the passed count.
+   *
+   * Since Redis 1.0.0.
+   */
+  sPop(key: Argument): Result<W, string | null>;
+  /** `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped. */
+  sPop(key: Argument, count: Argument): Result<W, string[]>;
+  /** `SPOP`: Returns one or more random members from a set after removing them. Deletes the set if the last member was popped. */
+  spop: SetCommands<W>["sPop"];
+  /**
+   * `SRANDMEMBER`: Get one or multiple random members from a set.
+   *
+   * `SRANDMEMBER key [count]`
+   *
+   * Cost: Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.
+   *
+   * Since Redis 1.0.0.
+   */
+  sRandMember(key: Argument): Result<W, string | null>;
+  /** `SRANDMEMBER`: Get one or multiple random members from a set. */
+  sRandMember(key: Argument, count: Argument): Result<W, string[]>;
+  /** `SRANDMEMBER`: Get one or multiple random members from a set. */
+  srandmember: SetCommands<W>["sRandMember"];
+  /**
+   * `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed.
+   *
+   * `SREM key member [member ...]`
+   *
+   * Cost: O(N) where N is the number of members to be removed.
+   *
+   * Since Redis 1.0.0.
+   */
+  sRem(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
+  /** `SREM`: Removes one or more members from a set. Deletes the set if the last member was removed. */
+  srem: SetCommands<W>["sRem"];
+  /**
+   * `SSCAN`: Iterates over members of a set.
+   *
+   * `SSCAN key cursor [MATCH pattern] [COUNT count]`
+   *
+   * Cost: O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.
+   *
+   * Since Redis 2.8.0.
+   */
+  sScan(key: Argument, cursor: Argument, options?: Options<Grammars["sScan"]>): Result<W, [cursor: string, members: string[]]>;
+  /** `SSCAN`: Iterates over members of a set. */
+  sScan<const R extends readonly Word[]>(key: Argument, cursor: Argument, ...words: Words<R, Grammars["sScan"], "none">): Result<W, [cursor: string, members: string[]]>;
+  /** `SSCAN`: Iterates over members of a set. */
+  sscan: SetCommands<W>["sScan"];
+  /**
+   * `SUNION`: Returns the union of multiple sets.
+   *
+   * `SUNION key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sUnion(key: Repeated, ...moreKey: Repeated[]): Result<W, string[]>;
+  /** `SUNION`: Returns the union of multiple sets. */
+  sunion: SetCommands<W>["sUnion"];
+  /**
+   * `SUNIONSTORE`: Stores the union of multiple sets in a key.
+   *
+   * `SUNIONSTORE destination key [key ...]`
+   *
+   * Cost: O(N) where N is the total number of elements in all given sets.
+   *
+   * Since Redis 1.0.0.
+   */
+  sUnionStore(destination: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
+  /** `SUNIONSTORE`: Stores the union of multiple sets in a key. */
+  sunionstore: SetCommands<W>["sUnionStore"];
+}
+
+/**
+ * The commands of the group *sorted-set*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.zAdd("board", 10, "ada", 20, "bob"); // 2
+ * await redis.zAdd("board", "GT", "CH", 15, "ada", 5, "bob"); // 1
+ * await redis.zRange("board", 0, -1); // ["ada", "bob"]
+ * await redis.zRange("board", 0, -1, "REV", "WITHSCORES"); // [["bob", 20], ["ada", 15]]
+ * await redis.zRange("board", 0, 0, { REV: true, WITHSCORES: true }); // [["bob", 20]]
+ * await redis.zRank("board", "bob"); // 1
+ * ```
+ */
+export interface SortedSetCommands<W> {
+  /**
+   * `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
+   *
+   * `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`
+   *
+   * Cost: O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.
+   *
+   * Since Redis 7.0.0.
+   */
+  bzmPop<const R extends readonly Word[]>(timeout: Argument, numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["bzmPop"], "many", ["MIN" | "MAX"]>): Result<W, [key: string, members: [member: string, score: number][]] | null>;
+  /** `BZMPOP`: Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
+  bzmpop: SortedSetCommands<W>["bzmPop"];
+  /**
+   * `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.
+   *
+   * `BZPOPMAX key [key ...] timeout`
+   *
+   * Cost: O(log(N)) with N being the number of elements in the sorted set.
    *
    * Since Redis 5.0.0.
    */
-  xTrim(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, threshold: Argument, options?: Options<Grammars["xTrim"]>): Result<W, number>;
-  xTrim<const R extends readonly Word[]>(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, threshold: Argument, ...words: Words<R, Grammars["xTrim"], "none">): Result<W, number>;
-  xTrim(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, operator: Cased<"=" | "~">, threshold: Argument, options?: Options<Grammars["xTrim"]>): Result<W, number>;
-  xTrim<const R extends readonly Word[]>(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, operator: Cased<"=" | "~">, threshold: Argument, ...words: Words<R, Grammars["xTrim"], "none">): Result<W, number>;
-  /** `XTRIM`: Deletes messages from the beginning of a stream. */
-  xtrim: Commands<W>["xTrim"];
+  bzPopMax(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, member: string, score: number] | null>;
+  /** `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped. */
+  bzPopMax(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, member: string, score: number] | null>;
+  /** `BZPOPMAX`: Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped. */
+  bzpopmax: SortedSetCommands<W>["bzPopMax"];
+  /**
+   * `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.
+   *
+   * `BZPOPMIN key [key ...] timeout`
+   *
+   * Cost: O(log(N)) with N being the number of elements in the sorted set.
+   *
+   * Since Redis 5.0.0.
+   */
+  bzPopMin(...words: [key: Repeated, ...more: Repeated[], timeout: Argument]): Result<W, [key: string, member: string, score: number] | null>;
+  /** `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
+  bzPopMin(...words: [key: Repeated, ...more: Repeated[], timeout: Argument, options: Waiting]): Result<W, [key: string, member: string, score: number] | null>;
+  /** `BZPOPMIN`: Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped. */
+  bzpopmin: SortedSetCommands<W>["bzPopMin"];
   /**
    * `ZADD`: Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.
    *
@@ -3808,7 +3404,7 @@ export interface Commands<W> {
    */
   zAdd<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["zAdd"], 2>): Result<W, With<Said<R, Grammars["zAdd"]>, "INCR", number | null, number>>;
   /** `ZADD`: Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist. */
-  zadd: Commands<W>["zAdd"];
+  zadd: SortedSetCommands<W>["zAdd"];
   /**
    * `ZCARD`: Returns the number of members in a sorted set.
    *
@@ -3820,7 +3416,7 @@ export interface Commands<W> {
    */
   zCard(key: Argument): Result<W, number>;
   /** `ZCARD`: Returns the number of members in a sorted set. */
-  zcard: Commands<W>["zCard"];
+  zcard: SortedSetCommands<W>["zCard"];
   /**
    * `ZCOUNT`: Returns the count of members in a sorted set that have scores within a range.
    *
@@ -3832,7 +3428,7 @@ export interface Commands<W> {
    */
   zCount(key: Argument, min: Argument, max: Argument): Result<W, number>;
   /** `ZCOUNT`: Returns the count of members in a sorted set that have scores within a range. */
-  zcount: Commands<W>["zCount"];
+  zcount: SortedSetCommands<W>["zCount"];
   /**
    * `ZDIFF`: Returns the difference between multiple sorted sets.
    *
@@ -3844,7 +3440,7 @@ export interface Commands<W> {
    */
   zDiff<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zDiff"], "many">): Result<W, With<Said<R, Grammars["zDiff"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZDIFF`: Returns the difference between multiple sorted sets. */
-  zdiff: Commands<W>["zDiff"];
+  zdiff: SortedSetCommands<W>["zDiff"];
   /**
    * `ZDIFFSTORE`: Stores the difference of multiple sorted sets in a key.
    *
@@ -3856,7 +3452,7 @@ export interface Commands<W> {
    */
   zDiffStore(destination: Argument, numkeys: Argument, key: Repeated, ...moreKey: Repeated[]): Result<W, number>;
   /** `ZDIFFSTORE`: Stores the difference of multiple sorted sets in a key. */
-  zdiffstore: Commands<W>["zDiffStore"];
+  zdiffstore: SortedSetCommands<W>["zDiffStore"];
   /**
    * `ZINCRBY`: Increments the score of a member in a sorted set.
    *
@@ -3868,7 +3464,7 @@ export interface Commands<W> {
    */
   zIncrBy(key: Argument, increment: Argument, member: Argument): Result<W, number>;
   /** `ZINCRBY`: Increments the score of a member in a sorted set. */
-  zincrby: Commands<W>["zIncrBy"];
+  zincrby: SortedSetCommands<W>["zIncrBy"];
   /**
    * `ZINTER`: Returns the intersect of multiple sorted sets.
    *
@@ -3880,7 +3476,7 @@ export interface Commands<W> {
    */
   zInter<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zInter"], "many">): Result<W, With<Said<R, Grammars["zInter"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZINTER`: Returns the intersect of multiple sorted sets. */
-  zinter: Commands<W>["zInter"];
+  zinter: SortedSetCommands<W>["zInter"];
   /**
    * `ZINTERCARD`: Returns the number of members of the intersect of multiple sorted sets.
    *
@@ -3892,7 +3488,7 @@ export interface Commands<W> {
    */
   zInterCard<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zInterCard"], "many">): Result<W, number>;
   /** `ZINTERCARD`: Returns the number of members of the intersect of multiple sorted sets. */
-  zintercard: Commands<W>["zInterCard"];
+  zintercard: SortedSetCommands<W>["zInterCard"];
   /**
    * `ZINTERSTORE`: Stores the intersect of multiple sorted sets in a key.
    *
@@ -3904,7 +3500,7 @@ export interface Commands<W> {
    */
   zInterStore<const R extends readonly Word[]>(destination: Argument, numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zInterStore"], "many">): Result<W, number>;
   /** `ZINTERSTORE`: Stores the intersect of multiple sorted sets in a key. */
-  zinterstore: Commands<W>["zInterStore"];
+  zinterstore: SortedSetCommands<W>["zInterStore"];
   /**
    * `ZLEXCOUNT`: Returns the number of members in a sorted set within a lexicographical range.
    *
@@ -3916,7 +3512,7 @@ export interface Commands<W> {
    */
   zLexCount(key: Argument, min: Argument, max: Argument): Result<W, number>;
   /** `ZLEXCOUNT`: Returns the number of members in a sorted set within a lexicographical range. */
-  zlexcount: Commands<W>["zLexCount"];
+  zlexcount: SortedSetCommands<W>["zLexCount"];
   /**
    * `ZMPOP`: Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped.
    *
@@ -3928,7 +3524,7 @@ export interface Commands<W> {
    */
   zmPop<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zmPop"], "many", ["MIN" | "MAX"]>): Result<W, [key: string, members: [member: string, score: number][]] | null>;
   /** `ZMPOP`: Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped. */
-  zmpop: Commands<W>["zmPop"];
+  zmpop: SortedSetCommands<W>["zmPop"];
   /**
    * `ZMSCORE`: Returns the score of one or more members in a sorted set.
    *
@@ -3940,7 +3536,7 @@ export interface Commands<W> {
    */
   zmScore(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, (number | null)[]>;
   /** `ZMSCORE`: Returns the score of one or more members in a sorted set. */
-  zmscore: Commands<W>["zmScore"];
+  zmscore: SortedSetCommands<W>["zmScore"];
   /**
    * `ZPOPMAX`: Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.
    *
@@ -3951,9 +3547,10 @@ export interface Commands<W> {
    * Since Redis 5.0.0.
    */
   zPopMax(key: Argument): Result<W, [member: string, score: number] | []>;
+  /** `ZPOPMAX`: Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped. */
   zPopMax(key: Argument, count: Argument): Result<W, [member: string, score: number][]>;
   /** `ZPOPMAX`: Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped. */
-  zpopmax: Commands<W>["zPopMax"];
+  zpopmax: SortedSetCommands<W>["zPopMax"];
   /**
    * `ZPOPMIN`: Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.
    *
@@ -3964,9 +3561,10 @@ export interface Commands<W> {
    * Since Redis 5.0.0.
    */
   zPopMin(key: Argument): Result<W, [member: string, score: number] | []>;
+  /** `ZPOPMIN`: Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped. */
   zPopMin(key: Argument, count: Argument): Result<W, [member: string, score: number][]>;
   /** `ZPOPMIN`: Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped. */
-  zpopmin: Commands<W>["zPopMin"];
+  zpopmin: SortedSetCommands<W>["zPopMin"];
   /**
    * `ZRANDMEMBER`: Returns one or more random members from a sorted set.
    *
@@ -3977,10 +3575,12 @@ export interface Commands<W> {
    * Since Redis 6.2.0.
    */
   zRandMember(key: Argument): Result<W, string | null>;
+  /** `ZRANDMEMBER`: Returns one or more random members from a sorted set. */
   zRandMember<const O extends Options<Grammars["zRandMember"]> = {}>(key: Argument, count: Argument, options?: Only<O, Grammars["zRandMember"]>): Result<W, With<O, "WITHSCORES", [member: string, score: number][], string[]>>;
+  /** `ZRANDMEMBER`: Returns one or more random members from a sorted set. */
   zRandMember<const R extends readonly Word[]>(key: Argument, count: Argument, ...words: Words<R, Grammars["zRandMember"], "none">): Result<W, With<Said<R, Grammars["zRandMember"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZRANDMEMBER`: Returns one or more random members from a sorted set. */
-  zrandmember: Commands<W>["zRandMember"];
+  zrandmember: SortedSetCommands<W>["zRandMember"];
   /**
    * `ZRANGE`: Returns members in a sorted set within a range of indexes.
    *
@@ -3991,9 +3591,10 @@ export interface Commands<W> {
    * Since Redis 1.2.0.
    */
   zRange<const O extends Options<Grammars["zRange"]> = {}>(key: Argument, start: Argument, stop: Argument, options?: Only<O, Grammars["zRange"]>): Result<W, With<O, "WITHSCORES", [member: string, score: number][], string[]>>;
+  /** `ZRANGE`: Returns members in a sorted set within a range of indexes. */
   zRange<const R extends readonly Word[]>(key: Argument, start: Argument, stop: Argument, ...words: Words<R, Grammars["zRange"], "none">): Result<W, With<Said<R, Grammars["zRange"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZRANGE`: Returns members in a sorted set within a range of indexes. */
-  zrange: Commands<W>["zRange"];
+  zrange: SortedSetCommands<W>["zRange"];
   /**
    * `ZRANGEBYLEX`: Returns members in a sorted set within a lexicographical range.
    *
@@ -4005,9 +3606,10 @@ export interface Commands<W> {
    * @deprecated since Redis 6.2.0: `ZRANGE` with the `BYLEX` argument
    */
   zRangeByLex(key: Argument, min: Argument, max: Argument, options?: Options<Grammars["zRangeByLex"]>): Result<W, string[]>;
+  /** `ZRANGEBYLEX`: Returns members in a sorted set within a lexicographical range. */
   zRangeByLex<const R extends readonly Word[]>(key: Argument, min: Argument, max: Argument, ...words: Words<R, Grammars["zRangeByLex"], "none">): Result<W, string[]>;
   /** `ZRANGEBYLEX`: Returns members in a sorted set within a lexicographical range. */
-  zrangebylex: Commands<W>["zRangeByLex"];
+  zrangebylex: SortedSetCommands<W>["zRangeByLex"];
   /**
    * `ZRANGEBYSCORE`: Returns members in a sorted set within a range of scores.
    *
@@ -4019,9 +3621,10 @@ export interface Commands<W> {
    * @deprecated since Redis 6.2.0: `ZRANGE` with the `BYSCORE` argument
    */
   zRangeByScore<const O extends Options<Grammars["zRangeByScore"]> = {}>(key: Argument, min: Argument, max: Argument, options?: Only<O, Grammars["zRangeByScore"]>): Result<W, With<O, "WITHSCORES", [member: string, score: number][], string[]>>;
+  /** `ZRANGEBYSCORE`: Returns members in a sorted set within a range of scores. */
   zRangeByScore<const R extends readonly Word[]>(key: Argument, min: Argument, max: Argument, ...words: Words<R, Grammars["zRangeByScore"], "none">): Result<W, With<Said<R, Grammars["zRangeByScore"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZRANGEBYSCORE`: Returns members in a sorted set within a range of scores. */
-  zrangebyscore: Commands<W>["zRangeByScore"];
+  zrangebyscore: SortedSetCommands<W>["zRangeByScore"];
   /**
    * `ZRANGESTORE`: Stores a range of members from sorted set in a key.
    *
@@ -4032,9 +3635,10 @@ export interface Commands<W> {
    * Since Redis 6.2.0.
    */
   zRangeStore(dst: Argument, src: Argument, min: Argument, max: Argument, options?: Options<Grammars["zRangeStore"]>): Result<W, number>;
+  /** `ZRANGESTORE`: Stores a range of members from sorted set in a key. */
   zRangeStore<const R extends readonly Word[]>(dst: Argument, src: Argument, min: Argument, max: Argument, ...words: Words<R, Grammars["zRangeStore"], "none">): Result<W, number>;
   /** `ZRANGESTORE`: Stores a range of members from sorted set in a key. */
-  zrangestore: Commands<W>["zRangeStore"];
+  zrangestore: SortedSetCommands<W>["zRangeStore"];
   /**
    * `ZRANK`: Returns the index of a member in a sorted set ordered by ascending scores.
    *
@@ -4045,9 +3649,10 @@ export interface Commands<W> {
    * Since Redis 2.0.0.
    */
   zRank<const O extends Options<Grammars["zRank"]> = {}>(key: Argument, member: Argument, options?: Only<O, Grammars["zRank"]>): Result<W, With<O, "WITHSCORE", [rank: number, score: number] | null, number | null>>;
+  /** `ZRANK`: Returns the index of a member in a sorted set ordered by ascending scores. */
   zRank<const R extends readonly Word[]>(key: Argument, member: Argument, ...words: Words<R, Grammars["zRank"], "none">): Result<W, With<Said<R, Grammars["zRank"]>, "WITHSCORE", [rank: number, score: number] | null, number | null>>;
   /** `ZRANK`: Returns the index of a member in a sorted set ordered by ascending scores. */
-  zrank: Commands<W>["zRank"];
+  zrank: SortedSetCommands<W>["zRank"];
   /**
    * `ZREM`: Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.
    *
@@ -4059,7 +3664,7 @@ export interface Commands<W> {
    */
   zRem(key: Argument, member: Repeated, ...moreMember: Repeated[]): Result<W, number>;
   /** `ZREM`: Removes one or more members from a sorted set. Deletes the sorted set if all members were removed. */
-  zrem: Commands<W>["zRem"];
+  zrem: SortedSetCommands<W>["zRem"];
   /**
    * `ZREMRANGEBYLEX`: Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all members were removed.
    *
@@ -4071,7 +3676,7 @@ export interface Commands<W> {
    */
   zRemRangeByLex(key: Argument, min: Argument, max: Argument): Result<W, number>;
   /** `ZREMRANGEBYLEX`: Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all members were removed. */
-  zremrangebylex: Commands<W>["zRemRangeByLex"];
+  zremrangebylex: SortedSetCommands<W>["zRemRangeByLex"];
   /**
    * `ZREMRANGEBYRANK`: Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed.
    *
@@ -4083,7 +3688,7 @@ export interface Commands<W> {
    */
   zRemRangeByRank(key: Argument, start: Argument, stop: Argument): Result<W, number>;
   /** `ZREMRANGEBYRANK`: Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed. */
-  zremrangebyrank: Commands<W>["zRemRangeByRank"];
+  zremrangebyrank: SortedSetCommands<W>["zRemRangeByRank"];
   /**
    * `ZREMRANGEBYSCORE`: Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were removed.
    *
@@ -4095,7 +3700,7 @@ export interface Commands<W> {
    */
   zRemRangeByScore(key: Argument, min: Argument, max: Argument): Result<W, number>;
   /** `ZREMRANGEBYSCORE`: Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were removed. */
-  zremrangebyscore: Commands<W>["zRemRangeByScore"];
+  zremrangebyscore: SortedSetCommands<W>["zRemRangeByScore"];
   /**
    * `ZREVRANGE`: Returns members in a sorted set within a range of indexes in reverse order.
    *
@@ -4107,9 +3712,10 @@ export interface Commands<W> {
    * @deprecated since Redis 6.2.0: `ZRANGE` with the `REV` argument
    */
   zRevRange<const O extends Options<Grammars["zRevRange"]> = {}>(key: Argument, start: Argument, stop: Argument, options?: Only<O, Grammars["zRevRange"]>): Result<W, With<O, "WITHSCORES", [member: string, score: number][], string[]>>;
+  /** `ZREVRANGE`: Returns members in a sorted set within a range of indexes in reverse order. */
   zRevRange<const R extends readonly Word[]>(key: Argument, start: Argument, stop: Argument, ...words: Words<R, Grammars["zRevRange"], "none">): Result<W, With<Said<R, Grammars["zRevRange"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZREVRANGE`: Returns members in a sorted set within a range of indexes in reverse order. */
-  zrevrange: Commands<W>["zRevRange"];
+  zrevrange: SortedSetCommands<W>["zRevRange"];
   /**
    * `ZREVRANGEBYLEX`: Returns members in a sorted set within a lexicographical range in reverse order.
    *
@@ -4121,9 +3727,10 @@ export interface Commands<W> {
    * @deprecated since Redis 6.2.0: `ZRANGE` with the `REV` and `BYLEX` arguments
    */
   zRevRangeByLex(key: Argument, max: Argument, min: Argument, options?: Options<Grammars["zRevRangeByLex"]>): Result<W, string[]>;
+  /** `ZREVRANGEBYLEX`: Returns members in a sorted set within a lexicographical range in reverse order. */
   zRevRangeByLex<const R extends readonly Word[]>(key: Argument, max: Argument, min: Argument, ...words: Words<R, Grammars["zRevRangeByLex"], "none">): Result<W, string[]>;
   /** `ZREVRANGEBYLEX`: Returns members in a sorted set within a lexicographical range in reverse order. */
-  zrevrangebylex: Commands<W>["zRevRangeByLex"];
+  zrevrangebylex: SortedSetCommands<W>["zRevRangeByLex"];
   /**
    * `ZREVRANGEBYSCORE`: Returns members in a sorted set within a range of scores in reverse order.
    *
@@ -4135,9 +3742,10 @@ export interface Commands<W> {
    * @deprecated since Redis 6.2.0: `ZRANGE` with the `REV` and `BYSCORE` arguments
    */
   zRevRangeByScore<const O extends Options<Grammars["zRevRangeByScore"]> = {}>(key: Argument, max: Argument, min: Argument, options?: Only<O, Grammars["zRevRangeByScore"]>): Result<W, With<O, "WITHSCORES", [member: string, score: number][], string[]>>;
+  /** `ZREVRANGEBYSCORE`: Returns members in a sorted set within a range of scores in reverse order. */
   zRevRangeByScore<const R extends readonly Word[]>(key: Argument, max: Argument, min: Argument, ...words: Words<R, Grammars["zRevRangeByScore"], "none">): Result<W, With<Said<R, Grammars["zRevRangeByScore"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZREVRANGEBYSCORE`: Returns members in a sorted set within a range of scores in reverse order. */
-  zrevrangebyscore: Commands<W>["zRevRangeByScore"];
+  zrevrangebyscore: SortedSetCommands<W>["zRevRangeByScore"];
   /**
    * `ZREVRANK`: Returns the index of a member in a sorted set ordered by descending scores.
    *
@@ -4148,9 +3756,10 @@ export interface Commands<W> {
    * Since Redis 2.0.0.
    */
   zRevRank<const O extends Options<Grammars["zRevRank"]> = {}>(key: Argument, member: Argument, options?: Only<O, Grammars["zRevRank"]>): Result<W, With<O, "WITHSCORE", [rank: number, score: number] | null, number | null>>;
+  /** `ZREVRANK`: Returns the index of a member in a sorted set ordered by descending scores. */
   zRevRank<const R extends readonly Word[]>(key: Argument, member: Argument, ...words: Words<R, Grammars["zRevRank"], "none">): Result<W, With<Said<R, Grammars["zRevRank"]>, "WITHSCORE", [rank: number, score: number] | null, number | null>>;
   /** `ZREVRANK`: Returns the index of a member in a sorted set ordered by descending scores. */
-  zrevrank: Commands<W>["zRevRank"];
+  zrevrank: SortedSetCommands<W>["zRevRank"];
   /**
    * `ZSCAN`: Iterates over members and scores of a sorted set.
    *
@@ -4161,9 +3770,10 @@ export interface Commands<W> {
    * Since Redis 2.8.0.
    */
   zScan(key: Argument, cursor: Argument, options?: Options<Grammars["zScan"]>): Result<W, [cursor: string, membersAndScores: string[]]>;
+  /** `ZSCAN`: Iterates over members and scores of a sorted set. */
   zScan<const R extends readonly Word[]>(key: Argument, cursor: Argument, ...words: Words<R, Grammars["zScan"], "none">): Result<W, [cursor: string, membersAndScores: string[]]>;
   /** `ZSCAN`: Iterates over members and scores of a sorted set. */
-  zscan: Commands<W>["zScan"];
+  zscan: SortedSetCommands<W>["zScan"];
   /**
    * `ZSCORE`: Returns the score of a member in a sorted set.
    *
@@ -4175,7 +3785,7 @@ export interface Commands<W> {
    */
   zScore(key: Argument, member: Argument): Result<W, number | null>;
   /** `ZSCORE`: Returns the score of a member in a sorted set. */
-  zscore: Commands<W>["zScore"];
+  zscore: SortedSetCommands<W>["zScore"];
   /**
    * `ZUNION`: Returns the union of multiple sorted sets.
    *
@@ -4187,7 +3797,7 @@ export interface Commands<W> {
    */
   zUnion<const R extends readonly Word[]>(numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zUnion"], "many">): Result<W, With<Said<R, Grammars["zUnion"]>, "WITHSCORES", [member: string, score: number][], string[]>>;
   /** `ZUNION`: Returns the union of multiple sorted sets. */
-  zunion: Commands<W>["zUnion"];
+  zunion: SortedSetCommands<W>["zUnion"];
   /**
    * `ZUNIONSTORE`: Stores the union of multiple sorted sets in a key.
    *
@@ -4199,8 +3809,749 @@ export interface Commands<W> {
    */
   zUnionStore<const R extends readonly Word[]>(destination: Argument, numkeys: Argument, key: Repeated, ...words: Words<R, Grammars["zUnionStore"], "many">): Result<W, number>;
   /** `ZUNIONSTORE`: Stores the union of multiple sorted sets in a key. */
-  zunionstore: Commands<W>["zUnionStore"];
+  zunionstore: SortedSetCommands<W>["zUnionStore"];
 }
+
+/**
+ * The commands of the group *stream*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.xAdd("events", "1-1", { type: "click" }); // "1-1"
+ * await redis.xRange("events", "-", "+", { COUNT: 10 }); // [["1-1", ["type", "click"]]]
+ * await redis.xGroupCreate("events", "workers", 0); // "OK"
+ * await redis.xReadGroup("GROUP", "workers", "me", "STREAMS", "events", ">"); // { events: [["1-1", ["type", "click"]]] }
+ * await redis.xAck("events", "workers", "1-1"); // 1
+ * ```
+ */
+export interface StreamCommands<W> {
+  /**
+   * `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream.
+   *
+   * `XACK key group id [id ...]`
+   *
+   * Cost: O(1) for each message ID processed.
+   *
+   * Since Redis 5.0.0.
+   */
+  xAck(key: Argument, group: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
+  /** `XACK`: Returns the number of messages that were successfully acknowledged by the consumer group member of a stream. */
+  xack: StreamCommands<W>["xAck"];
+  /**
+   * `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group.
+   *
+   * `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
+   *
+   * Cost: O(1) for each entry ID processed.
+   *
+   * Since Redis 8.2.0.
+   */
+  xAckDel(key: Argument, group: Argument, options: Options<Grammars["xAckDel"]> & OneOf<Grammars["xAckDel"], "IDS">): Result<W, (-1 | 1 | 2)[]>;
+  /** `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group. */
+  xAckDel<const R extends readonly Word[]>(key: Argument, group: Argument, ...words: Words<R, Grammars["xAckDel"], "none", ["IDS"]>): Result<W, (-1 | 1 | 2)[]>;
+  /** `XACKDEL`: Acknowledges and deletes one or multiple messages for a stream consumer group. */
+  xackdel: StreamCommands<W>["xAckDel"];
+  /**
+   * `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist.
+   *
+   * `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+   *
+   * Cost: O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.
+   *
+   * Since Redis 5.0.0.
+   */
+  xAdd(key: Argument, idSelector: Argument, data: Data): Result<W, With<{}, "NOMKSTREAM", string | null, string>>;
+  /** `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist. */
+  xAdd<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["xAdd"], 3>): Result<W, With<Said<R, Grammars["xAdd"]>, "NOMKSTREAM", string | null, string>>;
+  /** `XADD`: Appends a new message to a stream. Creates the key if it doesn't exist. */
+  xadd: StreamCommands<W>["xAdd"];
+  /**
+   * `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member.
+   *
+   * `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]`
+   *
+   * Cost: O(1) if COUNT is small.
+   *
+   * Since Redis 6.2.0.
+   */
+  xAutoClaim<const O extends Options<Grammars["xAutoClaim"]> = {}>(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, options?: Only<O, Grammars["xAutoClaim"]>): Result<W, [next: string, entries: With<O, "JUSTID", string[], StreamEntry[]>, deleted: string[]]>;
+  /** `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member. */
+  xAutoClaim<const R extends readonly Word[]>(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, start: Argument, ...words: Words<R, Grammars["xAutoClaim"], "none">): Result<W, [next: string, entries: With<Said<R, Grammars["xAutoClaim"]>, "JUSTID", string[], StreamEntry[]>, deleted: string[]]>;
+  /** `XAUTOCLAIM`: Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member. */
+  xautoclaim: StreamCommands<W>["xAutoClaim"];
+  /**
+   * `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member.
+   *
+   * `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]`
+   *
+   * Cost: O(log N) with N being the number of messages in the PEL of the consumer group.
+   *
+   * Since Redis 5.0.0.
+   */
+  xClaim<const R extends readonly Word[]>(key: Argument, group: Argument, consumer: Argument, minIdleTime: Argument, id: Repeated, ...words: Words<R, Grammars["xClaim"], "many">): Result<W, With<Said<R, Grammars["xClaim"]>, "JUSTID", string[], StreamEntry[]>>;
+  /** `XCLAIM`: Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member. */
+  xclaim: StreamCommands<W>["xClaim"];
+  /**
+   * `XDEL`: Returns the number of messages after removing them from a stream.
+   *
+   * `XDEL key id [id ...]`
+   *
+   * Cost: O(1) for each single item to delete in the stream, regardless of the stream size.
+   *
+   * Since Redis 5.0.0.
+   */
+  xDel(key: Argument, id: Repeated, ...moreId: Repeated[]): Result<W, number>;
+  /** `XDEL`: Returns the number of messages after removing them from a stream. */
+  xdel: StreamCommands<W>["xDel"];
+  /**
+   * `XDELEX`: Deletes one or multiple entries from the stream.
+   *
+   * `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
+   *
+   * Cost: O(1) for each single item to delete in the stream, regardless of the stream size.
+   *
+   * Since Redis 8.2.0.
+   */
+  xDelEx(key: Argument, options: Options<Grammars["xDelEx"]> & OneOf<Grammars["xDelEx"], "IDS">): Result<W, (-1 | 1 | 2)[]>;
+  /** `XDELEX`: Deletes one or multiple entries from the stream. */
+  xDelEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["xDelEx"], "none", ["IDS"]>): Result<W, (-1 | 1 | 2)[]>;
+  /** `XDELEX`: Deletes one or multiple entries from the stream. */
+  xdelex: StreamCommands<W>["xDelEx"];
+  /** `XGROUP CREATE`: Creates a consumer group. */
+  xGroup(subcommand: Cased<"CREATE">, key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupCreate"]>): Result<W, "OK">;
+  /** `XGROUP CREATE`: Creates a consumer group. */
+  xGroup<const R extends readonly Word[]>(subcommand: Cased<"CREATE">, key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupCreate"], "none">): Result<W, "OK">;
+  /** `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group. */
+  xGroup(subcommand: Cased<"CREATECONSUMER">, key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
+  /** `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group. */
+  xGroup(subcommand: Cased<"DELCONSUMER">, key: Argument, group: Argument, consumer: Argument): Result<W, number>;
+  /** `XGROUP DESTROY`: Destroys a consumer group. */
+  xGroup(subcommand: Cased<"DESTROY">, key: Argument, group: Argument): Result<W, 0 | 1>;
+  /** `XGROUP HELP`: Returns helpful text about the different subcommands. */
+  xGroup(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
+  xGroup(subcommand: Cased<"SETID">, key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupSetId"]>): Result<W, "OK">;
+  /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
+  xGroup<const R extends readonly Word[]>(subcommand: Cased<"SETID">, key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupSetId"], "none">): Result<W, "OK">;
+  /** `XGROUP`: A container for consumer groups commands. */
+  xgroup: StreamCommands<W>["xGroup"];
+  /**
+   * `XGROUP CREATE`: Creates a consumer group.
+   *
+   * `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupCreate(key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupCreate"]>): Result<W, "OK">;
+  /** `XGROUP CREATE`: Creates a consumer group. */
+  xGroupCreate<const R extends readonly Word[]>(key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupCreate"], "none">): Result<W, "OK">;
+  /** `XGROUP CREATE`: Creates a consumer group. */
+  xgroupcreate: StreamCommands<W>["xGroupCreate"];
+  /**
+   * `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group.
+   *
+   * `XGROUP CREATECONSUMER key group consumer`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  xGroupCreateConsumer(key: Argument, group: Argument, consumer: Argument): Result<W, 0 | 1>;
+  /** `XGROUP CREATECONSUMER`: Creates a consumer in a consumer group. */
+  xgroupcreateconsumer: StreamCommands<W>["xGroupCreateConsumer"];
+  /**
+   * `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group.
+   *
+   * `XGROUP DELCONSUMER key group consumer`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupDelConsumer(key: Argument, group: Argument, consumer: Argument): Result<W, number>;
+  /** `XGROUP DELCONSUMER`: Deletes a consumer from a consumer group. */
+  xgroupdelconsumer: StreamCommands<W>["xGroupDelConsumer"];
+  /**
+   * `XGROUP DESTROY`: Destroys a consumer group.
+   *
+   * `XGROUP DESTROY key group`
+   *
+   * Cost: O(N) where N is the number of entries in the group's pending entries list (PEL).
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupDestroy(key: Argument, group: Argument): Result<W, 0 | 1>;
+  /** `XGROUP DESTROY`: Destroys a consumer group. */
+  xgroupdestroy: StreamCommands<W>["xGroupDestroy"];
+  /**
+   * `XGROUP HELP`: Returns helpful text about the different subcommands.
+   *
+   * `XGROUP HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupHelp(): Result<W, string[], string[]>;
+  /** `XGROUP HELP`: Returns helpful text about the different subcommands. */
+  xgrouphelp: StreamCommands<W>["xGroupHelp"];
+  /**
+   * `XGROUP SETID`: Sets the last-delivered ID of a consumer group.
+   *
+   * `XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xGroupSetId(key: Argument, group: Argument, idSelector: Argument, options?: Options<Grammars["xGroupSetId"]>): Result<W, "OK">;
+  /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
+  xGroupSetId<const R extends readonly Word[]>(key: Argument, group: Argument, idSelector: Argument, ...words: Words<R, Grammars["xGroupSetId"], "none">): Result<W, "OK">;
+  /** `XGROUP SETID`: Sets the last-delivered ID of a consumer group. */
+  xgroupsetid: StreamCommands<W>["xGroupSetId"];
+  /** `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group. */
+  xInfo(subcommand: Cased<"CONSUMERS">, key: Argument, group: Argument): Result<W, StreamConsumer[]>;
+  /** `XINFO GROUPS`: Returns a list of the consumer groups of a stream. */
+  xInfo(subcommand: Cased<"GROUPS">, key: Argument): Result<W, StreamGroup[]>;
+  /** `XINFO HELP`: Returns helpful text about the different subcommands. */
+  xInfo(subcommand: Cased<"HELP">): Result<W, string[], string[]>;
+  /** `XINFO STREAM`: Returns information about a stream. */
+  xInfo<const O extends Options<Grammars["xInfoStream"]> = {}>(subcommand: Cased<"STREAM">, key: Argument, options?: Only<O, Grammars["xInfoStream"]>): Result<W, With<O, "FULL", FullStreamInfo, StreamInfo>>;
+  /** `XINFO STREAM`: Returns information about a stream. */
+  xInfo<const R extends readonly Word[]>(subcommand: Cased<"STREAM">, key: Argument, ...words: Words<R, Grammars["xInfoStream"], "none">): Result<W, With<Said<R, Grammars["xInfoStream"]>, "FULL", FullStreamInfo, StreamInfo>>;
+  /** `XINFO`: A container for stream introspection commands. */
+  xinfo: StreamCommands<W>["xInfo"];
+  /**
+   * `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group.
+   *
+   * `XINFO CONSUMERS key group`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoConsumers(key: Argument, group: Argument): Result<W, StreamConsumer[]>;
+  /** `XINFO CONSUMERS`: Returns a list of the consumers in a consumer group. */
+  xinfoconsumers: StreamCommands<W>["xInfoConsumers"];
+  /**
+   * `XINFO GROUPS`: Returns a list of the consumer groups of a stream.
+   *
+   * `XINFO GROUPS key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoGroups(key: Argument): Result<W, StreamGroup[]>;
+  /** `XINFO GROUPS`: Returns a list of the consumer groups of a stream. */
+  xinfogroups: StreamCommands<W>["xInfoGroups"];
+  /**
+   * `XINFO HELP`: Returns helpful text about the different subcommands.
+   *
+   * `XINFO HELP`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoHelp(): Result<W, string[], string[]>;
+  /** `XINFO HELP`: Returns helpful text about the different subcommands. */
+  xinfohelp: StreamCommands<W>["xInfoHelp"];
+  /**
+   * `XINFO STREAM`: Returns information about a stream.
+   *
+   * `XINFO STREAM key [FULL [COUNT count]]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xInfoStream<const O extends Options<Grammars["xInfoStream"]> = {}>(key: Argument, options?: Only<O, Grammars["xInfoStream"]>): Result<W, With<O, "FULL", FullStreamInfo, StreamInfo>>;
+  /** `XINFO STREAM`: Returns information about a stream. */
+  xInfoStream<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["xInfoStream"], "none">): Result<W, With<Said<R, Grammars["xInfoStream"]>, "FULL", FullStreamInfo, StreamInfo>>;
+  /** `XINFO STREAM`: Returns information about a stream. */
+  xinfostream: StreamCommands<W>["xInfoStream"];
+  /**
+   * `XLEN`: Return the number of messages in a stream.
+   *
+   * `XLEN key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xLen(key: Argument): Result<W, number>;
+  /** `XLEN`: Return the number of messages in a stream. */
+  xlen: StreamCommands<W>["xLen"];
+  /**
+   * `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list.
+   *
+   * `XPENDING key group [[IDLE min-idle-time] start end count [consumer]]`
+   *
+   * Cost: O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.
+   *
+   * Since Redis 5.0.0.
+   */
+  xPending(key: Argument, group: Argument): Result<W, PendingSummary>;
+  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
+  xPending(key: Argument, group: Argument, start: Argument, end: Argument, count: Argument): Result<W, PendingEntry[]>;
+  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
+  xPending(key: Argument, group: Argument, start: Argument, end: Argument, count: Argument, consumer: Argument): Result<W, PendingEntry[]>;
+  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
+  xPending(key: Argument, group: Argument, idle: Cased<"IDLE">, minIdleTime: Argument, start: Argument, end: Argument, count: Argument): Result<W, PendingEntry[]>;
+  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
+  xPending(key: Argument, group: Argument, idle: Cased<"IDLE">, minIdleTime: Argument, start: Argument, end: Argument, count: Argument, consumer: Argument): Result<W, PendingEntry[]>;
+  /** `XPENDING`: Returns the information and entries from a stream consumer group's pending entries list. */
+  xpending: StreamCommands<W>["xPending"];
+  /**
+   * `XRANGE`: Returns the messages from a stream within a range of IDs.
+   *
+   * `XRANGE key start end [COUNT count]`
+   *
+   * Cost: O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).
+   *
+   * Since Redis 5.0.0.
+   */
+  xRange(key: Argument, start: Argument, end: Argument, options?: Options<Grammars["xRange"]>): Result<W, StreamEntry[]>;
+  /** `XRANGE`: Returns the messages from a stream within a range of IDs. */
+  xRange<const R extends readonly Word[]>(key: Argument, start: Argument, end: Argument, ...words: Words<R, Grammars["xRange"], "none">): Result<W, StreamEntry[]>;
+  /** `XRANGE`: Returns the messages from a stream within a range of IDs. */
+  xrange: StreamCommands<W>["xRange"];
+  /**
+   * `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise.
+   *
+   * `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
+   *
+   * Cost: For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.
+   *
+   * Since Redis 5.0.0.
+   */
+  xRead(options: Options<Grammars["xRead"]> & OneOf<Grammars["xRead"], "STREAMS">): Result<W, Record<string, StreamEntry[]> | null>;
+  /** `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise. */
+  xRead<const R extends readonly Word[]>(...words: Words<R, Grammars["xRead"], "none", ["STREAMS"]>): Result<W, Record<string, StreamEntry[]> | null>;
+  /** `XREAD`: Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise. */
+  xread: StreamCommands<W>["xRead"];
+  /**
+   * `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise.
+   *
+   * `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]`
+   *
+   * Cost: For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.
+   *
+   * Since Redis 5.0.0.
+   */
+  xReadGroup<const O extends Options<Grammars["xReadGroup"]> & OneOf<Grammars["xReadGroup"], "GROUP"> & OneOf<Grammars["xReadGroup"], "STREAMS">>(options: Only<O, Grammars["xReadGroup"]>): Result<W, Record<string, With<O, "CLAIM", [id: string, fields: string[], idle: number, deliveries: number], StreamEntry | [id: string, fields: null]>[]> | null>;
+  /** `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise. */
+  xReadGroup<const R extends readonly Word[]>(...words: Words<R, Grammars["xReadGroup"], "none", ["GROUP", "STREAMS"]>): Result<W, Record<string, With<Said<R, Grammars["xReadGroup"]>, "CLAIM", [id: string, fields: string[], idle: number, deliveries: number], StreamEntry | [id: string, fields: null]>[]> | null>;
+  /** `XREADGROUP`: Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise. */
+  xreadgroup: StreamCommands<W>["xReadGroup"];
+  /**
+   * `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order.
+   *
+   * `XREVRANGE key end start [COUNT count]`
+   *
+   * Cost: O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).
+   *
+   * Since Redis 5.0.0.
+   */
+  xRevRange(key: Argument, end: Argument, start: Argument, options?: Options<Grammars["xRevRange"]>): Result<W, StreamEntry[]>;
+  /** `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order. */
+  xRevRange<const R extends readonly Word[]>(key: Argument, end: Argument, start: Argument, ...words: Words<R, Grammars["xRevRange"], "none">): Result<W, StreamEntry[]>;
+  /** `XREVRANGE`: Returns the messages from a stream within a range of IDs in reverse order. */
+  xrevrange: StreamCommands<W>["xRevRange"];
+  /**
+   * `XSETID`: An internal command for replicating stream values.
+   *
+   * `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 5.0.0.
+   */
+  xSetId(key: Argument, lastId: Argument, options?: Options<Grammars["xSetId"]>): Result<W, "OK">;
+  /** `XSETID`: An internal command for replicating stream values. */
+  xSetId<const R extends readonly Word[]>(key: Argument, lastId: Argument, ...words: Words<R, Grammars["xSetId"], "none">): Result<W, "OK">;
+  /** `XSETID`: An internal command for replicating stream values. */
+  xsetid: StreamCommands<W>["xSetId"];
+  /**
+   * `XTRIM`: Deletes messages from the beginning of a stream.
+   *
+   * `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`
+   *
+   * Cost: O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.
+   *
+   * Since Redis 5.0.0.
+   */
+  xTrim(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, threshold: Argument, options?: Options<Grammars["xTrim"]>): Result<W, number>;
+  /** `XTRIM`: Deletes messages from the beginning of a stream. */
+  xTrim<const R extends readonly Word[]>(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, threshold: Argument, ...words: Words<R, Grammars["xTrim"], "none">): Result<W, number>;
+  /** `XTRIM`: Deletes messages from the beginning of a stream. */
+  xTrim(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, operator: Cased<"=" | "~">, threshold: Argument, options?: Options<Grammars["xTrim"]>): Result<W, number>;
+  /** `XTRIM`: Deletes messages from the beginning of a stream. */
+  xTrim<const R extends readonly Word[]>(key: Argument, strategy: Cased<"MAXLEN" | "MINID">, operator: Cased<"=" | "~">, threshold: Argument, ...words: Words<R, Grammars["xTrim"], "none">): Result<W, number>;
+  /** `XTRIM`: Deletes messages from the beginning of a stream. */
+  xtrim: StreamCommands<W>["xTrim"];
+}
+
+/**
+ * The commands of the group *string*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.set("name", "Ada", { EX: 60, NX: true }); // "OK"
+ * await redis.set("name", "Bob", "NX"); // null
+ * await redis.get("name"); // "Ada"
+ * await redis.bytes.get("name"); // new Uint8Array([65, 100, 97])
+ * await redis.incrBy("visits", 2); // 2
+ * await redis.mGet("name", "visits", "nothing"); // ["Ada", "2", null]
+ * await redis.set("large", 2n ** 53n); // "OK"
+ * await redis.incr("large"); // 9007199254740993n
+ * ```
+ */
+export interface StringCommands<W> {
+  /**
+   * `APPEND`: Appends a string to the value of a key. Creates the key if it doesn't exist.
+   *
+   * `APPEND key value`
+   *
+   * Cost: O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.
+   *
+   * Since Redis 2.0.0.
+   */
+  append(key: Argument, value: Argument): Result<W, number>;
+  /**
+   * `DECR`: Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
+   *
+   * `DECR key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  decr(key: Argument): Result<W, number | bigint>;
+  /**
+   * `DECRBY`: Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist.
+   *
+   * `DECRBY key decrement`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  decrBy(key: Argument, decrement: Argument): Result<W, number | bigint>;
+  /** `DECRBY`: Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist. */
+  decrby: StringCommands<W>["decrBy"];
+  /**
+   * `DELEX`: Conditionally removes the specified key based on value or digest comparison.
+   *
+   * `DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]`
+   *
+   * Cost: O(1) for IFEQ/IFNE, O(N) for IFDEQ/IFDNE where N is the length of the string value.
+   *
+   * Since Redis 8.4.0.
+   */
+  delEx(key: Argument, options?: Options<Grammars["delEx"]>): Result<W, 0 | 1>;
+  /** `DELEX`: Conditionally removes the specified key based on value or digest comparison. */
+  delEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["delEx"], "none">): Result<W, 0 | 1>;
+  /** `DELEX`: Conditionally removes the specified key based on value or digest comparison. */
+  delex: StringCommands<W>["delEx"];
+  /**
+   * `DIGEST`: Returns the XXH3 hash of a string value.
+   *
+   * `DIGEST key`
+   *
+   * Cost: O(N) where N is the length of the string value.
+   *
+   * Since Redis 8.4.0.
+   */
+  digest(key: Argument): Result<W, string | null>;
+  /**
+   * `GET`: Returns the string value of a key.
+   *
+   * `GET key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  get(key: Argument): Result<W, string | null>;
+  /**
+   * `GETDEL`: Returns the string value of a key after deleting the key.
+   *
+   * `GETDEL key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  getDel(key: Argument): Result<W, string | null>;
+  /** `GETDEL`: Returns the string value of a key after deleting the key. */
+  getdel: StringCommands<W>["getDel"];
+  /**
+   * `GETEX`: Returns the string value of a key after setting its expiration time.
+   *
+   * `GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 6.2.0.
+   */
+  getEx(key: Argument, options?: Options<Grammars["getEx"]>): Result<W, string | null>;
+  /** `GETEX`: Returns the string value of a key after setting its expiration time. */
+  getEx<const R extends readonly Word[]>(key: Argument, ...words: Words<R, Grammars["getEx"], "none">): Result<W, string | null>;
+  /** `GETEX`: Returns the string value of a key after setting its expiration time. */
+  getex: StringCommands<W>["getEx"];
+  /**
+   * `GETRANGE`: Returns a substring of the string stored at a key.
+   *
+   * `GETRANGE key start end`
+   *
+   * Cost: O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.
+   *
+   * Since Redis 2.4.0.
+   */
+  getRange(key: Argument, start: Argument, end: Argument): Result<W, string>;
+  /** `GETRANGE`: Returns a substring of the string stored at a key. */
+  getrange: StringCommands<W>["getRange"];
+  /**
+   * `GETSET`: Returns the previous string value of a key after setting it to a new value.
+   *
+   * `GETSET key value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   * @deprecated since Redis 6.2.0: `SET` with the `!GET` argument
+   */
+  getSet(key: Argument, value: Argument): Result<W, string | null>;
+  /** `GETSET`: Returns the previous string value of a key after setting it to a new value. */
+  getset: StringCommands<W>["getSet"];
+  /**
+   * `INCR`: Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.
+   *
+   * `INCR key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  incr(key: Argument): Result<W, number | bigint>;
+  /**
+   * `INCRBY`: Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist.
+   *
+   * `INCRBY key increment`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  incrBy(key: Argument, increment: Argument): Result<W, number | bigint>;
+  /** `INCRBY`: Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist. */
+  incrby: StringCommands<W>["incrBy"];
+  /**
+   * `INCRBYFLOAT`: Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.
+   *
+   * `INCRBYFLOAT key increment`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  incrByFloat(key: Argument, increment: Argument): Result<W, string>;
+  /** `INCRBYFLOAT`: Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist. */
+  incrbyfloat: StringCommands<W>["incrByFloat"];
+  /**
+   * `LCS`: Finds the longest common substring.
+   *
+   * `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`
+   *
+   * Cost: O(N*M) where N and M are the lengths of s1 and s2, respectively
+   *
+   * Since Redis 7.0.0.
+   */
+  lcs<const O extends Options<Grammars["lcs"]> = {}>(key1: Argument, key2: Argument, options?: Only<O, Grammars["lcs"]>): Result<W, With<O, "LEN", number, With<O, "IDX", CommonParts<O>, string>>>;
+  /** `LCS`: Finds the longest common substring. */
+  lcs<const R extends readonly Word[]>(key1: Argument, key2: Argument, ...words: Words<R, Grammars["lcs"], "none">): Result<W, With<Said<R, Grammars["lcs"]>, "LEN", number, With<Said<R, Grammars["lcs"]>, "IDX", CommonParts<Said<R, Grammars["lcs"]>>, string>>>;
+  /**
+   * `MGET`: Atomically returns the string values of one or more keys.
+   *
+   * `MGET key [key ...]`
+   *
+   * Cost: O(N) where N is the number of keys to retrieve.
+   *
+   * Since Redis 1.0.0.
+   */
+  mGet(key: Repeated, ...moreKey: Repeated[]): Result<W, (string | null)[]>;
+  /** `MGET`: Atomically returns the string values of one or more keys. */
+  mget: StringCommands<W>["mGet"];
+  /**
+   * `MSET`: Atomically creates or modifies the string values of one or more keys.
+   *
+   * `MSET key value [key value ...]`
+   *
+   * Cost: O(N) where N is the number of keys to set.
+   *
+   * Since Redis 1.0.1.
+   */
+  mSet(data: Data): Result<W, "OK">;
+  /** `MSET`: Atomically creates or modifies the string values of one or more keys. */
+  mSet(...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, "OK">;
+  /** `MSET`: Atomically creates or modifies the string values of one or more keys. */
+  mset: StringCommands<W>["mSet"];
+  /**
+   * `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation.
+   *
+   * `MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
+   *
+   * Cost: O(N) where N is the number of keys to set.
+   *
+   * Since Redis 8.4.0.
+   */
+  mSetEx(numkeys: Argument, data: Data, options?: Options<Grammars["mSetEx"]>): Result<W, 0 | 1>;
+  /** `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation. */
+  mSetEx<const R extends readonly Word[]>(numkeys: Argument, data: Data, ...words: Words<R, Grammars["mSetEx"], "none">): Result<W, 0 | 1>;
+  /** `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation. */
+  mSetEx<const R extends readonly Word[]>(numkeys: Argument, name: Argument, value: Argument, ...words: Words<R, Grammars["mSetEx"], "many">): Result<W, 0 | 1>;
+  /** `MSETEX`: Atomically sets multiple string keys with a shared expiration in a single operation. */
+  msetex: StringCommands<W>["mSetEx"];
+  /**
+   * `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist.
+   *
+   * `MSETNX key value [key value ...]`
+   *
+   * Cost: O(N) where N is the number of keys to set.
+   *
+   * Since Redis 1.0.1.
+   */
+  mSetNX(data: Data): Result<W, 0 | 1>;
+  /** `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist. */
+  mSetNX(...pairs: [Repeated, Repeated, ...Repeated[]]): Result<W, 0 | 1>;
+  /** `MSETNX`: Atomically modifies the string values of one or more keys only when all keys don't exist. */
+  msetnx: StringCommands<W>["mSetNX"];
+  /**
+   * `PSETEX`: Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.
+   *
+   * `PSETEX key milliseconds value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.6.0.
+   */
+  pSetEx(key: Argument, milliseconds: Argument, value: Argument): Result<W, "OK">;
+  /** `PSETEX`: Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist. */
+  psetex: StringCommands<W>["pSetEx"];
+  /**
+   * `SET`: Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.
+   *
+   * `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  set<const O extends Options<Grammars["set"]> = {}>(key: Argument, value: Argument, options?: Only<O, Grammars["set"]>): Result<W, With<O, "GET", string | null, With<O, "NX" | "XX" | "IFEQ" | "IFNE" | "IFDEQ" | "IFDNE", "OK" | null, "OK">>>;
+  /** `SET`: Sets the string value of a key, ignoring its type. The key is created if it doesn't exist. */
+  set<const R extends readonly Word[]>(key: Argument, value: Argument, ...words: Words<R, Grammars["set"], "none">): Result<W, With<Said<R, Grammars["set"]>, "GET", string | null, With<Said<R, Grammars["set"]>, "NX" | "XX" | "IFEQ" | "IFNE" | "IFDEQ" | "IFDNE", "OK" | null, "OK">>>;
+  /**
+   * `SETEX`: Sets the string value and expiration time of a key. Creates the key if it doesn't exist.
+   *
+   * `SETEX key seconds value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.0.0.
+   */
+  setEx(key: Argument, seconds: Argument, value: Argument): Result<W, "OK">;
+  /** `SETEX`: Sets the string value and expiration time of a key. Creates the key if it doesn't exist. */
+  setex: StringCommands<W>["setEx"];
+  /**
+   * `SETNX`: Set the string value of a key only when the key doesn't exist.
+   *
+   * `SETNX key value`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 1.0.0.
+   */
+  setNX(key: Argument, value: Argument): Result<W, 0 | 1>;
+  /** `SETNX`: Set the string value of a key only when the key doesn't exist. */
+  setnx: StringCommands<W>["setNX"];
+  /**
+   * `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.
+   *
+   * `SETRANGE key offset value`
+   *
+   * Cost: O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.
+   *
+   * Since Redis 2.2.0.
+   */
+  setRange(key: Argument, offset: Argument, value: Argument): Result<W, number>;
+  /** `SETRANGE`: Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist. */
+  setrange: StringCommands<W>["setRange"];
+  /**
+   * `STRLEN`: Returns the length of a string value.
+   *
+   * `STRLEN key`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   */
+  strLen(key: Argument): Result<W, number>;
+  /** `STRLEN`: Returns the length of a string value. */
+  strlen: StringCommands<W>["strLen"];
+  /**
+   * `SUBSTR`: Returns a substring from a string value.
+   *
+   * `SUBSTR key start end`
+   *
+   * Cost: O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.
+   *
+   * Since Redis 1.0.0.
+   * @deprecated since Redis 2.0.0: `GETRANGE`
+   */
+  subStr(key: Argument, start: Argument, end: Argument): Result<W, string>;
+  /** `SUBSTR`: Returns a substring from a string value. */
+  substr: StringCommands<W>["subStr"];
+}
+
+/**
+ * The commands of the group *transactions*, as methods.
+ *
+ * @example
+ * ```ts
+ * await redis.watch("stock");
+ * const stock = Number(await redis.get("stock"));
+ * await redis.multi().set("stock", stock + 1).get("stock").exec(); // ["OK", "1"]
+ * ```
+ */
+export interface TransactionsCommands<W> {
+  /**
+   * `UNWATCH`: Forgets about watched keys of a transaction.
+   *
+   * `UNWATCH`
+   *
+   * Cost: O(1)
+   *
+   * Since Redis 2.2.0.
+   */
+  unwatch(): Result<W, "OK">;
+  /**
+   * `WATCH`: Monitors changes to keys to determine the execution of a transaction.
+   *
+   * `WATCH key [key ...]`
+   *
+   * Cost: O(1) for every key.
+   *
+   * Since Redis 2.2.0.
+   */
+  watch(key: Repeated, ...moreKey: Repeated[]): Result<W, "OK">;
+}
+
+/** Every command as a method; `W` says how its reply comes (see `Result`). */
+export interface Commands<W> extends BitmapCommands<W>, ClusterCommands<W>, ConnectionCommands<W>, GenericCommands<W>, GeoCommands<W>, HashCommands<W>, HyperloglogCommands<W>, ListCommands<W>, PubsubCommands<W>, ScriptingCommands<W>, ServerCommands<W>, SetCommands<W>, SortedSetCommands<W>, StreamCommands<W>, StringCommands<W>, TransactionsCommands<W> {}
 
 /** What may follow the fixed arguments of a command, by its method; see `Grammar`. */
 export interface Grammars {

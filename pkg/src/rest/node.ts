@@ -1,17 +1,26 @@
 /** What is used of a request of `node:http`. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
+  /** `GET`, `POST`, … */
   readonly method?: string | undefined;
+  /** The path, with its query. */
   readonly url?: string | undefined;
+  /** By their names in lower case. */
   readonly headers: { readonly [name: string]: string | string[] | undefined };
 }
 
 /** What is used of a response of `node:http`. */
 export interface NodeResponse {
+  /** Begins the response. */
   writeHead(status: number, headers: Record<string, string>): unknown;
+  /** Adds to its body; whether there is room for more. */
   write(bytes: Uint8Array): boolean;
+  /** Ends it. */
   end(): unknown;
+  /** Cuts it off. */
   destroy(error?: Error): unknown;
+  /** Adds a listener that is called once. */
   once(event: "close" | "drain", listener: () => void): unknown;
+  /** Takes a listener away. */
   off(event: "close" | "drain", listener: () => void): unknown;
 }
 

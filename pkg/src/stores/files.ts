@@ -15,6 +15,7 @@ export interface Files {
   read(name: string, at: number, length: number): Promise<Uint8Array>;
   /** Writes at a position, which is at most the length; makes the file if there is none. */
   write(name: string, at: number, bytes: Uint8Array): Promise<void>;
+  /** Cuts a file off after so many bytes. */
   truncate(name: string, length: number): Promise<void>;
   /** When this is done, a power cut takes back nothing of these files, nor that they are there. */
   sync(names: Iterable<string>): Promise<void>;
@@ -22,7 +23,9 @@ export interface Files {
   replace(name: string, bytes: Uint8Array): Promise<void>;
   /** What `replace` wrote last. */
   load(name: string): Promise<Uint8Array | undefined>;
+  /** Deletes a file. */
   remove(name: string): Promise<void>;
+  /** Lets go of the folder. */
   close(): Promise<void>;
 }
 

@@ -65,11 +65,13 @@ export interface Change {
   readonly trim?: { readonly start: number; readonly base: number } | undefined;
 }
 
-/** A record or a piece. Begins with a header that tells its length; see {@link Header}. */
+/** A record or a piece. Begins with a header that tells its length. */
 export interface Frame {
   /** The number of its base, or 0 for a record. */
   readonly base: number;
+  /** Where it is among the records, or in its base. */
   readonly offset: number;
+  /** All of it, its header included. */
   readonly bytes: Uint8Array;
 }
 

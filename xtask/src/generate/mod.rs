@@ -1,5 +1,6 @@
 //! `cargo xtask generate`: files, and parts of files, that are made from the command table.
 
+mod examples;
 mod readme;
 mod signatures;
 mod typescript;

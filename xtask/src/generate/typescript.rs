@@ -3,9 +3,11 @@
 //! One interface with a documented method per command, and the compact table from which the
 //! package makes those methods at run time. [`typescript`] is pure; the task writes or compares.
 
+use super::examples::EXAMPLES;
 use super::signatures::{About, Signature, Signatures, is_data, signatures};
 use lodis::engine::syntax::{self, Arg};
 use lodis::engine::table::{Command, Group, flag};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Commands that the package wraps in methods of its own (`multi()`, `subscribe()`), or that would
@@ -65,14 +67,21 @@ pub fn typescript<'a>(commands: impl Iterator<Item = &'a Command>) -> anyhow::Re
     entries.sort_by(|a, b| a.words.cmp(&b.words));
     entries.retain(|entry| !WRAPPED.contains(&entry.words.as_str()));
     let mut out = String::from(HEADER);
-    out.push_str("export interface Commands<W> {\n");
-    for entry in &entries {
-        let prefix = format!("{} ", entry.words);
-        let subcommands: Vec<_> =
-            entries.iter().filter(|sub| sub.words.starts_with(&prefix)).collect();
-        entry.write_methods(&mut out, &subcommands);
+    let groups: BTreeSet<_> = entries.iter().map(|entry| entry.command.group.name()).collect();
+    for group in &groups {
+        write_group_doc(&mut out, group);
+        let _ = writeln!(out, "export interface {}<W> {{", interface(group));
+        for entry in entries.iter().filter(|entry| entry.command.group.name() == *group) {
+            let prefix = format!("{} ", entry.words);
+            let subcommands: Vec<_> =
+                entries.iter().filter(|sub| sub.words.starts_with(&prefix)).collect();
+            entry.write_methods(&mut out, &subcommands);
+        }
+        out.push_str("}\n\n");
     }
-    out.push_str("}\n\n");
+    let all: Vec<_> = groups.iter().map(|group| format!("{}<W>", interface(group))).collect();
+    out.push_str(COMMANDS_DOC);
+    let _ = writeln!(out, "export interface Commands<W> extends {} {{}}\n", all.join(", "));
     out.push_str(GRAMMARS_DOC);
     out.push_str("export interface Grammars {\n");
     for entry in &entries {
@@ -95,6 +104,9 @@ import type { AclLogEntry, AclUser, CommandDocs, CommandInfo, CommonParts, FullS
 import type { Argument, Data, Repeated, Reply, Result, Waiting } from \"../types.js\";
 import type { Cased, OneOf, Only, Options, Said, With, Word, Words } from \"../words.js\";
 
+";
+
+const COMMANDS_DOC: &str = "\
 /** Every command as a method; `W` says how its reply comes (see `Result`). */
 ";
 
@@ -117,6 +129,24 @@ export type Row = readonly [words: string, method: string, flags: string];
 
 /** Every command that has a method, in the order of the names. */
 ";
+
+fn write_group_doc(out: &mut String, group: &str) {
+    let _ = writeln!(out, "/**\n * The commands of the group *{group}*, as methods.");
+    if let Some((_, example)) = EXAMPLES.iter().find(|(name, _)| *name == group) {
+        let _ = writeln!(
+            out,
+            " *\n * @example\n * ```ts\n * {}\n * ```",
+            example.replace('\n', "\n * ")
+        );
+    }
+    out.push_str(" */\n");
+}
+
+/// The interface of a group.
+fn interface(group: &str) -> String {
+    let words: String = group.split('-').map(capitalized).collect();
+    format!("{words}Commands")
+}
 
 /// A command as the generated file shows it.
 struct Entry<'a> {
@@ -148,8 +178,8 @@ impl<'a> Entry<'a> {
 
     fn write_methods(&self, out: &mut String, subcommands: &[&Self]) {
         let method = self.method();
-        self.write_doc(out);
         if self.command.handler.is_some() || subcommands.is_empty() {
+            self.write_doc(out);
             self.write_calls(out, &method, "", "");
         }
         // A container answers what its subcommand does.
@@ -161,7 +191,8 @@ impl<'a> Entry<'a> {
         let lower = method.to_lowercase();
         if lower != method {
             let _ = writeln!(out, "  /** {} */", self.title());
-            let _ = writeln!(out, "  {lower}: Commands<W>[\"{method}\"];");
+            let interface = interface(self.command.group.name());
+            let _ = writeln!(out, "  {lower}: {interface}<W>[\"{method}\"];");
         }
     }
 
@@ -175,6 +206,10 @@ impl<'a> Entry<'a> {
             let reply =
                 reply.replace("<S,", &format!("<{said},")).replace("<S>", &format!("<{said}>"));
             let reply = reply.replace(BYTES, ", ");
+            // The first has a comment of its own.
+            if index > 0 || !first.is_empty() {
+                let _ = writeln!(out, "  /** {} */", self.title());
+            }
             let comma = if first.is_empty() || parameters.is_empty() { "" } else { ", " };
             let _ = writeln!(
                 out,
