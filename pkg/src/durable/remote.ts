@@ -67,8 +67,8 @@ class Remote implements Runner {
   }
 }
 
-/** What both surfaces of a remote instance share. */
-abstract class RemoteSurface {
+/** What both surfaces of a remote instance share; `K` is whether they answer text or bytes. */
+abstract class RemoteSurface<K> {
   /** @internal */
   constructor(
     readonly remote: Remote,
@@ -81,19 +81,19 @@ abstract class RemoteSurface {
   }
 
   /** A transaction: collect commands, then `exec()`. */
-  multi(): Multi {
-    return new Multi(this.remote, this.binary);
+  multi(): Multi<[], K> {
+    return new Multi<[], K>(this.remote, this.binary);
   }
 
   /** Commands that go together: collect them, then `exec()`. */
-  pipeline(): Pipeline {
-    return new Pipeline(this.remote, this.binary);
+  pipeline(): Pipeline<[], K> {
+    return new Pipeline<[], K>(this.remote, this.binary);
   }
 }
 
 /** Commands that a Durable Object answers. */
 export interface RemoteRedis extends Commands<"promise"> {}
-export class RemoteRedis extends RemoteSurface {
+export class RemoteRedis extends RemoteSurface<"text"> {
   /** The same commands with bytes for text. */
   readonly bytes: RemoteBytes;
 
@@ -106,13 +106,13 @@ export class RemoteRedis extends RemoteSurface {
 
 /** Commands that a Durable Object answers, with bytes for text. */
 export interface RemoteBytes extends Commands<"promise bytes"> {}
-export class RemoteBytes extends RemoteSurface {}
+export class RemoteBytes extends RemoteSurface<"bytes"> {}
 
 for (const surface of [RemoteRedis, RemoteBytes] as const) {
   install(
     surface.prototype,
     (command) =>
-      function (this: RemoteSurface, ...input: Input[]) {
+      function (this: RemoteSurface<unknown>, ...input: Input[]) {
         return this.remote.call(command, input, this.binary);
       },
   );
