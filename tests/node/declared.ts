@@ -78,16 +78,16 @@ export class Comparison {
   /** Alternatives, by where they are, and whether they have been seen. */
   readonly seen = new Map<string, boolean>();
   private trials = 0;
+  private readonly texts = new Map<ts.Type, string>();
 
   constructor(private readonly checker: ts.TypeChecker) {}
 
   /** Why `value` is not of the type; nothing if it is. `place` names the type's alternatives. */
   difference(value: unknown, type: ts.Type, place: string): string | undefined {
     if (type.isUnion()) return this.union(value, type, place);
-    const text = this.checker.typeToString(type);
-    const wrong = `${place}: ${show(value)} is no ${text}`;
+    const wrong = (): string => `${place}: ${show(value)} is no ${this.text(type)}`;
     const { flags } = type;
-    if (type.isStringLiteral() || type.isNumberLiteral()) return value === type.value ? undefined : wrong;
+    if (type.isStringLiteral() || type.isNumberLiteral()) return value === type.value ? undefined : wrong();
     const primitives: [number, boolean][] = [
       [ts.TypeFlags.String | ts.TypeFlags.TemplateLiteral, typeof value === "string"],
       [ts.TypeFlags.Number, typeof value === "number"],
@@ -95,24 +95,24 @@ export class Comparison {
       [ts.TypeFlags.Null, value === null],
       [ts.TypeFlags.Undefined, value === undefined],
     ];
-    for (const [flag, fits] of primitives) if (flags & flag) return fits ? undefined : wrong;
-    if (!(flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection))) return `${wrong}, which is no type of a reply`;
-    if (type.symbol?.name === "Uint8Array") return value instanceof Uint8Array ? undefined : wrong;
+    for (const [flag, fits] of primitives) if (flags & flag) return fits ? undefined : wrong();
+    if (!(flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection))) return `${wrong()}, which is no type of a reply`;
+    if (type.symbol?.name === "Uint8Array") return value instanceof Uint8Array ? undefined : wrong();
     if (this.checker.isTupleType(type)) {
       const elements = this.checker.getTypeArguments(type as ts.TypeReference);
-      if (!Array.isArray(value) || value.length !== elements.length) return wrong;
+      if (!Array.isArray(value) || value.length !== elements.length) return wrong();
       return first(elements, (element, index) => this.difference(value[index], element, `${place}[${index}]`));
     }
     if (this.checker.isArrayType(type)) {
       const [element] = this.checker.getTypeArguments(type as ts.TypeReference);
-      if (!Array.isArray(value)) return wrong;
+      if (!Array.isArray(value)) return wrong();
       return first(value, (each) => this.difference(each, element!, `${place}[]`));
     }
     return this.object(value, type, place) ?? undefined;
   }
 
   private union(value: unknown, type: ts.UnionType, place: string): string | undefined {
-    const names = type.types.map((each) => `${place}: ${this.checker.typeToString(each)}`);
+    const names = type.types.map((each) => `${place}: ${this.text(each)}`);
     if (this.trials === 0) for (const name of names) if (!this.seen.has(name)) this.seen.set(name, false);
     for (const [index, each] of type.types.entries()) {
       // Nothing is seen of a type that it is not.
@@ -124,19 +124,26 @@ export class Comparison {
       this.seen.set(names[index]!, true);
       return this.difference(value, each, names[index]!);
     }
-    return `${place}: ${show(value)} is no ${this.checker.typeToString(type)}`;
+    return `${place}: ${show(value)} is no ${this.text(type)}`;
+  }
+
+  /** A type as it is written. */
+  text(type: ts.Type): string {
+    let text = this.texts.get(type);
+    if (text === undefined) this.texts.set(type, (text = this.checker.typeToString(type)));
+    return text;
   }
 
   private object(value: unknown, type: ts.Type, place: string): string | undefined {
-    const wrong = `${place}: ${show(value)} is no ${this.checker.typeToString(type)}`;
-    if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array) return wrong;
+    const wrong = (): string => `${place}: ${show(value)} is no ${this.text(type)}`;
+    if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array) return wrong();
     const names = new Set(Object.keys(value));
     const found = value as Record<string, unknown>;
     for (const property of this.checker.getPropertiesOfType(type)) {
       const optional = (property.flags & ts.SymbolFlags.Optional) !== 0;
       if (!names.delete(property.name)) {
         if (optional) continue;
-        return `${wrong}: ${property.name} is missing`;
+        return `${wrong()}: ${property.name} is missing`;
       }
       const declared = this.checker.getTypeOfSymbol(property);
       const of = optional ? this.checker.getNonNullableType(declared) : declared;
@@ -145,7 +152,7 @@ export class Comparison {
     }
     const index = this.checker.getIndexTypeOfType(type, ts.IndexKind.String);
     return first([...names], (name) =>
-      index ? this.difference(found[name], index, `${place}{}`) : `${wrong}: nothing is said of ${name}`,
+      index ? this.difference(found[name], index, `${place}{}`) : `${wrong()}: nothing is said of ${name}`,
     );
   }
 }

@@ -14,7 +14,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("there are examples, and the types of all are right", () => {
+test("there are examples, and the types of all are right", { timeout: 120_000 }, () => {
   expect(examples.length).toBeGreaterThan(30);
   const modules = new Map(examples.map((example, index) => [file(index, "mts"), moduleOf(example)]));
   expect(typeErrors(modules)).toEqual([]);

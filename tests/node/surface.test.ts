@@ -37,7 +37,7 @@ async function surfaces(): Promise<[string, object][]> {
   return found.map((surface) => [surface.constructor.name, surface]);
 }
 
-test("every command and subcommand is a method in both spellings, on every surface", async () => {
+test("every command and subcommand is a method in both spellings, on every surface", { timeout: 120_000 }, async () => {
   expect(names.length).toBeGreaterThan(300);
   const declared = new Declared(HEAD, ["redis.get(text)"]);
   const types = declared.names(declared.checker.getTypeAtLocation(declared.object(0)));
@@ -158,7 +158,7 @@ async function compared(surface: "redis" | "bytes", sequences: readonly (readonl
       if (filled) wrong.add(`${source} is answered, but ${error}`);
     } else if (!ANYTHING.includes(method)) {
       const type = declared.type(index);
-      const difference = comparison.difference(reply, type, `${method}: ${declared.checker.typeToString(type)}`);
+      const difference = comparison.difference(reply, type, `${method}: ${comparison.text(type)}`);
       if (difference) wrong.add(`${source}: ${difference}`);
     }
   };
@@ -180,6 +180,7 @@ async function compared(surface: "redis" | "bytes", sequences: readonly (readonl
 
 test.each(["redis", "bytes"] as const)(
   "what a command takes is admitted, and its reply is of the type that the call has (%s)",
+  { timeout: 240_000 },
   async (surface) => {
     const single = (await forms()).flatMap((words) => callsOfWords(words).map((call) => [call]));
     const unique = [...new Map(single.map((sequence) => [sequence[0]!.source, sequence])).values()];
@@ -192,7 +193,7 @@ test.each(["redis", "bytes"] as const)(
   },
 );
 
-test("what no command takes is refused: too few arguments, too many, null", async () => {
+test("what no command takes is refused: too few arguments, too many, null", { timeout: 120_000 }, async () => {
   const info = (await redis.commandInfo(...names)).map((each) => each!);
   const cases = info.flatMap(([name, arity], index) => {
     const method = lower(names[index]!);
