@@ -1,5 +1,5 @@
 import { QueueWorker, type WorkerOptions } from "./queue-worker.js";
-import { callable, keyOf, randomId, type RedisLike, text, timeIn, transact, type Call, whole } from "./shared.js";
+import { callable, keyOf, randomId, type RedisLike, sleep, text, timeIn, transact, type Call, type TxLike, whole } from "./shared.js";
 
 export type { QueueWorker, WorkerOptions };
 
@@ -58,16 +58,19 @@ export interface QueueCounts {
   readonly dead: number;
 }
 
+/** The fields of a job, and their values, in turn. */
+type Fields = readonly (string | number)[];
+
 /** A job that was added, or was there under that name. */
 export interface Added {
   readonly id: string;
   readonly added: boolean;
 }
 
-/** What HPERSIST answers of a field that is not there. */
-const GONE = -2;
+/** What is answered of a field that is not there, and of one that stays. */
+const [GONE, STAYS] = [-2, -1];
 /** What an unfinished `add` leaves of a job with a name is gone after so many milliseconds. */
-const ADDING_MS = 60_000;
+const ADDING_MS = 2000;
 
 /**
  * A queue whose jobs are each handled at least once: what is taken is in a list of its worker, from which
@@ -110,24 +113,62 @@ export class Queue<T> {
     const max = whole("queue: maxAttempts", options.maxAttempts, this.maxAttempts);
     const json = JSON.stringify(data) as string | undefined;
     if (json === undefined) throw new TypeError("queue: the data of a job is something in JSON");
-    const fields = ["data", json, "priority", priority, "attempts", 0, "max", max, "progress", "null", "error", ""];
+    const fields: Fields = ["data", json, "priority", priority, "attempts", 0, "max", max, "progress", "null", "error", ""];
     const key = this.key("job", id);
     const due = delayMs > 0 ? (await timeIn(this.redis)) + delayMs : undefined;
-    const push: Call[] = [
-      due === undefined ? ["LPUSH", this.key("ready", priority), id] : ["ZADD", this.key("delayed"), due, id],
-      ["PUBLISH", this.key("wake"), ""],
-    ];
-    if (options.id === undefined) {
-      await transact(this.redis, [["HSET", key, ...fields], ...push]);
-      return { id, added: true };
+    const list = this.key("ready", priority);
+    const insert: Call = due === undefined ? ["LPUSH", list, id] : ["ZADD", this.key("delayed"), due, id];
+    const push = [insert, ["PUBLISH", this.key("wake"), ""]] as const;
+    if (options.id === undefined) await transact(this.redis, [["HSET", key, ...fields], ...push]);
+    const added = options.id === undefined || (await this.addNamed(key, fields, push));
+    return { id, added };
+  }
+
+  /** Adds a job unless there is one of that name; answers whether there was none. */
+  private async addNamed(key: string, fields: Fields, push: readonly [Call, Call]): Promise<boolean> {
+    for (;;) {
+      const { atomic, role } = this.redis;
+      const isAtomic = atomic !== undefined && role !== "thin";
+      const added = isAtomic ? await this.addAtOnce(key, fields, push) : await this.addInSteps(key, fields, push);
+      if (added !== undefined) return added;
+      // Somebody is adding it, or has died over that.
+      await sleep(ADDING_MS / 100);
     }
+  }
+
+  private async addAtOnce(key: string, fields: Fields, push: readonly [Call, Call]): Promise<boolean | undefined> {
+    const [insert, publish] = push;
+    const run = (tx: TxLike): boolean | undefined => {
+      const ttl = ttlIn(tx.call("HPTTL", key, "FIELDS", 1, "data"));
+      if (ttl !== GONE) return ttl === STAYS ? false : undefined;
+      tx.call("HSET", key, ...fields);
+      tx.call(...insert);
+      return true;
+    };
+    try {
+      const added = (await this.redis.atomic!(run)) as boolean | undefined;
+      if (added) await this.redis.call(...publish);
+      return added;
+    } catch (error) {
+      // This one may just have come to have no copy, and many may try.
+      const { code } = error as { code?: unknown };
+      if (code !== "NO_COPY" && code !== "CONFLICT") throw error;
+      return this.addInSteps(key, fields, push);
+    }
+  }
+
+  private async addInSteps(key: string, fields: Fields, push: readonly [Call, Call]): Promise<boolean | undefined> {
+    const { redis } = this;
     // Whoever of several comes first adds it; what dies here has added nothing.
-    const set = await this.redis.call("HSETEX", key, "FNX", "PX", ADDING_MS, "FIELDS", fields.length / 2, ...fields);
-    if (set !== 1) return { id, added: false };
+    const set = await redis.call("HSETEX", key, "FNX", "PX", ADDING_MS, "FIELDS", fields.length / 2, ...fields);
+    if (set !== 1) {
+      const ttl = ttlIn(await redis.call("HPTTL", key, "FIELDS", 1, "data"));
+      return ttl === STAYS ? false : undefined;
+    }
     const names = fields.filter((_, index) => index % 2 === 0);
-    const [kept] = await transact(this.redis, [["HPERSIST", key, "FIELDS", names.length, ...names], ...push]);
+    const [kept] = await transact(redis, [["HPERSIST", key, "FIELDS", names.length, ...names], ...push]);
     // After a long sleep, nothing is left of it.
-    return (kept as number[]).includes(GONE) ? this.add(data, options) : { id, added: true };
+    return (kept as number[]).includes(GONE) ? undefined : true;
   }
 
   /** Begins to work: calls `handler` with job after job, until `stop()` of what is answered. */
@@ -211,4 +252,9 @@ export class Queue<T> {
     }
     return priority;
   }
+}
+
+/** What HPTTL answers of one field; of a key that is not there, Redis may answer nothing. */
+function ttlIn(reply: unknown): number {
+  return Number((reply as (number | null)[] | null)?.[0] ?? GONE);
 }

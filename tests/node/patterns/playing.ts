@@ -44,7 +44,7 @@ export function setClock(now = START): (ms: number) => void {
 
 /** Waits for what is expected; unlike `vi.waitFor`, it leaves a clock that stands still alone. */
 export async function eventually(expected: () => unknown): Promise<void> {
-  for (const end = performance.now() + 10_000; ; ) {
+  for (const end = performance.now() + 20_000; ; ) {
     try {
       return void (await expected());
     } catch (error) {
