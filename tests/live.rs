@@ -2,7 +2,7 @@
 
 use lodis::engine::session::SessionId;
 use lodis::engine::{Engine, Options};
-use lodis::resp::split_words;
+use lodis::resp::{Protocol, split_words};
 
 fn engine() -> Engine {
     Engine::new(&Options { now_us: 1_700_000_000_000_000, ..Options::default() })
@@ -213,9 +213,26 @@ fn users_read_only_what_they_may_by_the_names_that_commands_have() {
     let unknown = call(&mut engine, a, "LODIS.LIVE ON 1 0 GET k");
     assert!(unknown.starts_with("-ERR unknown command"), "{unknown}");
     let denied = call(&mut engine, a, "LODIS.LIVE ON 1 0 FETCH k");
-    assert!(denied.starts_with("*2\r\n_\r\n-NOPERM "), "{denied}");
+    assert!(denied.starts_with("-NOPERM "), "{denied}");
     assert_eq!(call(&mut engine, a, "LODIS.LIVE ON 1 0 FETCH mine"), "*2\r\n_\r\n_\r\n");
+    // Nor does it learn when that changes.
+    let b = session(&mut engine, &["SET k 2"]);
+    assert_eq!(told(&mut engine, a), [0u32; 0]);
+    call(&mut engine, b, "SET mine 1");
+    assert_eq!(told(&mut engine, a), [1]);
     assert_eq!(call(&mut engine, a, "LODIS.LIVE OFF 1 FETCH mine"), "+OK\r\n");
+}
+
+#[test]
+fn who_has_not_authenticated_asks_nothing() {
+    let mut engine = engine();
+    session(&mut engine, &["CONFIG SET requirepass secret"]);
+    let id = engine.connect();
+    engine.sessions.get_mut(id).unwrap().protocol = Protocol::Resp3;
+    let reply = call(&mut engine, id, "LODIS.LIVE ON 1 0 GET k");
+    assert_eq!(reply, "-NOAUTH Authentication required.\r\n");
+    call(&mut engine, id, "AUTH secret");
+    assert_eq!(remembered(&mut engine, id), [0, 0]);
 }
 
 #[test]

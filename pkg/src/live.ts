@@ -2,6 +2,7 @@ import type { ReplyReader } from "./boundary/reply.js";
 import { utf8Length } from "./boundary/text.js";
 import { type Command, find, flatten, plain } from "./commands.js";
 import type { Engine } from "./engine.js";
+import type { ReplyError } from "./errors.js";
 import { report } from "./events.js";
 import { beforeFrame } from "./frame.js";
 import { POSTPONED } from "./held.js";
@@ -15,6 +16,8 @@ const LINGER_MS = 1000;
 /** What could not be run is tried again after so long. */
 const RETRY_MS = 1000;
 const PAUSED_MS = 50;
+/** And what the user may not ask: every time is noted (`ACL LOG`). */
+const DENIED_MS = 10_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** How `redis.live` calls back. */
@@ -292,8 +295,9 @@ export class Live {
       if (!Array.isArray(result)) {
         query.at = undefined;
         // It could not be remembered, so nobody would tell.
-        this.retry([query], RETRY_MS);
-        return query.settle(undefined, result as Error);
+        const { code } = result as ReplyError;
+        this.retry([query], code === "NOPERM" || code === "NOAUTH" ? DENIED_MS : RETRY_MS);
+        return query.settle(undefined, result as ReplyError);
       }
       const [due, reply] = result as [number | null, Reply];
       query.due = due ?? Infinity;

@@ -31,7 +31,8 @@ impl Engine {
     /// Runs `LODIS.LIVE` with these words after its name.
     ///
     /// # Errors
-    /// There is no such form of it, or the query cannot be remembered: it has not been run then.
+    /// There is no such form of it, or the query cannot be remembered, or the user may not ask it: it has not
+    /// been run then.
     #[cold]
     pub(super) fn live(
         &mut self,
@@ -92,6 +93,8 @@ impl Engine {
         let db = parse_integer(db).and_then(|db| usize::try_from(db).ok());
         let db = db.filter(|db| *db < self.keyspace.databases()).ok_or(Error::NO_SUCH_DATABASE)?;
         self.ask_for_words(argv)?;
+        // Who may not read a key is not to learn when it changes.
+        self.admit_user(id, resolved, argv)?;
         out.array(2);
         match self.soonest_end(db, &keys) {
             Some(due) => out.integer(due),

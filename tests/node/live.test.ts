@@ -290,6 +290,19 @@ describe("an error", () => {
     redis = await open("live", { store: "memory" });
   });
 
+  test("of a user who may not ask is told, once", async () => {
+    redis.sync.call("ACL", "SETUSER", "reader", "on", "nopass", "~mine", "+get", "+info");
+    redis.sync.set("secret", "1");
+    redis.sync.auth("reader", "any");
+    const { told } = follow(["GET", "secret"]);
+    await settle();
+    expect(told).toEqual([expect.objectContaining({ code: "NOPERM" })]);
+    expect(follow(["GET", "mine"]).told).toEqual([]);
+    await settle();
+    expect(told).toHaveLength(1);
+    expect(redis.host.live.size).toBe(2);
+  });
+
   test("of a command that the engine does not know is a reply", async () => {
     const { told } = follow(["NOSUCH", "k"]);
     await settle();
