@@ -1,7 +1,8 @@
 import type { Redis } from "lodis";
+import type { Value } from "lodis/terminal";
 import type { Pane } from "../terminal/pane.js";
 import type { Ran } from "../terminal/terminal.js";
-import type { Command, Lesson, Step } from "./lesson.js";
+import type { Command, Lesson, Stage, Step } from "./lesson.js";
 import type { Progress } from "./progress.js";
 
 /** Some things happen without a command: a key expires, another tab writes. */
@@ -13,12 +14,14 @@ export class Course {
   at = 0;
   private ran: Ran[] = [];
   private isLooking = false;
+  private readonly looks: ReturnType<typeof setInterval>[] = [];
+  private readonly demos = new Map<Step, HTMLElement>();
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(
     readonly lesson: Lesson,
     private readonly redis: () => Redis,
-    private readonly panes: { readonly first: Pane; readonly second: Pane | undefined },
+    private readonly panes: { readonly first: Pane; readonly second: Pane | undefined; readonly secondRedis: Redis | undefined },
     private readonly progress: Progress,
     private readonly changed: () => void,
   ) {}
@@ -41,6 +44,7 @@ export class Course {
 
   end(): void {
     clearInterval(this.timer);
+    for (const look of this.looks) clearInterval(look);
     for (const pane of [this.panes.first, this.panes.second]) {
       if (pane) pane.terminal.onRan = () => {};
     }
@@ -52,11 +56,37 @@ export class Course {
     this.changed();
   }
 
-  /** Does what a learner might do. */
-  run(command: Command): void {
+  /** Does what a learner might do; answers the replies. */
+  async run(command: Command): Promise<readonly Value[]> {
     const { first, second } = this.panes;
-    if (typeof command === "string") first.enter(command);
-    else second?.enter(command.second);
+    if (typeof command === "string") return first.terminal.enter(command);
+    return second?.terminal.enter(command.second) ?? [];
+  }
+
+  /** What is shown with a step, made when the step is come to. */
+  demo(): HTMLElement | undefined {
+    const { step } = this;
+    if (!step.demo) return undefined;
+    const made = this.demos.get(step) ?? step.demo(this.stage());
+    this.demos.set(step, made);
+    return made;
+  }
+
+  private stage(): Stage {
+    const redis = this.redis;
+    return {
+      get redis() {
+        return redis();
+      },
+      second: this.panes.secondRedis,
+      run: (command) => this.run(command),
+      every: (look) => {
+        // It may fail while a transaction is open, or another tab comes to lead: it is tried again.
+        const again = (): void => void look().catch(() => {});
+        this.looks.push(setInterval(again, LOOK_MS));
+        again();
+      },
+    };
   }
 
   /** Begins anew, without the keys that were made. */
@@ -78,7 +108,7 @@ export class Course {
     this.isLooking = true;
     try {
       const seen = ran.length;
-      const isDone = await step.check({ redis: this.redis(), ran: ran.slice() });
+      const isDone = await step.check({ redis: this.redis(), second: this.panes.secondRedis, ran: ran.slice() });
       if (isDone) {
         await this.progress.add(lesson.id, at);
         this.done = new Set([...this.done, at]);

@@ -9,6 +9,8 @@ export interface Lesson {
   /** What one knows afterwards, in a sentence. */
   readonly summary: string;
   readonly steps: readonly Step[];
+  /** Opens a store for the second terminal, where that is not to be another client of the same one. */
+  readonly secondStore?: () => Promise<Redis>;
 }
 
 /** What is told, what is to be done, and how that is seen. */
@@ -18,6 +20,8 @@ export interface Step {
   readonly text: string;
   /** What does it, line by line; a learner may do it otherwise. */
   readonly commands: readonly Command[];
+  /** Something to be looked at, or to be played with. */
+  readonly demo?: (stage: Stage) => HTMLElement;
   /** Whether it is done. */
   readonly check: Check;
 }
@@ -25,10 +29,23 @@ export interface Step {
 /** A command of the terminal, or of the one beside it, which is another client. */
 export type Command = string | { readonly second: string };
 
-/** What a check looks at. */
-export interface Done {
+/** What a demo is played on. */
+export interface Stage {
   /** The store. */
   readonly redis: Redis;
+  /** Runs a line in the terminal, or in the second one, where it is seen; answers the replies. */
+  run(command: Command): Promise<readonly Value[]>;
+  /** The store of the second terminal. */
+  readonly second: Redis | undefined;
+  /** Calls `look` now, and twice a second for as long as the lesson is looked at. */
+  every(look: () => Promise<void>): void;
+}
+
+/** What a check looks at. */
+export interface Done {
+  /** The store, and that of the second terminal. */
+  readonly redis: Redis;
+  readonly second: Redis | undefined;
   /** What was run since the step was begun, in both terminals. */
   readonly ran: readonly Ran[];
 }

@@ -1,3 +1,4 @@
+import type { Redis } from "lodis";
 import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
@@ -15,8 +16,8 @@ export class LessonsView implements View {
   readonly element = element("section", { class: "lessons", ariaLabel: "Lessons" });
   private readonly progress: Progress;
   private course: Course | undefined;
-  /** The terminal of another client, for lessons that need one. */
-  private second: Promise<Pane> | undefined;
+  /** Terminals of other clients, for lessons that need one: of the same store, and of stores of their own. */
+  private readonly seconds = new Map<unknown, Promise<[Pane, Redis]>>();
   private visit = 0;
 
   constructor(
@@ -38,10 +39,11 @@ export class LessonsView implements View {
     this.hide();
     const visit = ++this.visit;
     if (!lesson) return this.showList(visit);
-    const second = lesson.steps.some((one) => one.commands.some(isSecond)) ? await this.secondPane() : undefined;
+    const isPaired = lesson.steps.some((one) => one.commands.some(isSecond));
+    const [second, secondRedis] = isPaired ? await this.secondPane(lesson) : [];
     if (visit !== this.visit) return;
     this.showSecond(second);
-    const panes = { first: this.pane, second };
+    const panes = { first: this.pane, second, secondRedis };
     const course = new Course(lesson, () => this.store.redis, panes, this.progress, () => this.drawStep());
     this.course = course;
     await course.begin(step === undefined ? undefined : Number(step) - 1 || 0);
@@ -55,14 +57,19 @@ export class LessonsView implements View {
     this.showSecond(undefined);
   }
 
-  private secondPane(): Promise<Pane> {
-    this.second ??= this.store.second().then((redis) => {
-      const pane = new Pane({ prefix: "second-", owner: " of the second client" });
-      void pane.terminal.use(redis, () => this.store.withScripts());
-      pane.terminal.note("This is another client of the same store.");
-      return pane;
-    });
-    return this.second;
+  private secondPane({ secondStore }: Lesson): Promise<[Pane, Redis]> {
+    const key = secondStore ?? this.store;
+    const made = this.seconds.get(key) ?? this.makeSecond(secondStore);
+    this.seconds.set(key, made);
+    return made;
+  }
+
+  private async makeSecond(secondStore: Lesson["secondStore"]): Promise<[Pane, Redis]> {
+    const redis = await (secondStore?.() ?? this.store.second());
+    const pane = new Pane({ prefix: "second-", owner: " of the second client" });
+    void pane.terminal.use(redis, () => this.store.withScripts());
+    pane.terminal.note(secondStore ? "This is a store of its own, in memory." : "This is another client of the same store.");
+    return [pane, redis];
   }
 
   private async showList(visit: number): Promise<void> {
@@ -98,13 +105,14 @@ export class LessonsView implements View {
       this.steps(course),
       element("h3", {}, `${at + 1}. ${step.title}`),
       ...paragraphsOf(step.text),
-      element("ul", { class: "commands", ariaLabel: "Commands of this step" }, ...step.commands.map((command) => this.command(command))),
+      course.demo(),
+      step.commands.length === 0 ? undefined : element("ul", { class: "commands", ariaLabel: "Commands of this step" }, ...step.commands.map((command) => this.command(command))),
       element("p", { class: "verdict", role: "status", attributes: { "data-done": String(isDone) } }, isDone ? verdict(course) : "Not done yet: run it, or something that comes to the same."),
       this.buttons(course),
     ];
     // Who has the keyboard on a button that is drawn anew keeps it.
     const focused = document.activeElement?.getAttribute("data-focus");
-    this.element.replaceChildren(...children);
+    this.element.replaceChildren(...children.filter((child) => child !== undefined));
     if (focused) this.element.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -136,7 +144,7 @@ export class LessonsView implements View {
       element("button", {
         type: "button",
         class: "try",
-        on: { click: () => this.course?.run(command) },
+        on: { click: () => void this.course?.run(command) },
         attributes: { "data-focus": text, "data-second": String(isSecond(command)) },
       }, ...(isSecond(command) ? [element("span", { class: "where" }, "second client: ")] : []), text),
     );

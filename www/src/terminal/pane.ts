@@ -46,7 +46,7 @@ export class Pane {
 
   /** Runs lines as if they had been typed. */
   enter(lines: string): void {
-    for (const line of lines.split("\n")) this.terminal.enter(line);
+    for (const line of lines.split("\n")) void this.terminal.enter(line);
   }
 
   focus(): void {

@@ -21,7 +21,7 @@ export class Terminal {
   onRan: (ran: Ran) => void = () => {};
   private session: Session | undefined;
   private table = new Table([]);
-  private queue: Promise<void> = Promise.resolve();
+  private queue: Promise<unknown> = Promise.resolve();
   /** Ends the wait of the command that runs. */
   private running: AbortController | undefined;
 
@@ -54,9 +54,11 @@ export class Terminal {
     return this.session !== undefined && !this.session.inTransaction && this.session.db === 0;
   }
 
-  /** Takes one line; it runs after the lines before it. */
-  enter(text: string): void {
-    this.queue = this.queue.then(() => this.run(text));
+  /** Takes one line; it runs after the lines before it. Answers the replies. */
+  enter(text: string): Promise<readonly Value[]> {
+    const replies = this.queue.then(() => this.run(text));
+    this.queue = replies;
+    return replies;
   }
 
   clear(): void {
@@ -77,30 +79,37 @@ export class Terminal {
     this.note(NOTE);
   }
 
-  private async run(text: string): Promise<void> {
+  private async run(text: string): Promise<readonly Value[]> {
     this.echo(text);
     const words = split(text);
-    if (!words) return this.output.add([line("error", "Invalid argument(s)")]);
-    if (words.length === 0) return;
-    const names = words.map((word) => new TextDecoder().decode(word));
-    const own = names[0]!.toLowerCase();
-    if (own === "clear" && names.length === 1) return this.output.clear();
-    if (own === "help" || own === "?") return this.help(names.slice(1));
-    if (!this.session) return this.output.add([line("error", "There is no open store.")]);
+    if (words?.length === 0) return [];
+    const names = words?.map((word) => new TextDecoder().decode(word)) ?? [];
+    const own = names[0]?.toLowerCase();
+    if (own === "clear" && names.length === 1) this.output.clear();
+    else if (own === "help" || own === "?") this.help(names.slice(1));
+    else if (!words) this.output.add([line("error", "Invalid argument(s)")]);
+    else if (!this.session) this.output.add([line("error", "There is no open store.")]);
+    else return this.ask(this.session, words, names);
+    return [];
+  }
+
+  private async ask(session: Session, words: readonly Uint8Array[], names: readonly string[]): Promise<readonly Value[]> {
     const running = new AbortController();
     this.running = running;
     const slow = setTimeout(() => this.note(WAITING), WAITING_MS);
     try {
-      const replies = await this.session.run(words, running.signal);
+      const replies = await session.run(words, running.signal);
       for (const reply of replies) this.output.add(linesOf(reply), "reply");
       this.onRan({ words: names, replies });
+      return replies;
     } catch (error) {
       this.output.add([line("error", `(error) ${(error as Error).message}`)], "reply");
+      return [];
     } finally {
       clearTimeout(slow);
       this.running = undefined;
+      this.showPrompt();
     }
-    this.showPrompt();
   }
 
   private echo(text: string): void {

@@ -1,9 +1,14 @@
 import type { Lesson } from "../lesson.js";
 import { basics } from "./basics.js";
+import { caching } from "./caching.js";
+import { eviction } from "./eviction.js";
+import { geo } from "./geo.js";
 import { hashes } from "./hashes.js";
 import { hyperloglog } from "./hyperloglog.js";
 import { lists } from "./lists.js";
 import { locks } from "./locks.js";
+import { persistence } from "./persistence.js";
+import { pipelining } from "./pipelining.js";
 import { pubsub } from "./pubsub.js";
 import { rateLimits } from "./rate-limits.js";
 import { scanning } from "./scanning.js";
@@ -23,6 +28,7 @@ export const LESSONS: readonly Lesson[] = [
   hashes,
   sets,
   sortedSets,
+  caching,
   sessions,
   rateLimits,
   pubsub,
@@ -30,6 +36,10 @@ export const LESSONS: readonly Lesson[] = [
   transactions,
   locks,
   hyperloglog,
+  geo,
+  persistence,
+  eviction,
+  pipelining,
   scanning,
   security,
 ];
