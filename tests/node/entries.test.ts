@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { Script } from "node:vm";
 import { EdgeRuntime } from "edge-runtime";
 import { build } from "esbuild";
 import type { Miniflare } from "miniflare";
@@ -54,6 +55,18 @@ describe("Node", () => {
     } finally {
       await redis.close();
     }
+  });
+
+  test("what is required imports nothing, for Jest runs it where nothing can be", async () => {
+    const file = dist("cjs/all.js");
+    const text = await readFile(file, "utf8");
+    const script = new Script(`(function (require, module, exports, __dirname) {${text}\n})`, { filename: file });
+    const module = { exports: {} as Record<string, { open?: typeof import("lodis").open }> };
+    script.runInThisContext()(createRequire(file), module, module.exports, join(file, ".."));
+    const { open } = Object.values(module.exports).find((entry) => entry.open)!;
+    const redis = await open!("required", { store: "memory", scripting: true });
+    expect(await redis.eval("return 7", 0)).toBe(7);
+    await redis.close();
   });
 
   test("with types, whichever way", async () => {
