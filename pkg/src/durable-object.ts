@@ -11,7 +11,7 @@ export { objectStore, type ObjectStorage, type ObjectValues } from "./stores/dur
 
 const source = onlyCore(core);
 
-/** A Durable Object that is a Redis; see {@link StoredObject}. */
+/** A Durable Object that is a Redis; see `StoredObject`. */
 export class LodisObject<Env = unknown> extends StoredObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env, source, false);

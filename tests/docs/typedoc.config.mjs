@@ -40,5 +40,5 @@ export default {
   // What a property is, its name and its type tell, or its comment.
   requiredToBeDocumented: ["Variable", "Function", "Class", "Interface", "Method", "Accessor", "TypeAlias"],
   // Parts of types that are said as a whole.
-  intentionallyNotExported: ["BytesOf", "TokenOf", "ObjectOf", "Chosen", "Fitting", "Source"],
+  intentionallyNotExported: ["BytesOf", "TokenOf", "ObjectOf", "Chosen", "Fitting", "Source", "Remote", "Words", "DurableObjectState", "Paired", "ReplyOf", "MethodOf", "Shown"],
 };

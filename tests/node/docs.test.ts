@@ -6,12 +6,15 @@ import { Application, Logger, LogLevel } from "typedoc";
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** The entries of which everything is described: what a warning is about begins with one. */
-const DESCRIBED = /(^|by |for )(index|slim|rest|worker|stores\/[\w-]+)\./;
+const DESCRIBED = /(^|by |for )(index|slim|rest|worker|durable-object|(stores|patterns)(\/[\w-]+)?)\.(?!.*__type)/;
+
+/** What they have from elsewhere. */
+const ELSEWHERE = /defined in lodis\/src\/(live|upstream|clients|react|vue|svelte)/;
 
 class Messages extends Logger {
   readonly texts: string[] = [];
   override log(text: string, level: LogLevel): void {
-    if (level > LogLevel.Warn || (level === LogLevel.Warn && DESCRIBED.test(text))) this.texts.push(text);
+    if (level > LogLevel.Warn || (level === LogLevel.Warn && DESCRIBED.test(text) && !ELSEWHERE.test(text))) this.texts.push(text);
   }
 }
 

@@ -150,11 +150,13 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
     await this.redis.host.stored();
   }
 
+  /** Called by the runtime: a message has come. */
   async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     await this.#ready();
     await this.#sockets.message(this.redis, socket, message);
   }
 
+  /** Called by the runtime: a client has gone. */
   async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
     await this.#sockets.closed(socket);
     try {
@@ -164,6 +166,7 @@ export class StoredObject<Env = unknown> extends DurableObject<Env> {
     }
   }
 
+  /** Called by the runtime: a connection has failed. */
   async webSocketError(socket: WebSocket): Promise<void> {
     await this.#sockets.closed(socket);
   }

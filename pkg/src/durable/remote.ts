@@ -9,12 +9,15 @@ type Words = readonly Argument[];
 
 /** What is used of the stub of an object of a class that extends `LodisObject`. */
 export interface ObjectStub {
+  /** Runs commands; answers their replies as RESP3. */
   exchange(commands: readonly Words[]): Promise<Uint8Array | string>;
 }
 
 /** A binding of such a class. */
 export interface ObjectNamespace {
+  /** The id of the object with this name. */
   idFromName(name: string): unknown;
+  /** What stands for an object. */
   get(id: never): unknown;
 }
 

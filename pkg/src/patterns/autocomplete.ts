@@ -1,5 +1,6 @@
 import { type Call, keyOf, type RedisLike, text, transact, whole } from "./shared.js";
 
+/** How terms are kept. */
 export interface AutocompleteOptions {
   /** What terms are compared by: their lower case in NFKC, unless it is given. */
   readonly normalize?: (term: string) => string;
@@ -9,6 +10,7 @@ export interface AutocompleteOptions {
   readonly prefix?: string;
 }
 
+/** A term that was found. */
 export interface Suggestion {
   readonly term: string;
   readonly weight: number;

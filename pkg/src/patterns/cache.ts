@@ -6,6 +6,7 @@ import {
 export { bytes, json };
 export type { Serializer };
 
+/** How a cache loads and keeps values. */
 export interface CacheOptions<T> {
   /** A value is fresh for so long, in milliseconds. */
   readonly ttlMs: number;
@@ -30,6 +31,7 @@ export interface CacheOptions<T> {
   readonly onError?: (error: unknown, key: string) => void;
 }
 
+/** How long a value is kept. */
 export interface EntryOptions {
   /** What the value is made of: `invalidateTags` with one of them makes it be loaded anew. */
   readonly tags?: readonly string[];
@@ -38,6 +40,7 @@ export interface EntryOptions {
   readonly staleMs?: number;
 }
 
+/** How a value is read. */
 export interface GetOptions extends EntryOptions {
   /** Ends the wait of this call; what is being loaded goes on for others. */
   readonly signal?: AbortSignal;

@@ -1,5 +1,6 @@
 import { type Call, keyOf, number, oneOf, type RedisLike, text, timeIn, transact, whole } from "./shared.js";
 
+/** How a board counts. */
 export interface LeaderboardOptions {
   /** Whether the first has the most (`desc`) or the least (`asc`): `desc`. */
   readonly order?: "desc" | "asc";
@@ -18,6 +19,7 @@ export interface LeaderboardOptions {
   readonly prefix?: string;
 }
 
+/** A member, and where it stands. */
 export interface Place {
   readonly member: string;
   readonly score: number;
@@ -28,6 +30,7 @@ export interface Place {
 /** A period: its day, `2026-11-22`, or its first one; a moment in it; or what is now, if it is left out. */
 export type Period = string | Date;
 
+/** How boards become one. */
 export interface MergeOptions {
   /** What becomes of several scores of a member: their sum, the least or the most of them: `sum`. */
   readonly aggregate?: "sum" | "min" | "max";

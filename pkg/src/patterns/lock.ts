@@ -1,5 +1,6 @@
 import { background, Bell, callable, keyOf, PatternError, randomId, type RedisLike, sleep, text, transact, orInfinity, whole } from "./shared.js";
 
+/** How a lock is held. */
 export interface LockOptions {
   /** The lock is free again so long after whoever has it was last heard of, in milliseconds: 10,000. */
   readonly ttlMs?: number;
@@ -9,6 +10,7 @@ export interface LockOptions {
   readonly extend?: boolean;
 }
 
+/** How a lock is waited for. */
 export interface AcquireOptions {
   /** How long it is waited for at most, in milliseconds: Infinity. 0 tries once. */
   readonly waitMs?: number;

@@ -1,6 +1,7 @@
 import { Cache, type GetOptions } from "./cache.js";
 import { callable, type RedisLike, text, whole } from "./shared.js";
 
+/** How long what was done is remembered. */
 export interface OnceOptions {
   /** What came of it is kept for so long, in milliseconds: 86,400,000, a day. */
   readonly ttlMs?: number;

@@ -1,5 +1,6 @@
 import { background, callable, keyOf, type RedisLike, text, timeIn, transact, whole } from "./shared.js";
 
+/** How long who is present is believed to be. */
 export interface PresenceOptions {
   /** Who has not been heard of for so long, in milliseconds, is gone: 30,000. */
   readonly ttlMs?: number;
@@ -11,6 +12,7 @@ export interface PresenceOptions {
 
 /** Somebody who is there, until it is left. `await using` leaves. */
 export interface Present extends AsyncDisposable {
+  /** Leaves, if nobody has yet. */
   leave(): Promise<void>;
 }
 

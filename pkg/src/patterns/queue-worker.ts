@@ -6,6 +6,7 @@ import {
   sleep, timeIn, transact, whole,
 } from "./shared.js";
 
+/** How jobs are worked on. */
 export interface WorkerOptions {
   /** How many jobs it works on at a time: 1. */
   readonly concurrency?: number;

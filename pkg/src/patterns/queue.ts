@@ -3,6 +3,7 @@ import { callable, keyOf, randomId, type RedisLike, sleep, text, timeIn, transac
 
 export type { QueueWorker, WorkerOptions };
 
+/** How a queue keeps its jobs. */
 export interface QueueOptions {
   /** The kinds of jobs, the most urgent first: `["normal"]`. What is urgent is taken before all that is less so. */
   readonly priorities?: readonly string[];
@@ -12,6 +13,7 @@ export interface QueueOptions {
   readonly prefix?: string;
 }
 
+/** How a job is to be done. */
 export interface AddOptions {
   /** Its name, of which there is one job at a time, until it is done; unless it is given, chance makes one. */
   readonly id?: string;
@@ -193,6 +195,7 @@ export class Queue<T> {
     };
   }
 
+  /** How many jobs there are, by what becomes of them. */
   async counts(): Promise<QueueCounts> {
     const { redis } = this;
     const workers = (await redis.call("ZRANGE", this.key("workers"), 0, -1)) as string[];

@@ -29,6 +29,7 @@ export interface RateLimiter {
   reset(id: string): Promise<void>;
 }
 
+/** What a window allows. */
 export interface WindowOptions {
   /** How much may happen in a window. */
   readonly limit: number;
@@ -38,6 +39,7 @@ export interface WindowOptions {
   readonly prefix?: string;
 }
 
+/** What a bucket allows. */
 export interface BucketOptions {
   /** How many tokens there are at most, and in the beginning: how much may happen at once. */
   readonly capacity: number;

@@ -1,5 +1,6 @@
 import { type Call, keyOf, orInfinity, randomId, type RedisLike, text, timeIn, transact, whole } from "./shared.js";
 
+/** How long sessions last. */
 export interface SessionOptions {
   /** A session ends so long after it was last used, in milliseconds: 1,800,000, half an hour. */
   readonly ttlMs?: number;

@@ -9,11 +9,12 @@ export type Call = readonly [name: string, ...args: Argument[]];
 
 /** What is inside of `redis.atomic()`: commands that are answered at once. */
 export interface TxLike {
+  /** Runs a command, at once. */
   call(name: string, ...args: Argument[]): unknown;
 }
 
 /**
- * What the patterns need of an instance; a {@link Redis} is one. Any other client is one too, once it has
+ * What the patterns need of an instance; a `Redis` is one. Any other client is one too, once it has
  * these methods, answers as in RESP3, and its server is of Redis 8.4 or later.
  */
 export interface RedisLike {
@@ -48,6 +49,7 @@ export class PatternError extends Error {
     this.code = code;
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "PatternError";
   }
@@ -166,7 +168,7 @@ export function beforeRetry(attempt: number, signal?: AbortSignal): Promise<void
   return sleep(Math.random() * Math.min(2 ** attempt, 64), signal);
 }
 
-/** What {@link Backoff} is made of. */
+/** What `Backoff` is made of. */
 export interface BackoffOptions {
   /** The wait before the second try, in milliseconds: 1000 unless it is given. */
   readonly baseMs?: number;
@@ -252,7 +254,9 @@ export class Bell {
 
 /** How values become bytes, and become values again. */
 export interface Serializer<T> {
+  /** The value as it is kept. */
   encode(value: T): string | Uint8Array;
+  /** The value again. */
   decode(bytes: Uint8Array): T;
 }
 

@@ -3,6 +3,7 @@ import {
   whole,
 } from "./shared.js";
 
+/** How the entries of a stream are worked on. */
 export interface StreamWorkerOptions {
   /** The group, whose workers share the entries. */
   readonly group: string;

@@ -1,5 +1,6 @@
 import { keyOf, oneOf, type RedisLike, text, timeIn, transact, whole } from "./shared.js";
 
+/** How long what was counted is kept. */
 export interface UniqueCounterOptions {
   /** What is counted by itself: `daily` or `hourly`. */
   readonly period?: "daily" | "hourly";

@@ -4,6 +4,7 @@ import {
   whole,
 } from "./shared.js";
 
+/** How changes are kept until they are written. */
 export interface WriteBehindOptions {
   /** What the names of its keys begin with: `behind`. */
   readonly prefix?: string;
@@ -22,6 +23,7 @@ export interface Change<T> {
   readonly value: T | undefined;
 }
 
+/** What the one who writes is told. */
 export interface FlushContext {
   /** Higher for every tab that has come to write: what is written to should refuse lower ones. */
   readonly token: number;
@@ -32,6 +34,7 @@ export interface FlushContext {
 /** Writes changes where the values belong, in their order. */
 export type Write<T> = (changes: readonly Change<T>[], context: FlushContext) => Promise<unknown> | unknown;
 
+/** How changes are written. */
 export interface FlushOptions {
   /** How many changes are written at a time, at most: 100. */
   readonly batch?: number;

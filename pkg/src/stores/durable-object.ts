@@ -4,15 +4,20 @@ import { type Change, type Frame, mustBe, type Opened, type Store } from "./stor
 /** What is used of `ctx.storage` of a Durable Object; `sql` throws when it is used, or is not there, unless it is SQLite. */
 export interface ObjectStorage extends ObjectValues {
   readonly sql?: {
+    /** Runs a statement. */
     exec(query: string, ...bindings: (number | ArrayBuffer)[]): Iterable<Record<string, unknown>>;
   };
+  /** Does all of it, or nothing. */
   transactionSync?(work: () => void): void;
+  /** The same, if it has to wait. */
   transaction(work: (values: ObjectValues) => Promise<void>): Promise<void>;
 }
 
 /** Values by keys, in the order of the keys. */
 export interface ObjectValues {
+  /** The value of a key. */
   get<T>(key: string): Promise<T | undefined>;
+  /** Values by their keys, in order. */
   list<T>(options: {
     start?: string;
     startAfter?: string;
@@ -20,7 +25,9 @@ export interface ObjectValues {
     reverse?: boolean;
     limit?: number;
   }): Promise<Map<string, T>>;
+  /** Sets values. */
   put(entries: Record<string, Uint8Array>): Promise<void>;
+  /** Deletes keys; answers how many there were. */
   delete(keys: string[]): Promise<number>;
 }
 

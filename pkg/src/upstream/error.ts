@@ -13,6 +13,7 @@ export class UpstreamError extends Error {
     this.code = code;
   }
 
+  /** The name of the class. */
   override get name(): string {
     return "UpstreamError";
   }
