@@ -11,6 +11,11 @@ export class Table {
     this.names = [...this.byName.keys()].sort();
   }
 
+  /** Every command, in the order of the names. */
+  all(): Hint[] {
+    return this.names.map((name) => this.byName.get(name)!);
+  }
+
   /** Every name that `text` is the beginning of, in the letter case of `text`. */
   completions(text: string): string[] {
     const help = /^help\s+/i.exec(text)?.[0] ?? "";
