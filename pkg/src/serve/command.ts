@@ -16,6 +16,8 @@ where it listens
                            --tls-ca-cert-file <pem> or --tls-ca-cert-dir <path>,
                            --tls-auth-clients <yes|no|optional> (yes), --tls-protocols "TLSv1.2 TLSv1.3",
                            --tls-ciphers <list>, --tls-ciphersuites <list>, --tls-prefer-server-ciphers <yes|no>
+  --rest-port <port>       Upstash's REST API over HTTP, at the first address; the token is the password, or
+                           name:password of a user
   --tcp-backlog <count>    connections that wait to be accepted (511)
   --tcp-keepalive <s>      after so much silence, a client is asked whether it is there (300)
   --timeout <s>            after so much silence, a client is let go (0: never)

@@ -1,5 +1,6 @@
 // Where a server can be reached: addresses, with TLS or without, and a socket in the file system.
 import { chmodSync, lstatSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
+import type { Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { join as joinPath } from "node:path";
 import { createServer as createTlsServer, type SecureVersion, type TlsOptions } from "node:tls";
@@ -25,12 +26,19 @@ export interface Listeners {
  *
  * @throws if one of the places cannot be had; then it listens nowhere.
  */
-export async function listenAll(settings: ServerSettings, accept: Accept): Promise<Listeners> {
-  const { port, unixsocket, "tls-port": tlsPort } = settings;
+export async function listenAll(settings: ServerSettings, accept: Accept, http: () => HttpServer): Promise<Listeners> {
+  const { port, unixsocket, "rest-port": restPort, "tls-port": tlsPort } = settings;
   const servers: Server[] = [];
   const addresses: string[] = [];
   const close = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all(
+      servers.map((server) => {
+        const closed = new Promise((resolve) => server.close(resolve));
+        // What streams to a browser does not end by itself.
+        if ("closeAllConnections" in server) (server as HttpServer).closeAllConnections();
+        return closed;
+      }),
+    );
   };
   const onSocket = (socket: Socket): void => accept(socket, join(socket.remoteAddress ?? "", socket.remotePort ?? 0));
   const add = (server: Server, suffix = ""): number => {
@@ -60,12 +68,25 @@ export async function listenAll(settings: ServerSettings, accept: Accept): Promi
         if (server) add(server.on("tlsClientError", () => {}), " (TLS)");
       }
     }
+    if (restPort !== 0) {
+      const server = http();
+      await listen(server, { host: hostOf(settings.bind[0] ?? "127.0.0.1"), port: restPort });
+      servers.push(server);
+      const { address, port } = server.address() as AddressInfo;
+      addresses.push(`http://${join(address, port)}`);
+    }
     if (servers.length === 0) throw new ConfigError("Configured to not listen anywhere, exiting.");
     return { addresses, port: first, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** The address that a word of `bind` names. */
+function hostOf(word: string): string {
+  const name = word.replace(/^-/, "");
+  return name === "*" ? "0.0.0.0" : name === "::*" ? "::" : name;
 }
 
 /** Listens at an address; undefined if this machine does not have it and need not. */
@@ -76,8 +97,7 @@ async function listenOn(
   settings: ServerSettings,
 ): Promise<Server | undefined> {
   const isOptional = word.startsWith("-");
-  const name = isOptional ? word.slice(1) : word;
-  const host = name === "*" ? "0.0.0.0" : name === "::*" ? "::" : name;
+  const host = hostOf(word);
   try {
     await listen(server, { host, port, backlog: settings["tcp-backlog"], ipv6Only: host === "::" });
     return server;

@@ -13,6 +13,7 @@ import { wasmFile } from "../wasm-file.js";
 import { type CommandLine, ConfigError, reasonOf } from "./conf.js";
 import { type Configured, configure, valuesOf } from "./configure.js";
 import type { ServedEngine } from "./engine.js";
+import { restServer } from "./http.js";
 import { type Listeners, listenAll } from "./listeners.js";
 import { RdbFile } from "./rdb.js";
 import { rewriteConfig } from "./rewrite.js";
@@ -75,11 +76,13 @@ class Server implements Serving {
     if (unused.length > 0) onNotice(`these settings change nothing here: ${unused.join(" ")}`);
     if (settings["protected-mode"]) await protect(engine, settings.bind);
     if (settings.dir !== "") await this.openFiles(settings.dir);
-    this.listeners = await listenAll(settings, (socket, peer) => {
+    const take = (socket: Socket, peer: string): void => {
       this.sockets.add(socket);
       socket.once("close", () => this.sockets.delete(socket));
       accept({ engine, durability: this.log?.durability }, socket, peer);
-    });
+    };
+    const http = () => restServer(engine, () => this.log?.durability);
+    this.listeners = await listenAll(settings, take, http);
     const { addresses, port } = this.listeners;
     if (port !== 0) engine.lodis.tellSetting("port", String(port));
     this.addresses = addresses;
@@ -202,10 +205,7 @@ const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 /** Refuses to serve everybody everything. */
 async function protect(engine: ServedEngine, bind: readonly string[]): Promise<void> {
-  const session = engine.connect(() => {});
-  const isOpen = engine.lodis.mayEverything(session);
-  engine.disconnect(session);
-  if (!isOpen) return;
+  if (!engine.isOpen()) return;
   for (const word of bind) {
     const host = word.replace(/^-/, "");
     const isWhole = host === "*" || host === "::*";
