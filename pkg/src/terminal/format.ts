@@ -76,8 +76,9 @@ function* elements(
   }
 }
 
+/** Whether a value takes several lines. */
 function hasSeveral(value: Value): boolean {
-  return "items" in value && value.items.length > (value.type === "map" ? 2 : 1);
+  return "items" in value && (value.items.length > (value.type === "map" ? 2 : 1) || value.items.some(hasSeveral));
 }
 
 function single(value: Exclude<Value, { items: unknown } | { type: "verbatim" }>): Piece {
