@@ -40,6 +40,7 @@ function showState(redis: Redis): void {
 const VIEWS = new Map<string, (store: Store) => Promise<View>>([
   ["lessons", async (store) => new (await import("./lessons/view.js")).LessonsView(store, pane, showSecond)],
   ["dashboard", async (store) => new (await import("./dashboard/view.js")).DashboardView(store)],
+  ["keys", async (store) => (await import("./keys/view.js")).KeysView.open(store, pane.terminal)],
 ]);
 const made = new Map<string, Promise<View>>();
 let current: Place = { view: "", rest: [] };

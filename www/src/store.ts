@@ -87,4 +87,10 @@ export class Store {
     this.other ??= open(NAME, { leads: false, replica: false });
     return this.other;
   }
+
+  /** A client of the same data for whoever asks, with a session of its own; where nothing is shared, the same one. */
+  client(): Promise<Redis> {
+    if (this.redis.topology === "single") return Promise.resolve(this.redis);
+    return open(NAME, { leads: false, replica: false });
+  }
 }

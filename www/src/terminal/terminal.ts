@@ -54,6 +54,11 @@ export class Terminal {
     return this.session !== undefined && !this.session.inTransaction && this.session.db === 0;
   }
 
+  /** Where its session is: who shares it has to leave it there. */
+  get place(): { readonly db: number; readonly inTransaction: boolean } {
+    return { db: this.session?.db ?? 0, inTransaction: this.session?.inTransaction ?? false };
+  }
+
   /** Takes one line; it runs after the lines before it. Answers the replies. */
   enter(text: string): Promise<readonly Value[]> {
     const replies = this.queue.then(() => this.run(text));

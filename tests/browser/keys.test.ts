@@ -1,0 +1,412 @@
+// The key browser of the playground, through its interface.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import type { Locator, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { end, launch, Playground, type Profile, WWW } from "./browser.js";
+import { serveFolder } from "./serving.js";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let server: Awaited<ReturnType<typeof serveFolder>>;
+let profile: Profile;
+/** A tab with a terminal. */
+let other: Playground;
+let page: Page;
+
+beforeAll(async () => {
+  server = await serveFolder(WWW);
+  profile = await launch();
+  other = await Playground.open(profile, server.url);
+});
+afterAll(async () => {
+  await end(profile);
+  await server.close();
+});
+beforeEach(async () => {
+  await other.type("FLUSHALL");
+  page = await profile.context.newPage();
+});
+afterEach(async () => {
+  await page.close();
+  expect(profile.problems).toEqual([]);
+});
+
+/** Opens the keys, and what they name. */
+async function keys(path = ""): Promise<void> {
+  await page.goto(`${server.url}#/keys${path}`);
+  await page.getByRole("tree", { name: "Keys" }).waitFor();
+}
+
+const row = (name: string): Locator => page.getByRole("treeitem", { name, exact: false });
+const detail = (): Locator => page.getByRole("region", { name: "Key", exact: true });
+const dialog = (): Locator => page.getByRole("dialog");
+
+async function press(name: string, within: Locator | Page = page): Promise<void> {
+  await within.getByRole("button", { name, exact: true }).click();
+}
+
+/** Fills a dialog, and has it done. */
+async function fill(values: Readonly<Record<string, string>>, action: string): Promise<void> {
+  for (const [label, value] of Object.entries(values)) {
+    const control = dialog().getByLabel(label, { exact: true });
+    if (await control.evaluate((one) => one.tagName === "SELECT")) await control.selectOption(value);
+    else await control.fill(value);
+  }
+  await press(action, dialog());
+}
+
+async function done(): Promise<void> {
+  await dialog().waitFor({ state: "detached" });
+}
+
+async function cells(): Promise<string[][]> {
+  return detail().locator("tbody").first().locator("tr").evaluateAll((rows) => rows.map((one) => Array.from(one.querySelectorAll("td:not(.actions)"), (cell) => cell.textContent ?? "")));
+}
+
+async function violations(): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
+  });
+}
+
+test("keys are a tree by colons, walked by keyboard, with what they are", async () => {
+  await other.type("MSET user:1:name Eve user:1:age 30 user:2:name Bob plain x");
+  await other.type("EXPIRE user:1:name 1000");
+  await keys();
+  await page.getByText("4 keys", { exact: true }).waitFor();
+  await expect.poll(() => page.getByRole("treeitem").allInnerTexts().then((all) => all.map((one) => one.replace(/\s+/g, " ")))).toEqual(["user: 3", expect.stringMatching(/^plain \d+ B string$/)]);
+  await row("user:").focus();
+  for (const key of ["ArrowRight", "ArrowDown", "ArrowRight", "ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+  const focused = page.locator("[role=treeitem]:focus");
+  await expect.poll(() => focused.innerText()).toContain("name");
+  expect(await focused.getAttribute("aria-level")).toBe("3");
+  await expect.poll(() => focused.innerText()).toMatch(/16:\d\d min/);
+  const before = await focused.locator(".left").innerText();
+  await expect.poll(() => focused.locator(".left").innerText()).not.toBe(before);
+  await page.keyboard.press("Enter");
+  await detail().getByRole("heading", { name: "user:1:name" }).waitFor();
+  expect(await detail().locator(".facts").innerText()).toMatch(/embstr/);
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("ArrowLeft");
+  await expect.poll(() => page.getByRole("treeitem").count()).toBe(4);
+});
+
+test("strings are edited, binary ones in quotes, and what was done is undone", async () => {
+  await other.type('SET text "one\\ntwo" EX 1000');
+  await other.type('SET binary "\\x00\\xff"');
+  await keys("/0/text");
+  const value = detail().getByLabel("Value");
+  await expect.poll(() => value.inputValue()).toBe("one\ntwo");
+  await value.fill("three");
+  await press("Save");
+  await page.getByText("Changed text.").waitFor();
+  expect(await other.type("GET text")).toBe('"three"');
+  expect(await other.type("TTL text")).not.toBe("(integer) -1");
+  await press("Undo");
+  await page.getByText("Undone: Changed text.").waitFor();
+  expect(await other.type("GET text")).toBe('"one\\ntwo"');
+
+  await page.goto(`${server.url}#/keys/0/binary`);
+  await expect.poll(() => value.inputValue()).toBe('"\\x00\\xff"');
+  await value.fill('"\\x01');
+  await press("Save");
+  await page.getByText("has to end with").waitFor();
+  expect(await other.type("GET binary")).toBe('"\\x00\\xff"');
+  await value.fill('"\\x01\\xfe"');
+  await press("Save");
+  await page.getByText("Changed binary.").waitFor();
+  expect(await other.type("GET binary")).toBe('"\\x01\\xfe"');
+});
+
+test("lists, hashes, sets, sorted sets and streams are viewed and edited", async () => {
+  await other.type("RPUSH list a b c");
+  await keys("/0/list");
+  await expect.poll(cells).toEqual([["0", "a"], ["1", "b"], ["2", "c"]]);
+  await press("Edit 1");
+  await fill({ Value: "B" }, "Save");
+  await done();
+  await press("Remove 0");
+  await expect.poll(cells).toEqual([["0", "B"], ["1", "c"]]);
+  await press("Add element");
+  await fill({ Value: "first", Where: "LPUSH" }, "Add");
+  await expect.poll(cells).toEqual([["0", "first"], ["1", "B"], ["2", "c"]]);
+  for (const _ of [1, 2, 3]) await press("Undo");
+  await expect.poll(cells).toEqual([["0", "a"], ["1", "b"], ["2", "c"]]);
+
+  await other.type("HSET hash name Eve age 30");
+  await page.goto(`${server.url}#/keys/0/hash`);
+  await expect.poll(cells).toEqual([["name", "Eve", ""], ["age", "30", ""]]);
+  await press("Edit age");
+  await fill({ Value: "31", "Time to live of the field, in seconds": "1000" }, "Save");
+  await expect.poll(cells).toEqual([["name", "Eve", ""], ["age", "31", expect.stringMatching(/^16:\d\d min$/)]]);
+  await press("Add field");
+  await fill({ Field: "town", Value: "Bonn", "Time to live of the field, in seconds": "soon" }, "Add");
+  await dialog().getByText("a number of seconds").waitFor();
+  await fill({ "Time to live of the field, in seconds": "" }, "Add");
+  await press("Remove name");
+  await expect.poll(() => cells().then((all) => all.map(([name]) => name))).toEqual(["age", "town"]);
+
+  await other.type("SADD set one");
+  await page.goto(`${server.url}#/keys/0/set`);
+  await press("Add member");
+  await fill({ Member: '"\\xff"' }, "Add");
+  await expect.poll(cells).toEqual([["one"], ['"\\xff"']]);
+  await press("Edit one");
+  await fill({ Member: "two" }, "Save");
+  await expect.poll(async () => (await other.type("SISMEMBER set two")) + (await other.type("SISMEMBER set one"))).toBe("(integer) 1(integer) 0");
+
+  await other.type("ZADD zset 1 low 2.5 high");
+  await page.goto(`${server.url}#/keys/0/zset`);
+  await expect.poll(cells).toEqual([["0", "1", "low"], ["1", "2.5", "high"]]);
+  await press("Edit low");
+  await fill({ Score: "much" }, "Save");
+  await dialog().getByText("not a valid float").waitFor();
+  await fill({ Score: "inf" }, "Save");
+  await expect.poll(cells).toEqual([["0", "2.5", "high"], ["1", "inf", "low"]]);
+  await press("Remove high");
+  await expect.poll(cells).toEqual([["0", "inf", "low"]]);
+
+  await other.type("XADD stream 1-1 name Eve");
+  await other.type("XGROUP CREATE stream workers 0");
+  await page.goto(`${server.url}#/keys/0/stream`);
+  await expect.poll(cells).toEqual([["1-1", "name: Eve"]]);
+  expect(await detail().locator("table").nth(1).innerText()).toMatch(/workers\s+0\s+0\s+0-0\s+1/);
+  await press("Add entry");
+  await fill({ "Fields and values": 'name "Bob Moss" age 3', ID: "2-0" }, "Add");
+  await expect.poll(cells).toEqual([["1-1", "name: Eve"], ["2-0", "name: Bob Moss, age: 3"]]);
+  await press("Remove 1-1");
+  await expect.poll(cells).toEqual([["2-0", "name: Bob Moss, age: 3"]]);
+});
+
+test("a long collection is shown in pages", async () => {
+  await other.type(`RPUSH list ${Array.from({ length: 250 }, (_, index) => index).join(" ")}`);
+  await keys("/0/list");
+  await expect.poll(() => cells().then((all) => all.length)).toBe(100);
+  await press("Show more (150 left)");
+  await press("Show more (50 left)");
+  await expect.poll(() => cells().then((all) => all.length)).toBe(250);
+});
+
+test("keys are made, renamed, given a time to live, and deleted, and each is undone", async () => {
+  await keys();
+  for (const [type, values] of [["hash", { Field: "f", Value: "v" }], ["string", { Value: "x" }]] as const) {
+    await press("New key");
+    await fill({ Type: type }, "Next");
+    await dialog().getByRole("heading", { name: `New ${type}` }).waitFor();
+    await fill({ Key: `new:${type}`, ...values, "Time to live of the key, in seconds": "500" }, "Create");
+    await done();
+    await detail().getByRole("heading", { name: `new:${type}` }).waitFor();
+    expect(await other.type(`TYPE new:${type}`)).toBe(type);
+  }
+  await press("New key");
+  await fill({ Type: "set" }, "Next");
+  await dialog().getByRole("heading", { name: "New set" }).waitFor();
+  await fill({ Key: "new:hash", Member: "m" }, "Create");
+  await dialog().getByText("There is a key new:hash already.").waitFor();
+  await press("Cancel", dialog());
+
+  await press("Keep for good");
+  await expect.poll(() => other.type("TTL new:string")).toBe("(integer) -1");
+  await press("Set TTL");
+  await fill({ Seconds: "100" }, "Set");
+  await done();
+  expect(await other.type("TTL new:string")).toMatch(/^\(integer\) (100|99|98)$/);
+  await press("Rename");
+  await fill({ "New name": "new:hash" }, "Rename");
+  await dialog().getByText("There is a key new:hash already.").waitFor();
+  await fill({ "New name": "other" }, "Rename");
+  await done();
+  await detail().getByRole("heading", { name: "other" }).waitFor();
+  expect(await other.type("EXISTS new:string other")).toBe("(integer) 1");
+  await press("Delete key");
+  await page.getByText("Deleted other.").waitFor();
+  expect(await other.type("EXISTS other")).toBe("(integer) 0");
+  await press("Undo");
+  await expect.poll(() => other.type("GET other")).toBe('"x"');
+  expect(await other.type("TTL other")).not.toBe("(integer) -1");
+});
+
+test("a folder is deleted after a question, with what the search does not show, and comes back", async () => {
+  await other.type("MSET a:1 x a:2 y ab:3 z");
+  await other.type("HSET a:h f v");
+  await keys();
+  await row("a:").focus();
+  await page.keyboard.press("Delete");
+  await dialog().getByText("3 keys of database 0 begin with a:").waitFor();
+  await press("Cancel", dialog());
+  expect(await other.type("DBSIZE")).toBe("(integer) 4");
+  await row("a:").focus();
+  await page.keyboard.press("Delete");
+  await press("Delete 3 keys", dialog());
+  await done();
+  await page.getByText("1 key", { exact: true }).waitFor();
+  expect(await other.type("DBSIZE")).toBe("(integer) 1");
+  await press("Undo");
+  await page.getByText("4 keys", { exact: true }).waitFor();
+  expect(await other.type("HGET a:h f")).toBe('"v"');
+});
+
+test("the search takes patterns and types, and databases are apart", async () => {
+  await other.type("MSET user:1 a user:2 b page:1 c");
+  await other.type("SADD user:set m");
+  await keys();
+  await page.getByText("4 keys", { exact: true }).waitFor();
+  await page.getByLabel("Pattern").fill("user:[1s]*");
+  await page.keyboard.press("Enter");
+  await page.getByText("2 keys", { exact: true }).waitFor();
+  await page.getByLabel("Type", { exact: true }).selectOption("set");
+  await page.getByText("1 key", { exact: true }).waitFor();
+  await other.type("SADD user:so m");
+  await page.getByText("2 keys", { exact: true }).waitFor();
+  await page.getByLabel("Pattern").fill("nothing*");
+  await press("Search");
+  await page.getByText("0 keys", { exact: true }).waitFor();
+  await page.getByLabel("Pattern").fill("");
+  await page.getByLabel("Type", { exact: true }).selectOption("");
+  await press("Search");
+  await page.getByText("5 keys", { exact: true }).waitFor();
+  await other.type("SELECT 3");
+  await other.type("SET third x");
+  await other.type("SELECT 0");
+  await page.getByLabel("Database").selectOption("3");
+  await row("third").click();
+  await detail().getByRole("heading", { name: "third" }).waitFor();
+  expect(page.url()).toContain("#/keys/3/third");
+});
+
+test("what other tabs change is shown as it happens, and what is being typed stays", async () => {
+  await other.type("SET k one");
+  await keys("/0/k");
+  const value = detail().getByLabel("Value");
+  await expect.poll(() => value.inputValue()).toBe("one");
+  await other.type("SET k two");
+  await expect.poll(() => value.inputValue()).toBe("two");
+  await value.fill("mine");
+  await other.type("SET k three");
+  await page.getByText("has changed since you began").waitFor();
+  expect(await value.inputValue()).toBe("mine");
+  await press("Revert");
+  await expect.poll(() => value.inputValue()).toBe("three");
+  await other.type("RPUSH l 1");
+  await row("l").and(page.locator('[data-id="key l"]')).click();
+  await expect.poll(cells).toEqual([["0", "1"]]);
+  await other.type("RPUSH l 2");
+  await expect.poll(cells).toEqual([["0", "1"], ["1", "2"]]);
+  await other.type("PEXPIRE l 1");
+  await page.getByText("There is no such key now.").waitFor();
+  await page.getByText("1 key", { exact: true }).waitFor();
+  await other.type("FLUSHALL");
+  await page.getByText("0 keys", { exact: true }).waitFor();
+});
+
+test("100,000 keys are a page of some rows", async () => {
+  for (let from = 0; from < 100_000; from += 10_000) {
+    await other.type(`MSET ${Array.from({ length: 10_000 }, (_, index) => `k${from + index} v`).join(" ")}`);
+  }
+  await keys();
+  await page.getByText(/^5,\d\d\d keys of 100,000$/).waitFor();
+  expect(await page.getByRole("treeitem").count()).toBe(201);
+  await press("Show more keys");
+  await page.getByText(/^1\d,\d\d\d keys of 100,000$/).waitFor();
+  expect(await page.getByRole("treeitem").count()).toBe(201);
+  await row("Show more").click();
+  await expect.poll(() => page.getByRole("treeitem").count()).toBe(401);
+  await page.getByLabel("Pattern").fill("k99999");
+  await press("Search");
+  await page.getByText("1 key", { exact: true }).waitFor();
+});
+
+const EVERYTHING = [
+  'SET text "ü" EX 1000', 'SET "binary\\xff" "\\x00\\xff"', "RPUSH list a b a", "HSET hash f v g w", "HPEXPIRE hash 1000000 FIELDS 1 f",
+  "SADD set m n", "ZADD zset 1.5 m inf n", "XADD stream 1-1 f v", "XADD stream 2-1 g w",
+];
+const LOOKS = ["GET text", 'GET "binary\\xff"', "LRANGE list 0 -1", "HGET hash g", "SCARD set", "ZRANGE zset 0 -1 WITHSCORES", "XRANGE stream - +", "DBSIZE"];
+
+test.each(["JSON", "RDB", "AOF"])("what is exported as %s is imported as it was", async (kind) => {
+  for (const command of EVERYTHING) await other.type(command);
+  const before: string[] = [];
+  for (const command of LOOKS) before.push(await other.type(command));
+  // Files of all databases are a matter of the tab that leads.
+  const from = kind === "JSON" ? page : other.page;
+  await from.bringToFront();
+  await from.goto(`${server.url}#/keys`);
+  await from.getByText("7 keys", { exact: true }).waitFor();
+  // In the tab of the terminal it may be open already.
+  const exporting = from.getByRole("button", { name: `Export ${kind}` });
+  if (!(await exporting.isVisible())) await from.getByText("Import and export").click();
+  const [file] = await Promise.all([from.waitForEvent("download"), exporting.click()]);
+  const path = await file.path();
+  const name = file.suggestedFilename();
+  await from.goto(`${server.url}#/`);
+  await other.page.goto(`${server.url}#/`);
+  await other.ready();
+  await other.type("FLUSHALL");
+  await other.type("SET text other");
+  await from.goto(`${server.url}#/keys`);
+  await from.getByText("1 key", { exact: true }).waitFor();
+  const bytes = [...(await readFile(path))];
+  await from.locator(".keys").evaluate((place, { bytes, name }) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([Uint8Array.from(bytes)], name));
+    place.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, { bytes, name });
+  await from.getByRole("dialog").getByRole("button", { name: /^(Import|Replace everything)$/ }).click();
+  await from.getByText("Imported 7 keys.").waitFor();
+  await from.getByText("7 keys", { exact: true }).waitFor();
+  await other.page.goto(`${server.url}#/`);
+  for (const [index, command] of LOOKS.entries()) expect(await other.type(command), command).toBe(before[index]);
+  expect(await other.type("TTL text")).toMatch(/^\(integer\) [89]\d\d$/);
+  expect(await other.type("HTTL hash FIELDS 1 f")).toMatch(/^1\) \(integer\) [89]\d\d$/);
+});
+
+test("files that are none are refused in words, and nothing changes", async () => {
+  await other.type("SET k v");
+  await keys();
+  await page.getByText("1 key", { exact: true }).waitFor();
+  const give = (name: string, text: string): Promise<void> => page.locator("input[type=file]").setInputFiles({ name, mimeType: "", buffer: Buffer.from(text) });
+  for (const [text, words] of [
+    ["{", "This is no JSON"],
+    ["{}", "no export of keys"],
+    ['{"format":"lodis-keys","version":2,"keys":[]}', "of version 2"],
+    ['{"format":"lodis-keys","version":1,"keys":[{"key":"k","type":"list","ttl":null,"value":[1]}]}', "Key 1, element 1 is neither a text"],
+    ['{"format":"lodis-keys","version":1,"keys":[{"key":"k","type":"tree","ttl":null,"value":"x"}]}', 'has the type "tree"'],
+  ] as const) {
+    await give("keys.json", text);
+    await page.getByRole("alert").getByText(words).waitFor();
+  }
+  expect(await other.type("GET k")).toBe('"v"');
+});
+
+test("on a narrow page, a key takes the place of the list, and there is a way back", async () => {
+  await page.setViewportSize({ width: 390, height: 780 });
+  await other.type("SET k v");
+  await keys();
+  await row("k").click();
+  await detail().getByRole("heading", { name: "k" }).waitFor();
+  expect(await page.getByRole("tree").isVisible()).toBe(false);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  await page.getByRole("link", { name: "All keys" }).click();
+  await row("k").waitFor();
+  expect(await detail().isVisible()).toBe(false);
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`no accessibility violations in the ${colorScheme} theme`, async () => {
+    await page.emulateMedia({ colorScheme });
+    await other.type("MSET user:1 a user:2 b");
+    await other.type("HSET hash f v");
+    await keys("/0/hash");
+    await row("user:").click();
+    await expect.poll(cells).toEqual([["f", "v", ""]]);
+    await page.getByText("Import and export").click();
+    expect(await violations()).toEqual([]);
+    await press("Remove f");
+    await page.getByText("There is no such key now.").waitFor();
+    expect(await violations()).toEqual([]);
+    await press("New key");
+    expect(await violations()).toEqual([]);
+  });
+}
