@@ -4,13 +4,21 @@ import { decode, encode, type Received, textOf, type Wire } from "./wire.js";
 
 /** What is used of a WebSocket. */
 export interface SocketLike {
+  /** Set to `arraybuffer`. */
   binaryType: string;
+  /** 0 while it connects, 1 once it is open. */
   readonly readyState: number;
+  /** Called once it is open. */
   onopen: ((event: never) => void) | null;
+  /** Called with each message. */
   onmessage: ((event: never) => void) | null;
+  /** Called once it has ended, with a code and a reason. */
   onclose: ((event: never) => void) | null;
+  /** Called if it cannot be opened, or breaks. */
   onerror: ((event: never) => void) | null;
+  /** Sends a message of bytes. */
   send(data: Uint8Array<ArrayBuffer>): void;
+  /** Ends it. */
   close(code?: number): void;
 }
 
