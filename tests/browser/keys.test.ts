@@ -393,6 +393,26 @@ test("on a narrow page, a key takes the place of the list, and there is a way ba
   expect(await detail().isVisible()).toBe(false);
 });
 
+test("in memory only, the terminal's session is shared, and left where it was", async () => {
+  await page.addInitScript("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })");
+  await page.goto(server.url);
+  const alone = new Playground(page);
+  await alone.ready();
+  await alone.type("HSET hash a 1 b 2");
+  await alone.type("SELECT 2");
+  await page.goto(`${server.url}#/keys/0/hash`);
+  await page.getByText("1 key", { exact: true }).waitFor();
+  await press("Remove a");
+  await expect.poll(cells).toEqual([["b", "2", ""]]);
+  await page.goto(`${server.url}#/`);
+  expect(await alone.type("DBSIZE")).toBe("(integer) 0");
+  expect(await alone.type("MULTI")).toBe("OK");
+  await page.goto(`${server.url}#/keys`);
+  await page.getByText("between MULTI and EXEC").waitFor();
+  await page.goto(`${server.url}#/`);
+  expect(await alone.type("EXEC")).toBe("(empty array)");
+});
+
 for (const colorScheme of ["light", "dark"] as const) {
   test(`no accessibility violations in the ${colorScheme} theme`, async () => {
     await page.emulateMedia({ colorScheme });
