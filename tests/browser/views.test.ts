@@ -14,6 +14,8 @@ const VIEWS = {
   terminal: ["#/", ".note"],
   lessons: ["#/lessons", ".cards"],
   lesson: ["#/lessons/transactions/3", ".verdict"],
+  keys: ["#/keys", "[role=treeitem]"],
+  key: ["#/keys/0/user:1", ".detail .facts"],
   dashboard: ["#/dashboard", ".dashboard table"],
 } as const;
 

@@ -33,6 +33,10 @@ interface Kept<T> {
 
 /** What a session's use has it last longer by is written once it is worth this part of its time. */
 const WORTH = 0.1;
+/** What is used later than something else of the same millisecond, here, counts as so much later. */
+const LATER_MS = 0.001;
+/** A clock that is back by less than this is not followed. */
+const BACK_MS = 1000;
 /** So many random bytes make an id. */
 const ID_BYTES = 24;
 
@@ -51,6 +55,8 @@ export class Sessions<T> {
   private readonly sliding: boolean;
   private readonly maxPerUser: number;
   private readonly prefix: string;
+  /** When something was last said to be used, by the store's clock. */
+  private lastUse = 0;
 
   /** @internal */
   constructor(
@@ -165,7 +171,14 @@ export class Sessions<T> {
   /** What has a session be in the list of its user's, as one that is used now. */
   private listed(user: string, id: string, now: number): Call[] {
     const list = this.listKey(user);
-    return [["ZADD", list, now, id], ["PEXPIRE", list, this.ttlMs]];
+    return [["ZADD", list, this.use(now), id], ["PEXPIRE", list, this.ttlMs]];
+  }
+
+  /** The score of what is used now: later than all that was used here before, whose score is never the same. */
+  private use(now: number): number {
+    const isLater = now > this.lastUse || now < this.lastUse - BACK_MS;
+    this.lastUse = isLater ? now : this.lastUse + LATER_MS;
+    return this.lastUse;
   }
 
   private async prolong({ id, user }: Session<T>): Promise<boolean> {
@@ -174,7 +187,7 @@ export class Sessions<T> {
     const [prolonged] = await transact(this.redis, [
       ["PEXPIRE", this.key(id), this.ttlMs],
       // Not one that has ended.
-      ["ZADD", list, "XX", now, id],
+      ["ZADD", list, "XX", this.use(now), id],
       ["PEXPIRE", list, this.ttlMs],
     ]);
     return prolonged === 1;

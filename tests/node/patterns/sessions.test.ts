@@ -105,6 +105,16 @@ describe.each(KINDS)("with %s", (_, of) => {
   });
 });
 
+test("of sessions that begin in one millisecond, the later ones stay", async () => {
+  setClock();
+  const all = sessions<number>(await instance(), { maxPerUser: 2 });
+  const begun: string[] = [];
+  for (let count = 0; count < 50; count++) {
+    begun.push((await all.create("eve", count)).id);
+    expect((await all.list("eve")).map(({ id }) => id)).toEqual(begun.slice(-2).reverse());
+  }
+});
+
 test("options that are no good are refused", async () => {
   const redis = await instance();
   expectRefused([
