@@ -6,8 +6,16 @@ import { ReplyError } from "./errors.js";
  * the data and stores it.
  */
 export type Persistence =
-  | { readonly state: "saved" | "pending" | "memory" | "elsewhere" }
-  | { readonly state: "failed"; readonly reason: string };
+  | {
+      /** `saved`: all of it; `pending`: not all of it yet. */
+      readonly state: "saved" | "pending" | "memory" | "elsewhere";
+    }
+  | {
+      /** The store cannot be written; it is tried again. */
+      readonly state: "failed";
+      /** What the store has said. */
+      readonly reason: string;
+    };
 
 interface Waiter {
   readonly offset: number;

@@ -13,6 +13,7 @@ const source = onlyFull(full);
 
 /** A Durable Object that is a Redis with scripting; see `StoredObject`. */
 export class LodisObject<Env = unknown> extends StoredObject<Env> {
+  /** Called by Cloudflare. */
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env, source, true);
   }

@@ -13,6 +13,7 @@ const source = onlyCore(core);
 
 /** A Durable Object that is a Redis; see `StoredObject`. */
 export class LodisObject<Env = unknown> extends StoredObject<Env> {
+  /** Called by Cloudflare. */
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env, source, false);
   }

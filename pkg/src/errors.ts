@@ -16,6 +16,7 @@ export class ReplyError extends Error {
   /** The first word: `ERR`, `WRONGTYPE`, `READONLY`, … */
   readonly code: string;
 
+  /** Its message is what was answered, the code first. */
   constructor(text: string) {
     super(text);
     this.code = text.split(" ", 1)[0] ?? "";
@@ -41,6 +42,7 @@ export class ClosedError extends Error {
   /** `CLOSED`. */
   readonly code = "CLOSED";
 
+  /** Its message is always the same. */
   constructor() {
     super("The connection is closed.");
   }
@@ -56,6 +58,7 @@ export class LostError extends Error {
   /** `LOST`. */
   readonly code = "LOST";
 
+  /** Its message is always the same. */
   constructor() {
     super("It is not known what became of this request; the write may have been made.");
   }
@@ -78,6 +81,7 @@ export class FileError extends Error {
    */
   readonly code: FileErrorCode;
 
+  /** With a message that does without the code. */
   constructor(code: FileErrorCode, message: string) {
     super(message);
     this.code = code;
@@ -114,6 +118,7 @@ export class StoreError extends Error {
   /** The message without the code. */
   readonly reason: string;
 
+  /** Its message is the code and the reason. */
   constructor(code: StoreErrorCode, reason: string) {
     super(`${code}: ${reason}`);
     this.code = code;

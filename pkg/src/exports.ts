@@ -70,6 +70,6 @@ export type {
   Words,
 } from "./words.js";
 export { UpstreamError } from "./upstream/error.js";
-export type { UpstreamOptions } from "./upstream/options.js";
+export type { SocketClass, UpstreamOptions } from "./upstream/options.js";
 export type { SocketLike } from "./upstream/socket-link.js";
 export type { RefusedCommand, Upstream, UpstreamEvents, UpstreamState } from "./upstream/upstream.js";

@@ -23,4 +23,4 @@ export type { StreamEntry, StreamWorker, StreamWorkerOptions } from "./patterns/
 export { uniqueCounter } from "./patterns/unique-counter.js";
 export type { UniqueCounter, UniqueCounterOptions } from "./patterns/unique-counter.js";
 export { writeBehind } from "./patterns/write-behind.js";
-export type { Change, FlushContext, Flusher, FlushOptions, Write, WriteBehind, WriteBehindOptions } from "./patterns/write-behind.js";
+export type { Change, DeadChange, FlushContext, Flusher, FlushOptions, Write, WriteBehind, WriteBehindOptions } from "./patterns/write-behind.js";

@@ -22,6 +22,7 @@ const Context = createContext<Redis | undefined>(undefined);
 export interface LodisProviderProps {
   /** The instance, or what `open` answers; nothing where there is none, as while a server renders. */
   readonly redis: Source;
+  /** The components that are given it. */
   readonly children?: ReactNode;
 }
 

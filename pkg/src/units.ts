@@ -19,6 +19,7 @@ export class AtomicError extends Error {
    */
   readonly code: AtomicErrorCode;
 
+  /** Its message is the code and what it means. */
   constructor(code: AtomicErrorCode) {
     super(`${code}: ${TEXTS[code]}`);
     this.code = code;

@@ -23,12 +23,14 @@ import type { Redis } from "./redis.js";
 
 export type { LiveReply, Source, LiveCommand };
 
-type Instance = Readonly<ShallowRef<Redis | undefined>>;
+/** The instance, once it is open. */
+export type Instance = Readonly<ShallowRef<Redis | undefined>>;
 
 const KEY: InjectionKey<Instance> = Symbol("lodis");
 
 /** Gives all components of an app an instance: `app.use(lodis, open("app"))`. The promise of one is awaited. */
 export const lodis = {
+  /** Called by `app.use`. */
   install(app: Pick<App, "provide">, redis: Source): void {
     app.provide(KEY, opened(redis));
   },

@@ -30,15 +30,17 @@ export default {
   out: here("../../target/docs"),
   plugin: [here("plugin.mjs")],
   excludeInternal: true,
+  // What entries pass on of other packages (redis, ioredis), or inherit from Node, is described there.
+  excludeExternals: true,
   excludePrivate: true,
   excludeProtected: true,
   disableGit: true,
   disableSources: true,
+  highlightLanguages: ["bash", "html", "css", "javascript", "json", "jsx", "sh", "svelte", "ts", "tsx", "vue"],
   githubPages: false,
   hideGenerator: true,
   validation: { notExported: true, invalidLink: true, notDocumented: true, rewrittenLink: true },
-  // What a property is, its name and its type tell, or its comment.
-  requiredToBeDocumented: ["Variable", "Function", "Class", "Interface", "Method", "Accessor", "TypeAlias"],
+  requiredToBeDocumented: ["Variable", "Function", "Class", "Interface", "Property", "Constructor", "EnumMember", "Enum", "Method", "Accessor", "TypeAlias"],
   // Parts of types that are said as a whole.
-  intentionallyNotExported: ["BytesOf", "TokenOf", "ObjectOf", "Chosen", "Fitting", "Source", "Remote", "Words", "DurableObjectState", "Paired", "ReplyOf", "MethodOf", "Shown"],
+  intentionallyNotExported: ["BytesOf", "TokenOf", "ObjectOf", "Chosen", "Fitting", "Source", "Words", "DurableObjectState", "Paired", "ReplyOf", "MethodOf", "Shown"],
 };

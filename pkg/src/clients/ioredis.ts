@@ -7,8 +7,12 @@ const inProcess = inProcessIoredis(ioredis);
 
 export * from "ioredis/built/index.js";
 
+/** The class of ioredis, whose clients are connected to the instances of `server` in `lodis/node`. */
 export const Redis = inProcess.Redis;
+/** A client, as ioredis has it. */
 export type Redis = ioredis.Redis;
+/** There are no clusters in a process: throws a TypeError. */
 export const Cluster = inProcess.Cluster;
+/** The type of what is not there. */
 export type Cluster = ioredis.Cluster;
 export default Redis;

@@ -11,7 +11,12 @@ export interface Listener extends AsyncDisposable {
   /** The path of the Unix socket, or of the named pipe in Windows. */
   readonly path: string;
   /** What `createClient` of the package `redis` takes as `socket`. */
-  readonly socket: { readonly path: string; readonly tls: false };
+  readonly socket: {
+    /** The same path. */
+    readonly path: string;
+    /** Nothing is encrypted. */
+    readonly tls: false;
+  };
   /** Ends the connections and stops listening; the instance goes on. */
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ const UNDER_WAY = 64 * 1024;
 /** For the timer that keeps the process alive. */
 const LONG_MS = 2 ** 30;
 
+/** Told that it is done, or why not. */
 type Callback = (error?: Error | null) => void;
 
 function failure(code: "ECONNRESET" | "EPIPE", call: string): Error {
@@ -17,7 +18,9 @@ function failure(code: "ECONNRESET" | "EPIPE", call: string): Error {
 
 /** One end. What is written to it can be read from the other one. */
 class End extends Duplex {
+  /** `pipe`: it is in the process. */
   readonly remoteAddress: string | undefined = "pipe";
+  /** The number of the connection, in this process. */
   readonly remotePort: number | undefined;
   /** The other end, once there is one. */
   protected peer: End | undefined;
@@ -58,6 +61,7 @@ class End extends Duplex {
     return this;
   }
 
+  /** @internal */
   override _read(): void {
     const { peer } = this;
     if (!peer?.isFull) return;
@@ -65,6 +69,7 @@ class End extends Duplex {
     peer.deliverSoon();
   }
 
+  /** @internal */
   override _write(bytes: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
     if (this.peer?.destroyed) return callback(failure("EPIPE", "write"));
     this.parts.push(bytes);
@@ -74,16 +79,19 @@ class End extends Duplex {
     this.deliverSoon();
   }
 
+  /** @internal */
   override _final(callback: Callback): void {
     this.last = callback;
     this.deliverSoon();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, callback: Callback): void {
     this.defer(() => this.leave());
     callback(error);
   }
 
+  /** @internal */
   override emit(event: string | symbol, ...values: unknown[]): boolean {
     // As a socket does, it says whether an error was the reason.
     return event === "close" ? super.emit(event, this.errored !== null) : super.emit(event, ...values);
@@ -134,11 +142,17 @@ class End extends Duplex {
 
 /** The end of the client, which is connected once the server's end is there. */
 export class Connection extends End {
+  /** Whether it is not connected yet. */
   connecting = true;
+  /** There is none: it is no address of a network. */
   readonly remoteFamily: string | undefined = undefined;
+  /** `pipe`: it is in the process. */
   readonly localAddress: string | undefined = "pipe";
+  /** The number of the connection, in this process. */
   readonly localPort: number | undefined;
+  /** So many bytes of replies have come. */
   bytesRead = 0;
+  /** So many bytes of commands were sent. */
   bytesWritten = 0;
   /** The time of {@link setTimeout} in milliseconds, if there is one. */
   timeout: number | undefined;
@@ -212,22 +226,30 @@ export class Connection extends End {
   }
 
   /** Where it is connected to itself. */
-  address(): { address?: string; port?: number } {
+  address(): {
+    /** `pipe`. */
+    address?: string;
+    /** {@link localPort}. */
+    port?: number;
+  } {
     return { address: "pipe", port: this.localPort! };
   }
 
+  /** @internal */
   override push(bytes: Uint8Array | null, encoding?: BufferEncoding): boolean {
     this.bytesRead += bytes?.length ?? 0;
     this.touch();
     return super.push(bytes, encoding);
   }
 
+  /** @internal */
   override _write(bytes: Uint8Array, encoding: BufferEncoding, callback: Callback): void {
     this.bytesWritten += bytes.length;
     this.touch();
     super._write(bytes, encoding, callback);
   }
 
+  /** @internal */
   override _destroy(error: Error | null, callback: Callback): void {
     this.connecting = false;
     clearTimeout(this.idle);

@@ -6,4 +6,11 @@ const inProcess = inProcessRedis(redis);
 
 export * from "redis/dist/index.js";
 
-export const { createClient, createClientPool, createCluster, createSentinel } = inProcess;
+/** That of redis; the client is connected to an instance of `server` in `lodis/node`. */
+export const createClient = inProcess.createClient;
+/** That of redis; the clients are connected to an instance of `server` in `lodis/node`. */
+export const createClientPool = inProcess.createClientPool;
+/** There are no clusters in a process: throws a TypeError. */
+export const createCluster = inProcess.createCluster;
+/** There are no sentinels in a process: throws a TypeError. */
+export const createSentinel = inProcess.createSentinel;

@@ -74,7 +74,9 @@ class Remote implements Runner {
 abstract class RemoteSurface<K> {
   /** @internal */
   constructor(
+    /** @internal */
     readonly remote: Remote,
+    /** @internal */
     readonly binary: boolean,
   ) {}
 

@@ -12,7 +12,9 @@ export interface AutocompleteOptions {
 
 /** A term that was found. */
 export interface Suggestion {
+  /** As it was added. */
   readonly term: string;
+  /** The sum of the weights that it was added with. */
   readonly weight: number;
 }
 
@@ -38,6 +40,7 @@ export class Autocomplete {
   /** @internal */
   constructor(
     private readonly redis: RedisLike,
+    /** What it is called. */
     readonly name: string,
     options: AutocompleteOptions,
   ) {

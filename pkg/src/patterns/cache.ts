@@ -37,6 +37,7 @@ export interface EntryOptions {
   readonly tags?: readonly string[];
   /** In place of the cache's, in milliseconds. */
   readonly ttlMs?: number;
+  /** In place of the cache's, in milliseconds. */
   readonly staleMs?: number;
 }
 

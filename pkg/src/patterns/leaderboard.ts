@@ -21,7 +21,9 @@ export interface LeaderboardOptions {
 
 /** A member, and where it stands. */
 export interface Place {
+  /** Who. */
   readonly member: string;
+  /** With how much. */
   readonly score: number;
   /** From 1. */
   readonly rank: number;
@@ -63,6 +65,7 @@ export class Leaderboard {
   /** @internal */
   constructor(
     private readonly redis: RedisLike,
+    /** What it is called. */
     readonly name: string,
     options: LeaderboardOptions,
   ) {

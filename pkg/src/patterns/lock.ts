@@ -52,7 +52,9 @@ export class Lock {
 
   /** @internal */
   constructor(
+    /** The instance that has it. */
     readonly redis: RedisLike,
+    /** What it is called. */
     readonly name: string,
     options: LockOptions,
   ) {

@@ -37,6 +37,7 @@ export class Presence {
   /** @internal */
   constructor(
     private readonly redis: RedisLike,
+    /** Which room. */
     readonly room: string,
     options: PresenceOptions,
   ) {

@@ -37,6 +37,7 @@ const FAULT_MS = 1000;
 
 /** Takes jobs of a queue and has them handled, until it is stopped. `await using` stops it. */
 export class QueueWorker<T> implements AsyncDisposable {
+  /** Its own name, by chance. */
   readonly id = randomId(9);
   private readonly concurrency: number;
   private readonly visibilityMs: number;

@@ -27,8 +27,11 @@ export interface AddOptions {
 
 /** What a handler is given. */
 export interface Job<T> {
+  /** Its name: the one that was given, or one by chance. */
   readonly id: string;
+  /** What was added. */
   readonly data: T;
+  /** One of the queue's `priorities`. */
   readonly priority: string;
   /** How often it has been begun, this time counted: from 1. */
   readonly attempt: number;
@@ -40,11 +43,17 @@ export interface Job<T> {
 
 /** What is known of a job that is not done. */
 export interface JobState<T> {
+  /** Its name. */
   readonly id: string;
+  /** What was added. */
   readonly data: T;
+  /** One of the queue's `priorities`. */
   readonly priority: string;
+  /** How often it has been begun: from 0. */
   readonly attempts: number;
+  /** How often it is begun at most. */
   readonly maxAttempts: number;
+  /** What was kept last by `progress`; null if nothing was. */
   readonly progress: unknown;
   /** What it failed with last. */
   readonly error: string | null;
@@ -54,9 +63,11 @@ export interface JobState<T> {
 export interface QueueCounts {
   /** By priority. */
   readonly ready: Readonly<Record<string, number>>;
+  /** Whose time has not come. */
   readonly delayed: number;
   /** Being worked on. */
   readonly taken: number;
+  /** Begun as often as allowed, in vain. */
   readonly dead: number;
 }
 
@@ -65,7 +76,9 @@ type Fields = readonly (string | number)[];
 
 /** A job that was added, or was there under that name. */
 export interface Added {
+  /** Its name: the one that was given, or one by chance. */
   readonly id: string;
+  /** Whether it was added; false if it was there. */
   readonly added: boolean;
 }
 
@@ -94,7 +107,9 @@ export class Queue<T> {
 
   /** @internal */
   constructor(
+    /** The instance that has it. */
     readonly redis: RedisLike,
+    /** What it is called. */
     readonly name: string,
     options: QueueOptions,
   ) {

@@ -16,7 +16,9 @@ export interface SessionOptions {
 export interface Session<T> {
   /** What its user proves with that it is theirs: 192 bits that nobody guesses. */
   readonly id: string;
+  /** Whose it is. */
   readonly user: string;
+  /** What was kept with it. */
   readonly data: T;
   /** In milliseconds since 1970. */
   readonly createdAt: number;

@@ -2,7 +2,12 @@
 import type { Argument } from "../types.js";
 
 /** What may follow the name of a command. */
-export type Word = Argument | { readonly signal?: AbortSignal | undefined };
+export type Word =
+  | Argument
+  | {
+      /** Ends the wait of a command that waits, when it is aborted. */
+      readonly signal?: AbortSignal | undefined;
+    };
 
 /** A command with its arguments. */
 export type Call = readonly [name: string, ...args: Argument[]];
@@ -21,9 +26,17 @@ export interface RedisLike {
   /** Any command, as on the wire; a last argument `{ signal }` ends the wait of one that waits. */
   call(name: string, ...args: Word[]): Promise<unknown>;
   /** The same with bytes for text. */
-  readonly bytes: { call(name: string, ...args: Word[]): Promise<unknown> };
-  /** A transaction. `exec` answers errors as values, and null where a key under WATCH was touched. */
-  multi(): { call(name: string, ...args: Argument[]): unknown; exec(): Promise<unknown[] | null> };
+  readonly bytes: {
+    /** As that of the instance. */
+    call(name: string, ...args: Word[]): Promise<unknown>;
+  };
+  /** A transaction. */
+  multi(): {
+    /** Adds a command, which is run by `exec`. */
+    call(name: string, ...args: Argument[]): unknown;
+    /** Runs all of it; answers the replies, with errors as values, or null where a key under WATCH was touched. */
+    exec(): Promise<unknown[] | null>;
+  };
   /** Listens to a channel until the answered function is called. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<unknown>>;
   /** A callback as a transaction; what has none, or refuses it with the code `NO_COPY`, does without. */
@@ -44,6 +57,7 @@ export class PatternError extends Error {
    */
   readonly code: PatternErrorCode;
 
+  /** Its message is the code and `message`. */
   constructor(code: PatternErrorCode, message: string) {
     super(`${code}: ${message}`);
     this.code = code;

@@ -31,7 +31,9 @@ export interface StreamWorkerOptions {
 
 /** What a handler is given. */
 export interface StreamEntry {
+  /** Its id in the stream. */
   readonly id: string;
+  /** Its fields by their names. */
   readonly fields: Readonly<Record<string, string>>;
   /** How often it has been delivered, this time counted: from 1. */
   readonly deliveries: number;
@@ -69,6 +71,7 @@ export function streamWorker(
 
 /** See {@link streamWorker}. `await using` stops it. */
 export class StreamWorker implements AsyncDisposable {
+  /** What it is called in the group. */
   readonly consumer: string;
   private readonly group: string;
   private readonly start: string;

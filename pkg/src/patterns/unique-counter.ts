@@ -31,6 +31,7 @@ export class UniqueCounter {
   /** @internal */
   constructor(
     private readonly redis: RedisLike,
+    /** What it is called. */
     readonly name: string,
     options: UniqueCounterOptions,
   ) {

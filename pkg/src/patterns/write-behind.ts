@@ -18,9 +18,16 @@ export interface Change<T> {
    * key under theirs.
    */
   readonly id: string;
+  /** What was set or deleted. */
   readonly key: string;
   /** Undefined if it is to be deleted. */
   readonly value: T | undefined;
+}
+
+/** A change that was put aside. */
+export interface DeadChange<T> extends Change<T> {
+  /** The message of what writing it has thrown last. */
+  readonly error: string;
 }
 
 /** What the one who writes is told. */
@@ -77,7 +84,9 @@ export class WriteBehind<T> {
 
   /** @internal */
   constructor(
+    /** The instance that has it. */
     readonly redis: RedisLike,
+    /** What it is called. */
     readonly name: string,
     options: WriteBehindOptions,
   ) {
@@ -127,7 +136,7 @@ export class WriteBehind<T> {
   }
 
   /** The changes that were put aside, the oldest first, with why. */
-  async dead(): Promise<(Change<T> & { readonly error: string })[]> {
+  async dead(): Promise<DeadChange<T>[]> {
     const entries = (await this.redis.call("XRANGE", keyOf(this.base, "dead"), "-", "+")) as Entry[];
     return entries.map(([, fields]) => {
       const { id, error } = record(fields);

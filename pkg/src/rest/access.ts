@@ -2,7 +2,15 @@ import { COMMANDS } from "../commands.js";
 import type { Words } from "./request.js";
 
 /** What the bearer of a token may do. */
-export type Access = "all" | "read" | { readonly username: string; readonly password: string };
+export type Access =
+  | "all"
+  | "read"
+  | {
+      /** The name of a user of the ACL, whose permissions the bearer has. */
+      readonly username: string;
+      /** The user's password. */
+      readonly password: string;
+    };
 
 /** Who may use a handler. */
 export interface AccessOptions {

@@ -8,6 +8,7 @@ export type Connect = (place: string) => Store | Promise<Store>;
 
 /** One test of a store. */
 export interface StoreTest {
+  /** What it sees to. */
   readonly name: string;
   /** Rejects if the store does not behave as {@link Store} has it. */
   run(connect: Connect): Promise<void>;

@@ -3,6 +3,7 @@ import { type Change, type Frame, mustBe, type Opened, type Store } from "./stor
 
 /** What is used of `ctx.storage` of a Durable Object; `sql` throws when it is used, or is not there, unless it is SQLite. */
 export interface ObjectStorage extends ObjectValues {
+  /** Of classes with SQLite. */
   readonly sql?: {
     /** Runs a statement. */
     exec(query: string, ...bindings: (number | ArrayBuffer)[]): Iterable<Record<string, unknown>>;

@@ -77,6 +77,12 @@ export class FileStore implements Store {
   /** Settles when what is under way has ended. */
   private turn: Promise<unknown> = Promise.resolve();
 
+  /**
+   * Opens nothing yet.
+   *
+   * @param files Where the files are.
+   * @param segmentLen After about so many bytes of records, another file begins.
+   */
   constructor(
     private readonly files: Files,
     private readonly segmentLen = SEGMENT_LEN,

@@ -62,7 +62,14 @@ export interface Change {
    * Records before `start`, and all bases but number `base`, are of no use any more. Space should be
    * given back; what is left of them is not read.
    */
-  readonly trim?: { readonly start: number; readonly base: number } | undefined;
+  readonly trim?:
+    | {
+        /** The offset of the first record that is still of use. */
+        readonly start: number;
+        /** The number of the base that is. */
+        readonly base: number;
+      }
+    | undefined;
 }
 
 /** A record or a piece. Begins with a header that tells its length. */

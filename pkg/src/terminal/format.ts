@@ -8,7 +8,9 @@ export type Kind =
 
 /** A piece of a line. */
 export interface Piece {
+  /** What it is. */
   readonly kind: Kind;
+  /** What is shown of it. */
   readonly text: string;
 }
 

@@ -1,11 +1,33 @@
 /** A reply with its RESP3 type. */
 export type Value =
-  | { readonly type: "status" | "error" | "integer" | "double" | "big" | "verbatim"; readonly text: string }
-  | { readonly type: "string"; readonly bytes: Uint8Array }
-  | { readonly type: "nil" }
-  | { readonly type: "bool"; readonly value: boolean }
-  /** Of a map: name, value, name, value, … */
-  | { readonly type: "array" | "set" | "map" | "push"; readonly items: readonly Value[] };
+  | {
+      /** What is sent as text; `verbatim` is what is meant to be shown as it is. */
+      readonly type: "status" | "error" | "integer" | "double" | "big" | "verbatim";
+      /** As it is on the wire: numbers in decimal, and an error with its code. */
+      readonly text: string;
+    }
+  | {
+      /** A bulk string. */
+      readonly type: "string";
+      /** What is in it. */
+      readonly bytes: Uint8Array;
+    }
+  | {
+      /** There is none. */
+      readonly type: "nil";
+    }
+  | {
+      /** `#t` or `#f`. */
+      readonly type: "bool";
+      /** Which of them. */
+      readonly value: boolean;
+    }
+  | {
+      /** What has elements. */
+      readonly type: "array" | "set" | "map" | "push";
+      /** They in their order; of a map: name, value, name, value, … */
+      readonly items: readonly Value[];
+    };
 
 /** Nesting beyond this is no reply of Redis. */
 const DEPTH_MAX = 128;

@@ -6,6 +6,7 @@ export class Table {
   private readonly byName: ReadonlyMap<string, Hint>;
   private readonly names: readonly string[];
 
+  /** Of what `redis.hints()` answers. */
   constructor(hints: readonly Hint[]) {
     this.byName = new Map(hints.map((hint) => [hint.name.toUpperCase(), hint]));
     this.names = [...this.byName.keys()].sort();

@@ -9,6 +9,7 @@ export class UpstreamError extends Error {
    */
   readonly code: string;
 
+  /** Its message is the code and `message`. */
   constructor(code: string, message: string) {
     super(`${code}: ${message}`);
     this.code = code;

@@ -9,15 +9,15 @@ export interface UpstreamOptions {
   readonly url: string | URL;
   /** What the endpoint or the bridge wants to be told, or what gets it, before every connection. */
   readonly token?: string | (() => string | Promise<string>);
-  /** With what the names of keys begin that are shared. Everything else stays here. `""` is all keys. */
+  /** What the names of keys begin with that are shared. Everything else stays here. `""` is all keys. */
   readonly prefix: string;
-  /** The number of the database here; upstream it is what the URL of the bridge or the endpoint says (0). */
+  /** The number of the database here, from 0 (0); upstream it is what the URL of the bridge or the endpoint says. */
   readonly database?: number;
-  /** So many bytes of writes may wait, from 1,024 on (16 MiB); then writes to the prefix answer `UPSTREAMFULL`. */
+  /** So many bytes of writes may wait, from 1,024 to 2^31 (16 MiB); then writes to the prefix answer `UPSTREAMFULL`. */
   readonly maxPendingBytes?: number;
   /**
    * What happens after upstream has refused a command (`WRONGTYPE`, …): `skip` goes on with the next one,
-   * `stop` sends nothing more until `resume()`. An event `refused` tells of it in both cases.
+   * `stop` sends nothing more until `resume()` (`skip`). An event `refused` tells of it in both cases.
    */
   readonly onRefused?: "skip" | "stop";
   /**
@@ -25,15 +25,18 @@ export interface UpstreamOptions {
    * bridge, which tells what changes; 60,000 over REST).
    */
   readonly compareMs?: number;
-  /** How long upstream may take to answer, in milliseconds (10,000). */
+  /** How long upstream may take to answer, in milliseconds, from 1 on (10,000). */
   readonly timeoutMs?: number;
-  /** The longest pause between attempts to connect, in milliseconds (30,000). They begin at a quarter second. */
+  /** The longest pause between attempts to connect, in milliseconds, from 1 on (30,000). They begin at a quarter second. */
   readonly maxBackoffMs?: number;
   /** Ends it, as `close()` does. */
   readonly signal?: AbortSignal;
   /** The class of sockets, where there is none of that name (Node 20: that of `ws`). */
-  readonly WebSocket?: new (url: string) => SocketLike;
+  readonly WebSocket?: SocketClass;
 }
+
+/** Makes sockets, as `WebSocket` of browsers does. */
+export type SocketClass = new (url: string) => SocketLike;
 
 /** The options, with what was left out. */
 export interface UpstreamSettings {
@@ -48,7 +51,7 @@ export interface UpstreamSettings {
   readonly timeoutMs: number;
   readonly maxBackoffMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly WebSocket: (new (url: string) => SocketLike) | undefined;
+  readonly WebSocket: SocketClass | undefined;
 }
 
 const REST = new Set(["http:", "https:"]);
@@ -71,7 +74,7 @@ export function upstreamSettings(options: UpstreamOptions): UpstreamSettings {
     throw new TypeError("upstream: token is a string, or a function that answers one");
   }
   if (onRefused !== "skip" && onRefused !== "stop") throw new TypeError('upstream: onRefused is "skip" or "stop"');
-  const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: new (url: string) => SocketLike }).WebSocket;
+  const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: SocketClass }).WebSocket;
   if (!isRest && WebSocket === undefined) {
     throw new TypeError("upstream: there is no WebSocket here: pass the class as the option WebSocket");
   }

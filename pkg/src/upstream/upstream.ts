@@ -25,14 +25,17 @@ export type UpstreamState = "connecting" | "online" | "offline" | "refused" | "c
 
 /** A command that upstream has refused, for good. */
 export interface RefusedCommand {
+  /** Its words as they were sent, its name first. */
   readonly command: readonly Uint8Array[];
   /** The same as text, its name in capital letters. */
   readonly text: readonly string[];
+  /** What upstream has answered. */
   readonly error: UpstreamError;
 }
 
 /** What an upstream reports. But for `state` and `pending`, it is told in the tab that sends. */
 export type UpstreamEvents = {
+  /** Whether upstream can be reached is another one than before. */
   state: UpstreamState;
   /** How many transactions wait. */
   pending: number;
