@@ -85,6 +85,24 @@ export interface LodisQuery<T> {
  * The reply is the same object for as long as it says the same; it is not to be changed.
  *
  * @throws The error that the command has answered, to the error boundary around. See {@link useLodisQuery}.
+ * @example
+ * ```tsx
+ * import { open } from "lodis";
+ * import { LodisProvider, useLodis } from "lodis/react";
+ *
+ * const redis = open("app");
+ *
+ * function Name({ id }: { id: number }) {
+ *   const user = useLodis(["HGETALL", `user:${id}`]);
+ *   return <b>{user?.name ?? "…"}</b>;
+ * }
+ *
+ * export const App = () => (
+ *   <LodisProvider redis={redis}>
+ *     <Name id={1} />
+ *   </LodisProvider>
+ * );
+ * ```
  */
 export function useLodis<const C extends LiveCommand>(
   command: C,

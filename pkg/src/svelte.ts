@@ -46,6 +46,14 @@ export interface LiveStore<T> {
  * that answers it, or `null` for none; where `current` is read in a template or an effect, what the
  * function reads of runes makes it another command. Where the data or a copy of it is in this context, the reply is
  * there at once.
+ *
+ * @example
+ * ```tsx
+ * import { live } from "lodis/svelte";
+ *
+ * const user = live(["HGETALL", "user:1"]); // {$user?.name}, or {user.current?.name}
+ * const name: string | undefined = user.current?.name;
+ * ```
  */
 export function live<const C extends LiveCommand>(
   command: C | (() => C),

@@ -69,6 +69,17 @@ export interface LodisQuery<T> {
  * at once; else it is `initial`, or `undefined`, until there is one.
  *
  * To be called where a component is set up, or in an effect scope, with which it ends.
+ *
+ * @throws TypeError anywhere else.
+ * @example
+ * ```tsx
+ * import { useLodis } from "lodis/vue";
+ * import { computed, ref } from "vue";
+ *
+ * const id = ref(1);
+ * const { data: user, error } = useLodis(() => ["HGETALL", `user:${id.value}`]);
+ * const title = computed(() => error.value?.message ?? user.value?.name ?? "…");
+ * ```
  */
 export function useLodis<const C extends LiveCommand>(
   command: MaybeRefOrGetter<C>,

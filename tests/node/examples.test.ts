@@ -20,6 +20,14 @@ test("there are examples, and the types of all are right", { timeout: 120_000 },
   expect(typeErrors(modules)).toEqual([]);
 });
 
+// They are parts of apps, which run in pages: tests/browser has hooks that do so.
+test("the types of those for React, Vue and Svelte are right", { timeout: 120_000 }, async () => {
+  const parts = await examplesInComments("tsx");
+  expect(parts.map(({ place }) => place.split(":")[0])).toEqual(["react.ts", "svelte.ts", "vue.ts"]);
+  expect(typeErrors(new Map(parts.map(({ text }, index) => [file(index, "tsx"), text])))).toEqual([]);
+  expect(typeErrors(new Map([[file(0, "tsx"), parts[0]!.text.replace("user?.name", "user?.name.none")]]))).not.toEqual([]);
+});
+
 test.each(examples.map((example, index) => [example.place, example, index] as [string, Example, number]))(
   "%s runs, and answers what it says",
   async (_, example, index) => {

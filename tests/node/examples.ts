@@ -6,6 +6,8 @@ import ts from "typescript";
 
 const SOURCES = fileURLToPath(new URL("../../pkg/src/", import.meta.url));
 
+const FENCES = { ts: /^```ts\n([^]*?)^```$/gm, tsx: /^```tsx\n([^]*?)^```$/gm };
+
 /** An example: a module, which is given what it does not open itself. */
 export interface Example {
   /** Where it is. */
@@ -13,8 +15,11 @@ export interface Example {
   readonly text: string;
 }
 
-/** The examples in the comments of the package's sources. */
-export async function examplesInComments(): Promise<Example[]> {
+/**
+ * The examples in the comments of the package's sources; those in `tsx` are parts of apps, of which only the types can be
+ * checked.
+ */
+export async function examplesInComments(language: "ts" | "tsx" = "ts"): Promise<Example[]> {
   const examples: Example[] = [];
   for (const file of (await readdir(SOURCES, { recursive: true })).sort()) {
     if (!file.endsWith(".ts")) continue;
@@ -22,7 +27,7 @@ export async function examplesInComments(): Promise<Example[]> {
     for (const comment of source.matchAll(/\/\*\*[^]*?\*\//g)) {
       const text = comment[0].replaceAll(/^ *\* ?/gm, "");
       const first = source.slice(0, comment.index).split("\n").length;
-      for (const [index, [, code]] of [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].entries()) {
+      for (const [index, [, code]] of [...text.matchAll(FENCES[language])].entries()) {
         examples.push({ place: `${file}:${first}${index > 0 ? ` (${index + 1})` : ""}`, text: code! });
       }
     }
@@ -95,6 +100,7 @@ export function typeErrors(modules: ReadonlyMap<string, string>): string[] {
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
     lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
     types: [],
+    jsx: ts.JsxEmit.ReactJSX,
     strict: true,
     noEmit: true,
     skipLibCheck: true,
