@@ -9,12 +9,20 @@ export type LiveReply<C extends LiveCommand> = Paired<C, ReplyOf<MethodOf<C>>>;
 
 type Table = Commands<"sync">;
 /** The words of a method's name in lower case: they are joined, and nothing is between them. */
-type Joined<Name extends string> = Name extends `${infer Before}${"_" | "-" | "." | " "}${infer After}`
-  ? Joined<`${Before}${After}`>
-  : Lowercase<Name>;
-type MethodOf<C extends LiveCommand> = C extends readonly [string, infer Second extends string, ...Input[]]
-  ? Joined<`${C[0]}${Second}`> extends infer Name extends keyof Table
-    ? Name
+type Joined<Name extends string> = Lowercase<Without<Without<Without<Without<Name, "_">, "-">, ".">, " ">>;
+/** One separator after the other: a union of them would come to every way of parting the text. */
+type Without<Text extends string, Separator extends string> = Text extends `${infer Before}${Separator}${infer After}`
+  ? Without<`${Before}${After}`, Separator>
+  : Text;
+/** Commands whose second word names a subcommand; that of others is a key, or a script, of any length. */
+type Container =
+  | "acl" | "client" | "cluster" | "command" | "config" | "debug" | "function" | "latency"
+  | "memory" | "module" | "object" | "pubsub" | "script" | "slowlog" | "xgroup" | "xinfo";
+type MethodOf<C extends LiveCommand> = Lowercase<C[0]> extends Container
+  ? C extends readonly [string, infer Second extends string, ...Input[]]
+    ? Joined<`${C[0]}${Second}`> extends infer Name extends keyof Table
+      ? Name
+      : Joined<C[0]>
     : Joined<C[0]>
   : Joined<C[0]>;
 type ReplyOf<Name> = Name extends keyof Table

@@ -386,7 +386,7 @@ export class Redis extends AsyncSurface<"text"> implements AsyncDisposable {
    */
   atomic<T>(
     callback: (tx: Atomic) => T,
-    ...options: T extends PromiseLike<unknown> ? [never] : [options?: Waiting]
+    ...options: [T] extends [never] ? [options?: Waiting] : T extends PromiseLike<unknown> ? [never] : [options?: Waiting]
   ): Promise<T> {
     if (typeof callback !== "function") throw new TypeError("atomic: the callback is a function");
     return this.host.units.run((unit) => callback(new Atomic(unit)), signalOf(options[0]));

@@ -79,6 +79,10 @@ export async function uses(): Promise<void> {
   });
   is<typeof remaining, { left: number | bigint }>(true);
   await redis.atomic((tx) => void tx.set("a", 1));
+  await redis.atomic((tx) => {
+    tx.set("a", 1);
+    throw new Error("never mind");
+  });
   // @ts-expect-error the callback must be done when it returns
   await redis.atomic(async (tx) => tx.get("a"));
   // @ts-expect-error what the callback is given answers no promises
@@ -120,6 +124,8 @@ export function follows(redis: Redis, key: string): void {
     onError: (error) => error.message,
   });
   stop();
+  // A key is no subcommand, however many separators are in it.
+  redis.live(["GET", "user:1 a.b-c_d.e f-g_h.i j-k_l.m n"], (value) => is<typeof value, string | null>(true));
   redis.live(["hgetall", "h"], (value) => is<typeof value, { [field: string]: string }>(true));
   redis.bytes.live(["LRANGE", "l", 0, -1], (value) => is<typeof value, Uint8Array[]>(true));
   redis.live(["OBJECT", "ENCODING", key], (value) => is<typeof value, string | null>(true));
