@@ -24,3 +24,4 @@ export { uniqueCounter } from "./patterns/unique-counter.js";
 export type { UniqueCounter, UniqueCounterOptions } from "./patterns/unique-counter.js";
 export { writeBehind } from "./patterns/write-behind.js";
 export type { Change, DeadChange, FlushContext, Flusher, FlushOptions, Write, WriteBehind, WriteBehindOptions } from "./patterns/write-behind.js";
+export type { PatternWorker } from "./patterns/worker.js";

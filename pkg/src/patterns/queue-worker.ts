@@ -3,8 +3,9 @@ import { lock, type Lock } from "./lock.js";
 import type { Job, Queue } from "./queue.js";
 import {
   background, backoffOf, type BackoffOptions, Bell, callable, type Call, keyOf, orInfinity, PatternError, randomId,
-  sleep, timeIn, transact, whole,
+  timeIn, transact, whole,
 } from "./shared.js";
+import { type Active, codeOf, FAULT_MS, PatternWorker } from "./worker.js";
 
 /** How jobs are worked on. */
 export interface WorkerOptions {
@@ -24,41 +25,23 @@ export interface WorkerOptions {
   readonly onError?: (error: unknown, id: string | undefined) => void;
 }
 
-/** A job that is worked on. */
-interface Active {
-  readonly over: AbortController;
-  readonly done: Promise<void>;
-}
-
 /** So many jobs are moved in one transaction. */
 const BATCH = 100;
-/** It is tried again after so long, when the queue could not be asked. */
-const FAULT_MS = 1000;
-
 /** Takes jobs of a queue and has them handled, until it is stopped. `await using` stops it. */
-export class QueueWorker<T> implements AsyncDisposable {
+export class QueueWorker<T> extends PatternWorker {
   /** Its own name, by chance. */
   readonly id = randomId(9);
-  private readonly concurrency: number;
   private readonly visibilityMs: number;
   private readonly timeoutMs: number;
   private readonly pollMs: number;
   private readonly waitAfter: (failures: number) => number;
-  private readonly onError: (error: unknown, id: string | undefined) => void;
   private readonly bell: Bell;
   private readonly maintenance: Lock;
-  private readonly active = new Map<string, Active>();
-  private readonly stopping = new AbortController();
-  private readonly halted: Promise<void>;
-  private readonly hurried: Promise<void>;
-  private hurry: () => void = () => {};
-  private readonly running: Promise<void>;
+  private deafen: (() => Promise<void>) | undefined;
   /** What is in its list, and was not worked on when it looked last. */
   private suspects = new Set<string>();
   /** The engine's clock is so far ahead of this one's. */
   private aheadMs = 0;
-  private cancelBeat: () => void = () => {};
-  private stopped: Promise<void> | undefined;
 
   /** @internal */
   constructor(
@@ -66,84 +49,39 @@ export class QueueWorker<T> implements AsyncDisposable {
     private readonly handler: (job: Job<T>) => Promise<unknown> | unknown,
     options: WorkerOptions,
   ) {
-    this.concurrency = whole("queue: concurrency", options.concurrency, 1, 1, 10_000);
+    const concurrency = whole("queue: concurrency", options.concurrency, 1, 1, 10_000);
+    super("queue", concurrency, callable("queue: onError", options.onError ?? (() => {})));
     this.visibilityMs = whole("queue: visibilityMs", options.visibilityMs, 30_000, 10);
     this.timeoutMs = orInfinity("queue: timeoutMs", options.timeoutMs, Infinity);
     this.pollMs = whole("queue: pollMs", options.pollMs, 5000);
     this.waitAfter = backoffOf("queue: backoff", options.backoff);
-    this.onError = callable("queue: onError", options.onError ?? (() => {}));
     this.bell = new Bell(queue.redis, queue.key("wake"));
     const ttlMs = Math.min(this.visibilityMs, 10_000);
     this.maintenance = lock(queue.redis, queue.name, { prefix: keyOf(queue.base, "maintenance"), ttlMs });
-    this.hurried = new Promise((resolve) => (this.hurry = resolve));
-    this.halted = new Promise((resolve) => this.stopping.signal.addEventListener("abort", () => resolve()));
-    const { signal } = options;
-    const stop = (): void => void this.stop();
-    signal?.addEventListener("abort", stop, { once: true });
-    this.running = this.run().finally(() => signal?.removeEventListener("abort", stop));
-    if (signal?.aborted) stop();
+    this.start(options.signal);
   }
 
-  /** How many jobs it works on. */
-  get busy(): number {
-    return this.active.size;
+  /** @internal */
+  protected override async work(signal: AbortSignal): Promise<void> {
+    this.deafen ??= await this.bell.listen();
+    await this.beat();
+    await this.turns(signal);
   }
 
-  /**
-   * Takes no more jobs, and resolves when those that it has are done, or, after `timeoutMs` (Infinity), have
-   * been told to end, and given back.
-   */
-  stop(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = orInfinity("queue: timeoutMs", options.timeoutMs, Infinity, 0);
-    this.stopping.abort();
-    this.stopped ??= this.end();
-    // Also a later call may say that there is no more time.
-    if (timeoutMs < Infinity) void this.stopped.finally(background(() => this.hurry(), timeoutMs));
-    return this.stopped;
-  }
-
-  /** The same as {@link stop}. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-
-  private async end(): Promise<void> {
-    await this.running;
-    await Promise.race([this.hurried, Promise.all([...this.active.values()].map(({ done }) => done))]);
-    this.cancelBeat();
-    const left = [...this.active.keys()];
-    for (const { over } of this.active.values()) over.abort(new PatternError("STOPPED", "the worker has to end"));
-    await this.quietly(async () => {
-      await this.giveBack(this.id, left);
-      const [taken] = await transact(this.queue.redis, [["LLEN", this.list(this.id)]]);
-      // What is left there is for others to take back.
-      if (taken === 0) await this.queue.redis.call("ZREM", this.queue.key("workers"), this.id);
-    });
-  }
-
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    let deafen: (() => Promise<void>) | undefined;
-    while (!signal.aborted) {
-      try {
-        deafen ??= await this.bell.listen();
-        await this.beat();
-        await this.turns(signal);
-      } catch (error) {
-        if (signal.aborted) break;
-        this.onError(error, undefined);
-        if (codeOf(error) === "CLOSED") break;
-        await sleep(FAULT_MS, signal).catch(() => {});
-      }
-    }
-    await deafen?.();
+  /** @internal */
+  protected override async leave(left: readonly string[]): Promise<void> {
+    await this.deafen?.();
+    await this.giveBack(this.id, left);
+    const [taken] = await transact(this.queue.redis, [["LLEN", this.list(this.id)]]);
+    // What is left there is for others to take back.
+    if (taken === 0) await this.queue.redis.call("ZREM", this.queue.key("workers"), this.id);
   }
 
   /** Takes job after job. */
   private async turns(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.active.size >= this.concurrency) {
-        await Promise.race([this.halted, ...[...this.active.values()].map(({ done }) => done)]);
+        await this.oneDone();
         continue;
       }
       const { heard } = this.bell;
@@ -231,16 +169,16 @@ export class QueueWorker<T> implements AsyncDisposable {
   /** Has a job begun anew after so long. */
   private async postpone(id: string, message: string, waitMs: number): Promise<void> {
     const due = (await timeIn(this.queue.redis)) + waitMs;
-    await this.leave(id, message, ["ZADD", this.queue.key("delayed"), due, id], ["PUBLISH", this.queue.key("wake"), ""]);
+    await this.release(id, message, ["ZADD", this.queue.key("delayed"), due, id], ["PUBLISH", this.queue.key("wake"), ""]);
   }
 
   /** A job is not begun again. */
   private bury(id: string, message: string): Promise<void> {
-    return this.leave(id, message, ["LPUSH", this.queue.key("dead"), id]);
+    return this.release(id, message, ["LPUSH", this.queue.key("dead"), id]);
   }
 
   /** Has a job, which has failed, go elsewhere, unless somebody else has it by now. */
-  private async leave(id: string, message: string, ...to: Call[]): Promise<void> {
+  private async release(id: string, message: string, ...to: Call[]): Promise<void> {
     const list = this.list(this.id);
     if ((await this.queue.redis.call("LPOS", list, id)) === null) return;
     await transact(this.queue.redis, [["LREM", list, 1, id], this.queue.change(id, "error", message), ...to]);
@@ -338,17 +276,4 @@ export class QueueWorker<T> implements AsyncDisposable {
     });
     await transact(this.queue.redis, [...calls, ["PUBLISH", this.queue.key("wake"), ""]]);
   }
-
-  private async quietly(run: () => Promise<void>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      if (codeOf(error) === "CLOSED") this.cancelBeat();
-      else this.onError(error, undefined);
-    }
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | null)?.code;
 }

@@ -1,7 +1,8 @@
 import { QueueWorker, type WorkerOptions } from "./queue-worker.js";
+import type { PatternWorker } from "./worker.js";
 import { callable, keyOf, randomId, type RedisLike, sleep, text, timeIn, transact, type Call, type TxLike, whole } from "./shared.js";
 
-export type { QueueWorker, WorkerOptions };
+export type { PatternWorker, QueueWorker, WorkerOptions };
 
 /** How a queue keeps its jobs. */
 export interface QueueOptions {

@@ -1,7 +1,10 @@
 import {
-  background, callable, type Call, orInfinity, PatternError, randomId, type RedisLike, sleep, text, transact,
+  background, callable, type Call, orInfinity, PatternError, randomId, type RedisLike, text, transact,
   whole,
 } from "./shared.js";
+import { codeOf, PatternWorker } from "./worker.js";
+
+export type { PatternWorker };
 
 /** How the entries of a stream are worked on. */
 export interface StreamWorkerOptions {
@@ -44,13 +47,6 @@ export interface StreamEntry {
 /** How an entry comes: with its fields and their values in turn. */
 type Raw = readonly [id: string, fields: readonly string[]];
 
-interface Active {
-  readonly over: AbortController;
-  readonly done: Promise<void>;
-}
-
-/** It is tried again after so long, when the stream could not be asked. */
-const FAULT_MS = 1000;
 /** So many entries are asked for at a time, at most. */
 const BATCH = 100;
 
@@ -70,26 +66,16 @@ export function streamWorker(
 }
 
 /** See {@link streamWorker}. `await using` stops it. */
-export class StreamWorker implements AsyncDisposable {
+export class StreamWorker extends PatternWorker {
   /** What it is called in the group. */
   readonly consumer: string;
   private readonly group: string;
-  private readonly start: string;
-  private readonly concurrency: number;
+  private readonly begins: string;
   private readonly claimIdleMs: number;
   private readonly maxDeliveries: number;
   private readonly deadLetters: string;
   private readonly remove: boolean;
   private readonly maxLen: number;
-  private readonly onError: (error: unknown, id: string | undefined) => void;
-  private readonly active = new Map<string, Active>();
-  private readonly stopping = new AbortController();
-  private readonly halted: Promise<void>;
-  private readonly hurried: Promise<void>;
-  private hurry: () => void = () => {};
-  private readonly running: Promise<void>;
-  private stopped: Promise<void> | undefined;
-  private cancelBeat: () => void = () => {};
   private claimAt = 0;
 
   /** @internal */
@@ -99,80 +85,37 @@ export class StreamWorker implements AsyncDisposable {
     private readonly handler: (entry: StreamEntry) => Promise<unknown> | unknown,
     options: StreamWorkerOptions,
   ) {
+    const concurrency = whole("streamWorker: concurrency", options.concurrency, 1, 1, 10_000);
+    super("streamWorker", concurrency, callable("streamWorker: onError", options.onError ?? (() => {})));
     this.group = text("streamWorker: group", options.group);
     this.consumer = text("streamWorker: consumer", options.consumer, randomId(9));
-    this.start = text("streamWorker: start", options.start, "0");
-    this.concurrency = whole("streamWorker: concurrency", options.concurrency, 1, 1, 10_000);
+    this.begins = text("streamWorker: start", options.start, "0");
     this.claimIdleMs = whole("streamWorker: claimIdleMs", options.claimIdleMs, 60_000, 10);
     this.maxDeliveries = whole("streamWorker: maxDeliveries", options.maxDeliveries, 5);
     this.deadLetters = text("streamWorker: deadLetters", options.deadLetters, `${stream}:dead`);
     this.remove = options.remove ?? false;
     this.maxLen = orInfinity("streamWorker: maxLen", options.maxLen, Infinity);
-    this.onError = callable("streamWorker: onError", options.onError ?? (() => {}));
-    this.hurried = new Promise((resolve) => (this.hurry = resolve));
-    this.halted = new Promise((resolve) => this.stopping.signal.addEventListener("abort", () => resolve()));
-    const { signal } = options;
-    const stop = (): void => void this.stop();
-    signal?.addEventListener("abort", stop, { once: true });
-    this.running = this.run().finally(() => signal?.removeEventListener("abort", stop));
-    if (signal?.aborted) stop();
+    this.start(options.signal);
   }
 
-  /** How many entries it works on. */
-  get busy(): number {
-    return this.active.size;
+  /** @internal */
+  protected override async work(signal: AbortSignal): Promise<void> {
+    await this.join();
+    await this.beat();
+    await this.turns(signal);
   }
 
-  /**
-   * Takes no more entries, and resolves when those that it has are done, or, after `timeoutMs` (Infinity), have
-   * been told to end: others claim them then.
-   */
-  stop(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = orInfinity("streamWorker: timeoutMs", options.timeoutMs, Infinity, 0);
-    this.stopping.abort();
-    this.stopped ??= this.end();
-    // Also a later call may say that there is no more time.
-    if (timeoutMs < Infinity) void this.stopped.finally(background(() => this.hurry(), timeoutMs));
-    return this.stopped;
-  }
-
-  /** The same as {@link stop}. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-
-  private async end(): Promise<void> {
-    await this.running;
-    await Promise.race([this.hurried, Promise.all([...this.active.values()].map(({ done }) => done))]);
-    this.cancelBeat();
-    for (const { over } of this.active.values()) over.abort(new PatternError("STOPPED", "the worker has to end"));
-    await this.quietly(async () => {
-      // What it has not done would be forgotten with its name.
-      if ((await this.mine(1)).length > 0) return;
-      await this.redis.call("XGROUP", "DELCONSUMER", this.stream, this.group, this.consumer);
-    });
-  }
-
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      try {
-        await this.join();
-        await this.beat();
-        await this.turns(signal);
-      } catch (error) {
-        if (signal.aborted) break;
-        this.onError(error, undefined);
-        if (codeOf(error) === "CLOSED") break;
-        await sleep(FAULT_MS, signal).catch(() => {});
-      }
-    }
+  /** @internal */
+  protected override async leave(): Promise<void> {
+    // What it has not done would be forgotten with its name.
+    if ((await this.mine(1)).length > 0) return;
+    await this.redis.call("XGROUP", "DELCONSUMER", this.stream, this.group, this.consumer);
   }
 
   /** Sees to it that the group is there. */
   private async join(): Promise<void> {
     try {
-      await this.redis.call("XGROUP", "CREATE", this.stream, this.group, this.start, "MKSTREAM");
+      await this.redis.call("XGROUP", "CREATE", this.stream, this.group, this.begins, "MKSTREAM");
     } catch (error) {
       if (codeOf(error) !== "BUSYGROUP") throw error;
     }
@@ -182,7 +125,7 @@ export class StreamWorker implements AsyncDisposable {
     while (!signal.aborted) {
       const room = Math.min(this.concurrency - this.active.size, BATCH);
       if (room <= 0) {
-        await Promise.race([this.halted, ...[...this.active.values()].map(({ done }) => done)]);
+        await this.oneDone();
         continue;
       }
       const waitMs = this.claimAt - Date.now();
@@ -268,23 +211,10 @@ export class StreamWorker implements AsyncDisposable {
     if (kept.length === 0) return;
     await this.redis.call("XCLAIM", this.stream, this.group, this.consumer, 0, ...kept, "JUSTID");
   }
-
-  private async quietly(run: () => Promise<void>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      if (codeOf(error) === "CLOSED") this.cancelBeat();
-      else this.onError(error, undefined);
-    }
-  }
 }
 
 function record(fields: readonly string[]): Record<string, string> {
   const all: Record<string, string> = {};
   for (let index = 0; index + 1 < fields.length; index += 2) all[fields[index]!] = fields[index + 1]!;
   return all;
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | null)?.code;
 }
