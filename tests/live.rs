@@ -1,28 +1,11 @@
 //! Live queries: what is remembered, told and forgotten (`src/engine/live.rs`).
 
+mod calling;
+
+use calling::{call, engine, session};
+use lodis::engine::Engine;
 use lodis::engine::session::SessionId;
-use lodis::engine::{Engine, Options};
-use lodis::resp::{Protocol, split_words};
-
-fn engine() -> Engine {
-    Engine::new(&Options { now_us: 1_700_000_000_000_000, ..Options::default() })
-}
-
-fn call(engine: &mut Engine, id: SessionId, line: &str) -> String {
-    let words = split_words(line.as_bytes()).unwrap();
-    let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    let mut reply = Vec::new();
-    engine.call(id, &argv, &mut reply);
-    String::from_utf8(reply).unwrap()
-}
-
-/// A session in RESP3 that has called this.
-fn session(engine: &mut Engine, lines: &[&str]) -> SessionId {
-    let id = engine.connect();
-    call(engine, id, "HELLO 3");
-    lines.iter().for_each(|line| assert!(!call(engine, id, line).starts_with('-'), "{line}"));
-    id
-}
+use lodis::resp::Protocol;
 
 /// The numbers of queries that a session is told to run again.
 fn told(engine: &mut Engine, id: SessionId) -> Vec<u32> {

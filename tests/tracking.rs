@@ -1,33 +1,15 @@
 //! Client-side caching, where no script can compare it with a real server: what goes without a command,
 //! what is bounded, and what a host makes of it. The rest is in `sessions.rs`.
 
+mod calling;
+
+use calling::{call, engine, session};
 use lodis::engine::import::Import;
 use lodis::engine::meter::Meter;
 use lodis::engine::rdb::file::Progress;
 use lodis::engine::session::SessionId;
 use lodis::engine::session_state::{SessionState, SessionStateError};
 use lodis::engine::{Engine, Options};
-use lodis::resp::split_words;
-
-fn engine() -> Engine {
-    Engine::new(&Options { now_us: 1_700_000_000_000_000, ..Options::default() })
-}
-
-fn call(engine: &mut Engine, id: SessionId, line: &str) -> String {
-    let words = split_words(line.as_bytes()).unwrap();
-    let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    let mut reply = Vec::new();
-    engine.call(id, &argv, &mut reply);
-    String::from_utf8(reply).unwrap()
-}
-
-/// A session in RESP3 that has called this.
-fn session(engine: &mut Engine, lines: &[&str]) -> SessionId {
-    let id = engine.connect();
-    call(engine, id, "HELLO 3");
-    lines.iter().for_each(|line| assert!(!call(engine, id, line).starts_with('-'), "{line}"));
-    id
-}
 
 fn messages(engine: &mut Engine, id: SessionId) -> String {
     String::from_utf8(engine.sessions.take_messages_of(id)).unwrap()
