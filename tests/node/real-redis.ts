@@ -38,7 +38,8 @@ export async function startRealRedis(directory: string, ...options: string[]): P
   return { directory, client, stop };
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on now; somebody else may take it first. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

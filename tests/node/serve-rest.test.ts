@@ -1,10 +1,10 @@
 // `lodis serve --rest-port`: Upstash's REST API beside the server.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { Redis as Upstash } from "@upstash/redis";
 import { Redis as IoRedis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
+import { freePort } from "./real-redis.js";
 import { cli } from "./serving.js";
 
 let stop: (() => Promise<void>) | undefined;
@@ -12,15 +12,6 @@ afterEach(async () => {
   await stop?.();
   stop = undefined;
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Answers the port of RESP and the URL of REST. */
 async function serve(...options: string[]): Promise<{ port: number; url: string }> {

@@ -3,13 +3,13 @@ import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { rm, stat, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Redis as IoRedis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newDirectory } from "./real-redis.js";
+import { freePort, newDirectory } from "./real-redis.js";
 import { cli } from "./serving.js";
 
 const run = promisify(execFile);
@@ -31,15 +31,6 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const certificate = () => ["--tls-cert-file", file("server.crt"), "--tls-key-file", file("server.key")];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Starts it, tells where it listens, and ends it afterwards. */
 async function serving(options: string[], use: (addresses: string[]) => Promise<void>): Promise<void> {
