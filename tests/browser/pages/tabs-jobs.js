@@ -28,12 +28,13 @@ const BURST = 20;
 const BATCH = 150;
 
 /**
- * Counts `shared` up `target` times, and with it a counter of its own, which nobody else touches: what
- * is done twice, or lost, or comes in another order shows in the replies.
+ * Counts `shared` up, and with it a counter of its own, which nobody else touches, `from` where it was
+ * to `target`: what is done twice, or lost, or comes in another order shows in the replies.
  */
-async function count({ redis, ask, id, told }, { shared, target, seed }) {
+async function count({ redis, ask, id, told }, { shared, from, target, seed }) {
   const to = random(seed);
   const own = `${shared}:${id}`;
+  told.progress = from;
   let seen = 0;
   const see = (value) => {
     if (!(value > seen)) throw new Error(`${shared} was ${seen}, and then ${value}`);
