@@ -67,7 +67,7 @@ await build({
   ...common,
   platform: "node",
   entryPoints: [
-    ...[...runtimes, ...objects, "slim", "worker", "rest", "terminal", ...stores, ...alone],
+    ...[...runtimes, ...objects, "slim", "worker", "rest", "terminal", "terminal/pane", ...stores, ...alone],
     ...[...frameworks, "svelte"],
     ...[...nodeEntries, ...Object.keys(dropIns), "cli"],
   ].map(source),

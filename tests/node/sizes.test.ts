@@ -72,6 +72,7 @@ const BUDGETS: Readonly<Record<string, readonly Budget[]>> = {
   "lodis/vue": [{ for: BROWSER, atOnce: 800, all: 800, without: ALONE }],
   "lodis/svelte": [{ for: BROWSER, atOnce: 750, all: 750, without: ALONE }],
   "lodis/terminal": [{ for: BROWSER, atOnce: 2_700, all: 2_700, without: ALONE }],
+  "lodis/terminal/pane": [{ for: BROWSER, atOnce: 7_000, all: 7_000, without: ALONE }],
   "lodis/stores/conformance": [{ for: BROWSER, atOnce: 2_500, all: 2_500, without: ALONE }],
   "lodis/stores/files": [{ for: BROWSER, atOnce: 2_700, all: 2_700, without: ALONE }],
   "lodis/stores/memory": [{ for: BROWSER, atOnce: 700, all: 700, without: ALONE }],

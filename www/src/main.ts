@@ -1,10 +1,10 @@
 import type { Redis } from "lodis";
+import { Pane } from "lodis/terminal/pane";
 import { examples } from "./examples.js";
 import { type Place, route } from "./router.js";
 import { showPersistence, showRole } from "./status.js";
 import { Store } from "./store.js";
 import "./style.css";
-import { Pane } from "./terminal/pane.js";
 import { installTheme } from "./theme.js";
 import type { View } from "./view.js";
 

@@ -1,4 +1,4 @@
-import type { Persistence, Role } from "./terminal/session.js";
+import type { Persistence, Role } from "lodis";
 
 const STATES = {
   saved: "Saved",

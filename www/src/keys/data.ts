@@ -1,6 +1,6 @@
 import type { Redis } from "lodis";
+import type { Terminal } from "lodis/terminal/pane";
 import type { Store } from "../store.js";
-import type { Terminal } from "../terminal/terminal.js";
 import { equal } from "./bytes.js";
 
 export type Argument = string | number | Uint8Array;

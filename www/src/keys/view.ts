@@ -1,7 +1,7 @@
+import type { Terminal } from "lodis/terminal/pane";
 import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
-import type { Terminal } from "../terminal/terminal.js";
 import type { View } from "../view.js";
 import { ascii, equal, plural, read, shown, timeOf } from "./bytes.js";
 import { Changes } from "./changes.js";

@@ -1,7 +1,6 @@
 import type { Redis } from "lodis";
 import type { Value } from "lodis/terminal";
-import type { Pane } from "../terminal/pane.js";
-import type { Ran } from "../terminal/terminal.js";
+import type { Pane, Ran } from "lodis/terminal/pane";
 import type { Command, Lesson, Stage, Step } from "./lesson.js";
 import type { Progress } from "./progress.js";
 

@@ -1,6 +1,6 @@
 import type { Redis } from "lodis";
 import type { Value } from "lodis/terminal";
-import type { Ran } from "../terminal/terminal.js";
+import type { Ran } from "lodis/terminal/pane";
 
 /** A lesson. Its keys begin with its id and a colon. */
 export interface Lesson {

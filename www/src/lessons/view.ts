@@ -1,8 +1,8 @@
 import type { Redis } from "lodis";
+import { Pane } from "lodis/terminal/pane";
 import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
-import { Pane } from "../terminal/pane.js";
 import type { View } from "../view.js";
 import { LESSONS } from "./content/index.js";
 import { Course } from "./course.js";

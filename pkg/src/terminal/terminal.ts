@@ -1,7 +1,10 @@
-import { type Line, line, linesOf, split, Table, type Value } from "lodis/terminal";
 import type { Editor } from "./editor.js";
+import { type Line, line, linesOf } from "./format.js";
 import type { Output } from "./output.js";
+import { split } from "./quoting.js";
+import type { Value } from "./resp.js";
 import { type Instance, Session } from "./session.js";
+import { Table } from "./table.js";
 
 const NOTE = "Type a command. Tab completes, ↑ and ↓ walk the history, help <command> explains, clear empties the screen.";
 
@@ -11,7 +14,9 @@ const WAITING_MS = 700;
 
 /** A command that was run: its words, and its replies. */
 export interface Ran {
+  /** The command and its arguments. */
   readonly words: readonly string[];
+  /** What it answered: several of SUBSCRIBE to several channels. */
   readonly replies: readonly Value[];
 }
 
@@ -25,13 +30,18 @@ export class Terminal {
   /** Ends the wait of the command that runs. */
   private running: AbortController | undefined;
 
+  /** @internal */
   constructor(
     private readonly output: Output,
     private readonly editor: Editor,
     private readonly prompt: HTMLElement,
   ) {}
 
-  /** Begins a session with an open instance, or goes on with another one of the same data. */
+  /**
+   * Begins a session with an open instance, or goes on with another one of the same data. `withScripts` is
+   * called by the first script where the instance has no scripting: it opens one that does, and gives it to
+   * `use` before it is done.
+   */
   async use(redis: Instance, withScripts: () => Promise<void>): Promise<void> {
     this.watch(redis);
     if (this.session) return this.session.replace(redis);
@@ -55,7 +65,12 @@ export class Terminal {
   }
 
   /** Where its session is: who shares it has to leave it there. */
-  get place(): { readonly db: number; readonly inTransaction: boolean } {
+  get place(): { 
+    /** The database that is selected. */
+    readonly db: number;
+    /** Whether MULTI has begun, and nothing has ended it. */
+    readonly inTransaction: boolean;
+  } {
     return { db: this.session?.db ?? 0, inTransaction: this.session?.inTransaction ?? false };
   }
 
@@ -66,6 +81,7 @@ export class Terminal {
     return replies;
   }
 
+  /** Empties the screen. */
   clear(): void {
     this.output.clear();
   }
@@ -76,10 +92,12 @@ export class Terminal {
     else this.echo(`${text}^C`);
   }
 
+  /** Shows a remark. */
   note(text: string): void {
     this.output.add([line("note", text)]);
   }
 
+  /** Shows how it is used. */
   welcome(): void {
     this.note(NOTE);
   }

@@ -1,9 +1,9 @@
-import type { Hint, Persistence, Redis, Role, Stop } from "lodis";
-import { parse, type Value } from "lodis/terminal";
+import type { Stop } from "../listening.js";
+import type { Redis } from "../redis.js";
+import { parse, type Value } from "./resp.js";
 
-/** What the session needs of an open instance. */
-export type Instance = Pick<Redis, "raw" | "bytes" | "on" | "hints" | "role" | "persistence" | "close">;
-export type { Hint, Persistence, Role };
+/** What a session needs of an open instance. */
+export type Instance = Pick<Redis, "raw" | "bytes" | "on" | "hints">;
 
 const SPACES = {
   subscribe: { method: "subscribe", message: "message", undo: "unsubscribe" },

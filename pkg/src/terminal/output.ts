@@ -1,4 +1,4 @@
-import type { Line } from "lodis/terminal";
+import type { Line } from "./format.js";
 
 /** Lines of one reply shown before it asks whether to go on. */
 const CHUNK = 1_000;

@@ -8,6 +8,7 @@ export class History {
   private at = 0;
   private draft = "";
 
+  /** What was typed before. */
   constructor() {
     try {
       const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
@@ -18,6 +19,7 @@ export class History {
     this.at = this.lines.length;
   }
 
+  /** Adds a line, unless it is empty or the same as the newest. */
   add(line: string): void {
     if (line.trim() !== "" && line !== this.lines.at(-1)) this.lines.push(line);
     this.lines = this.lines.slice(-LINES_MAX);
