@@ -60,6 +60,12 @@ export class Pane {
     for (const line of lines.split("\n")) void this.terminal.enter(line);
   }
 
+  /** Puts text into the line, to be changed and run, and moves the focus there. */
+  put(text: string): void {
+    this.editor.set(text);
+    this.editor.focus();
+  }
+
   /** Moves the focus to the line. */
   focus(): void {
     this.editor.focus();
