@@ -30,7 +30,7 @@ test("it counts what the store does, and shows what was slow", async () => {
   await play.type("SUBSCRIBE news");
   await play.page.goto(`${server.url}#/dashboard`);
   await expect.poll(() => figure(play, "Keys").innerText()).toContain("4");
-  await expect.poll(() => figure(play, "Memory").innerText()).toContain("of 105 MB, noeviction");
+  await expect.poll(() => figure(play, "Memory").innerText()).toContain("of 100 MB, noeviction");
   expect(await figure(play, "Messages published").innerText()).toContain("1 channels");
   await play.page.getByText('LPUSH slow "one of them"').waitFor();
   await play.page.getByText("(this dashboard)").waitFor();

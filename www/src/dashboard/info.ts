@@ -29,13 +29,3 @@ export function callsOf(info: Info, command: string): number {
 export function clientOf(line: string): Info {
   return new Map(line.split(" ").map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)]));
 }
-
-const UNITS = ["bytes", "KB", "MB", "GB"] as const;
-
-/** A number of bytes, as people say it. */
-export function bytesText(bytes: number): string {
-  let unit = 0;
-  let value = bytes;
-  for (; value >= 1000 && unit < UNITS.length - 1; unit++) value /= 1000;
-  return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit]}`;
-}

@@ -1,7 +1,8 @@
 import type { Redis } from "lodis";
 import { element } from "../element.js";
+import { sizeOf } from "../sizes.js";
 import type { Store } from "../store.js";
-import { bytesText, callsOf, clientOf, type Info, infoOf, keysOf, numberOf } from "./info.js";
+import { callsOf, clientOf, type Info, infoOf, keysOf, numberOf } from "./info.js";
 import { Plot } from "./plot.js";
 import { clientsTable, type SlowEntry, slowTable } from "./tables.js";
 import "./dashboard.css";
@@ -17,13 +18,13 @@ export class DashboardView {
   readonly element = element("section", { class: "dashboard", ariaLabel: "Dashboard" });
   private readonly plots = {
     commands: new Plot("Commands", perSecond),
-    memory: new Plot("Memory", bytesText),
+    memory: new Plot("Memory", sizeOf),
     keys: new Plot("Keys", count),
     hits: new Plot("Hit rate", (value) => `${value.toFixed(0)} %`),
     gone: new Plot("Expired and evicted", perSecond),
     messages: new Plot("Messages published", perSecond),
-    log: new Plot("Log", bytesText),
-    unsynced: new Plot("Not stored yet", bytesText),
+    log: new Plot("Log", sizeOf),
+    unsynced: new Plot("Not stored yet", sizeOf),
   };
   private readonly clients = element("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Clients" });
   private readonly slow = element("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: "Slow commands" });
@@ -87,13 +88,13 @@ export class DashboardView {
     const [hits, misses] = [number("keyspace_hits"), number("keyspace_misses")];
     const limit = number("maxmemory");
     plots.commands.add(rate((one) => numberOf(one, "total_commands_processed")), `${count(number("total_commands_processed"))} so far`);
-    plots.memory.add(number("used_memory"), limit > 0 ? `of ${bytesText(limit)}, ${info.get("maxmemory_policy")}` : "no limit");
+    plots.memory.add(number("used_memory"), limit > 0 ? `of ${sizeOf(limit)}, ${info.get("maxmemory_policy")}` : "no limit");
     plots.keys.add(keysOf(info));
     plots.hits.add(hits + misses > 0 ? (100 * hits) / (hits + misses) : 0, `${count(hits)} hits, ${count(misses)} misses`);
     plots.gone.add(rate((one) => numberOf(one, "expired_keys") + numberOf(one, "evicted_keys")), `${count(number("expired_keys"))} expired, ${count(number("evicted_keys"))} evicted`);
     plots.messages.add(rate((one) => callsOf(one, "publish") + callsOf(one, "spublish")), `${count(number("pubsub_channels"))} channels`);
     const isKept = number("aof_enabled") === 1;
-    plots.log.add(number("aof_current_size"), isKept ? `${bytesText(number("aof_base_size"))} after the last rewrite` : "nothing is kept: appendonly no");
+    plots.log.add(number("aof_current_size"), isKept ? `${sizeOf(number("aof_base_size"))} after the last rewrite` : "nothing is kept: appendonly no");
     plots.unsynced.add(number("aof_buffer_length"));
   }
 

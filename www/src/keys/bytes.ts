@@ -41,15 +41,6 @@ export function ascii(value: unknown): string {
   return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
 }
 
-const UNITS = ["B", "KB", "MB", "GB"];
-
-/** A number of bytes for people. */
-export function sizeOf(bytes: number): string {
-  let [value, unit] = [bytes, 0];
-  while (value >= 1000 && unit < UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
-}
-
 /** Milliseconds that are left, for people. */
 export function timeOf(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));

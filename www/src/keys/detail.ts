@@ -1,6 +1,7 @@
 import { element } from "../element.js";
 import { addressOf } from "../router.js";
-import { ascii, equal, plural, read, shown, sizeOf, timeOf } from "./bytes.js";
+import { sizeOf } from "../sizes.js";
+import { ascii, equal, plural, read, shown, timeOf } from "./bytes.js";
 import type { Data } from "./data.js";
 import { ask } from "./dialog.js";
 import { type Change, expiry, type Kind, kindOf, QUOTES, type Row } from "./kinds.js";

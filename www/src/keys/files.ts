@@ -1,6 +1,7 @@
 import type { FileOptions } from "lodis";
 import { element } from "../element.js";
-import { plural, sizeOf } from "./bytes.js";
+import { sizeOf } from "../sizes.js";
+import { plural } from "./bytes.js";
 import type { Data } from "./data.js";
 import { button } from "./detail.js";
 import { ask } from "./dialog.js";

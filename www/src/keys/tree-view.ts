@@ -1,5 +1,6 @@
 import { element } from "../element.js";
-import { sizeOf, timeOf } from "./bytes.js";
+import { sizeOf } from "../sizes.js";
+import { timeOf } from "./bytes.js";
 import { childrenOf, type Entry, type Folder, isFolder, type Tree } from "./tree.js";
 
 /** So many rows of a folder are shown, until more of them are asked for. */
