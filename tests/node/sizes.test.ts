@@ -15,7 +15,7 @@ const MARKS = {
   /** The engine's side of the boundary, and who conducts it. */
   engine: "Another tab leads, and this one holds no copy",
   /** What wasm-bindgen has written. */
-  glue: "__wbindgen",
+  glue: "__wbg_ptr",
   /** The module, beside the script, imported or in it. */
   wasm: /lodis(_full)?_bg\.wasm|[A-Za-z0-9+/]{100000}/,
   core: "lodis_bg.wasm",

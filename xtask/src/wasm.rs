@@ -73,6 +73,7 @@ fn build_one(module: &Module) -> anyhow::Result<()> {
     let directory = path(module.directory);
     let stamp = Stamp::new(directory.join(".stamp"))
         .file(&compiled)
+        .file(&path("xtask/bindgen/src/names.rs"))
         .file(&path("xtask/bindgen/src/panics.rs"))
         .file(&path("xtask/bindgen/src/order.rs"))
         .file(&path("Cargo.lock"))
