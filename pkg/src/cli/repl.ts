@@ -6,7 +6,10 @@ import { createInterface, type Interface } from "node:readline";
 import type { Hint } from "../boundary/wasm.js";
 import { Engine } from "../engine.js";
 import { load } from "../load.js";
+import type { Line, Piece } from "../terminal/format.js";
+import { helpOf } from "../terminal/help.js";
 import { split } from "../terminal/quoting.js";
+import { isSensitive } from "../terminal/sensitive.js";
 import { Table } from "../terminal/table.js";
 import { wasmFile } from "../wasm-file.js";
 import type { CliOptions } from "./options.js";
@@ -64,19 +67,6 @@ function historyFile(): string | undefined {
   return path ?? join(homedir(), ".lodiscli_history");
 }
 
-/** Whether a line has something in it that nobody is to read. */
-function isSensitive(line: string): boolean {
-  const words = line.trim().toLowerCase().split(/\s+/);
-  const [name, next] = words;
-  return (
-    name === "auth" ||
-    (name === "acl" && (next === "setuser" || next === "deluser")) ||
-    (name === "config" && next === "set" && words.some((word) => /requirepass|masterauth|masteruser|key-file-pass/.test(word))) ||
-    (name === "hello" && words.includes("auth")) ||
-    (name === "migrate" && words.some((word) => word === "auth" || word === "auth2"))
-  );
-}
-
 /** A terminal: history, completion, hints. */
 class Repl {
   private table = new Table([]);
@@ -128,7 +118,7 @@ class Repl {
     const words = line.trim().split(/\s+/);
     const first = words[0]!.toLowerCase();
     if (first === "clear" && words.length === 1) this.outputs.write("\x1b[H\x1b[2J");
-    else if (first === "help" || first === "?") this.outputs.write(helpOf(this.table, words.slice(1)));
+    else if (first === "help" || first === "?") this.outputs.write(ofLines(helpOf(this.table, words.slice(1))));
     else return runLine(line, this.session, this.outputs, true);
     return true;
   }
@@ -192,25 +182,9 @@ async function hints(): Promise<Hint[]> {
   }
 }
 
-function helpOf(table: Table, words: readonly string[]): string {
-  const bold = (text: string): string => `\x1b[1m${text}\x1b[0m`;
-  const [first] = words;
-  if (first === undefined) {
-    return (
-      'lodis cli\nTo get help about Redis commands type:\n      "help @<group>" to get a list of commands in <group>\n' +
-      '      "help <command>" for help on <command>\n      "quit" to exit\n'
-    );
-  }
-  const found = first.startsWith("@")
-    ? table.all().filter((hint) => hint.group === first.slice(1).toLowerCase())
-    : [table.find(words)].filter((hint) => hint !== undefined);
-  if (found.length === 0) return `No help for "${words.join(" ")}".\n`;
-  const isList = first.startsWith("@");
-  return found
-    .map(({ complexity, group, name, since, summary, syntax }) => {
-      const head = `\n  ${bold(name.toUpperCase())} ${GREY}${syntax}${PLAIN}\n  summary: ${summary}\n  since: ${since}\n`;
-      return isList ? head : `${head}  group: ${group}\n  complexity: ${complexity}\n`;
-    })
-    .join("")
-    .concat("\n");
+/** Lines in which names are bold, and what comes behind them is grey. */
+function ofLines(lines: readonly Line[]): string {
+  const of = ({ kind, text }: Piece, isHead: boolean): string =>
+    kind === "command" ? `\x1b[1m${text}${PLAIN}` : isHead ? GREY + text + PLAIN : text;
+  return `${lines.map((line) => line.map((piece) => of(piece, line[0]?.kind === "command")).join("")).join("\n")}\n`;
 }

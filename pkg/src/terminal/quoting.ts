@@ -6,34 +6,53 @@ const NAMES: Record<string, string> = {
 /** Controls, and what would make a reply look like something that it is not. */
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/u;
 
+/** A word of a line that may still be typed. */
+export interface Word {
+  /** Where it begins in the line, with its quotes. */
+  readonly start: number;
+  /** Where it ends. */
+  readonly end: number;
+  /** What it stands for; of a quote that is not closed, what there is of it. */
+  readonly bytes: Uint8Array;
+}
+
+/** The words of a line, and whether quotes are wrong: not closed, or not followed by a blank. */
+export function wordsOf(text: string): { readonly words: Word[]; readonly isBroken: boolean } {
+  const words: Word[] = [];
+  let at = 0;
+  for (;;) {
+    while (at < text.length && /\s/.test(text[at]!)) at++;
+    if (at >= text.length) return { words, isBroken: false };
+    const start = at;
+    const word = new Parts();
+    while (at < text.length && !/\s/.test(text[at]!)) {
+      const quote = text[at]!;
+      if (quote !== '"' && quote !== "'") {
+        const plain = at;
+        while (at < text.length && !/[\s"']/.test(text[at]!)) at++;
+        word.text(text.slice(plain, at));
+        continue;
+      }
+      at = quote === '"' ? double(text, at + 1, word) : single(text, at + 1, word);
+      if (at >= 0 && (at >= text.length || /\s/.test(text[at]!))) continue;
+      words.push({ start, end: at < 0 ? text.length : at, bytes: word.bytes() });
+      return { words, isBroken: true };
+    }
+    words.push({ start, end: at, bytes: word.bytes() });
+  }
+}
+
 /**
  * Splits a line into words as redis-cli does: `"…"` with escapes (`\n`, `\xHH`, …), `'…'` as it
  * stands except `\'`. Answers undefined when quotes are not closed, or not followed by a blank.
  */
 export function split(text: string): Uint8Array[] | undefined {
-  const words: Uint8Array[] = [];
-  let at = 0;
-  for (;;) {
-    while (at < text.length && /\s/.test(text[at]!)) at++;
-    if (at >= text.length) return words;
-    const word = new Word();
-    while (at < text.length && !/\s/.test(text[at]!)) {
-      const quote = text[at]!;
-      if (quote !== '"' && quote !== "'") {
-        const start = at;
-        while (at < text.length && !/[\s"']/.test(text[at]!)) at++;
-        word.text(text.slice(start, at));
-        continue;
-      }
-      at = quote === '"' ? double(text, at + 1, word) : single(text, at + 1, word);
-      if (at < 0 || (at < text.length && !/\s/.test(text[at]!))) return undefined;
-    }
-    words.push(word.bytes());
-  }
+  const { words, isBroken } = wordsOf(text);
+  return isBroken ? undefined : words.map(({ bytes }) => bytes);
 }
 
 /** Reads up to the closing `"`; answers where it goes on, or -1. */
-function double(text: string, start: number, word: Word): number {
+function double(text: string, start: number, word: Parts): number {
   let from = start;
   for (let at = start; at < text.length; at++) {
     if (text[at] === '"') {
@@ -54,10 +73,11 @@ function double(text: string, start: number, word: Word): number {
     at += hex === undefined ? 1 : 3;
     from = at + 1;
   }
+  word.text(text.slice(from));
   return -1;
 }
 
-function single(text: string, start: number, word: Word): number {
+function single(text: string, start: number, word: Parts): number {
   let from = start;
   for (let at = start; at < text.length; at++) {
     if (text[at] === "\\" && text[at + 1] === "'") {
@@ -68,10 +88,11 @@ function single(text: string, start: number, word: Word): number {
       return at + 1;
     }
   }
+  word.text(text.slice(from));
   return -1;
 }
 
-class Word {
+class Parts {
   private readonly parts: Uint8Array[] = [];
 
   text(text: string): void {
