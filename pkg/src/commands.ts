@@ -1,5 +1,5 @@
 import { utf8Length } from "./boundary/text.js";
-import { type Row, TABLE } from "./generated/commands.js";
+import { TABLE } from "./generated/commands.js";
 import type { Argument, Input } from "./types.js";
 
 /** A command, ready to be written: its words in the form of the request buffer. */
@@ -8,6 +8,8 @@ export interface Command {
   readonly index: number;
   /** Lower case, words separated by a blank. */
   readonly name: string;
+  /** The method that calls it, in camel case. */
+  readonly method: string;
   /** `u32` length and bytes of every word. */
   readonly head: Uint8Array;
   readonly words: number;
@@ -19,7 +21,11 @@ export interface Command {
 }
 
 /** The table, ready to be written. */
-export const COMMANDS: readonly Command[] = TABLE.map((row, index) => described(row, index));
+export const COMMANDS: readonly Command[] = TABLE.trim().split("\n").map((line, index) => {
+  const [written = "", flags = ""] = line.split("=");
+  const method = written.replace(/[ _-](.)/g, (_, letter: string) => letter.toUpperCase());
+  return described(written.toLowerCase(), method, flags, index);
+});
 
 /** Adds a method for every command, in camel case and in lower case; `Commands` types them. */
 export function install(
@@ -28,8 +34,7 @@ export function install(
 ): void {
   for (const command of COMMANDS) {
     const method = make(command);
-    const camel = TABLE[command.index]![1];
-    for (const name of new Set([camel, camel.toLowerCase()])) {
+    for (const name of new Set([command.method, command.method.toLowerCase()])) {
       if (name in prototype) continue; // the class has something better under that name
       Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
     }
@@ -65,7 +70,7 @@ export function find(name: unknown, first: unknown): Command {
   const instead = REFUSED.get(lower) ?? refusedForm(lower, first);
   if (instead !== undefined) throw new TypeError(`${name} cannot be called: ${instead}`);
   byName ??= new Map(COMMANDS.map((command) => [command.name, command]));
-  return byName.get(lower) ?? described([name, name, ""], -1, [name]);
+  return byName.get(lower) ?? described(name, name, "", -1, [name]);
 }
 
 function refusedForm(name: string, first: unknown): string | undefined {
@@ -78,11 +83,11 @@ function refusedForm(name: string, first: unknown): string | undefined {
   return undefined;
 }
 
-function described(row: Row, index: number, words = row[0].split(" ")): Command {
-  const flags = row[2];
+function described(name: string, method: string, flags: string, index: number, words = name.split(" ")): Command {
   return {
     index,
-    name: row[0],
+    name,
+    method,
     head: headOf(words),
     words: words.length,
     readOnly: flags.includes("r"),
@@ -105,7 +110,7 @@ export function headOf(words: readonly string[]): Uint8Array {
 
 /** A command of one word that is written as it is. */
 export function plain(name: string): Command {
-  return described([name, name, ""], -1);
+  return described(name, name, "", -1);
 }
 
 /** Whether an input is one word as it stands. */

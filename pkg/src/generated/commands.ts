@@ -4656,350 +4656,349 @@ export interface Grammars {
 }
 
 /**
- * A command at run time: its words, its camel-case method, and flags: `r` reads only, `w` writes,
- * `d` takes objects of names and values, `b` may block.
+ * Every command that has a method, in the order of the names. A line says two names of a command at once: in
+ * camel case it is its method, without what parts its words; in lower case it is what Redis calls it. After `=`
+ * come flags: `r` reads only, `w` writes, `d` takes objects of names and values, `b` may block. Every page loads
+ * this: it is short.
  */
-export type Row = readonly [words: string, method: string, flags: string];
-
-/** Every command that has a method, in the order of the names. */
-export const TABLE: readonly Row[] = [
-  ["acl", "acl", ""],
-  ["acl cat", "aclCat", ""],
-  ["acl deluser", "aclDeluser", ""],
-  ["acl dryrun", "aclDryrun", ""],
-  ["acl genpass", "aclGenpass", ""],
-  ["acl getuser", "aclGetuser", ""],
-  ["acl help", "aclHelp", ""],
-  ["acl list", "aclList", ""],
-  ["acl load", "aclLoad", ""],
-  ["acl log", "aclLog", ""],
-  ["acl save", "aclSave", ""],
-  ["acl setuser", "aclSetuser", ""],
-  ["acl users", "aclUsers", ""],
-  ["acl whoami", "aclWhoami", ""],
-  ["append", "append", "w"],
-  ["asking", "asking", ""],
-  ["auth", "auth", ""],
-  ["bgrewriteaof", "bgRewriteAof", ""],
-  ["bgsave", "bgSave", ""],
-  ["bitcount", "bitCount", "r"],
-  ["bitfield", "bitField", "w"],
-  ["bitfield_ro", "bitFieldRo", "r"],
-  ["bitop", "bitOp", "w"],
-  ["bitpos", "bitPos", "r"],
-  ["blmove", "blMove", "wb"],
-  ["blmpop", "blmPop", "wb"],
-  ["blpop", "blPop", "wb"],
-  ["brpop", "brPop", "wb"],
-  ["brpoplpush", "brPopLPush", "wb"],
-  ["bzmpop", "bzmPop", "wb"],
-  ["bzpopmax", "bzPopMax", "wb"],
-  ["bzpopmin", "bzPopMin", "wb"],
-  ["client", "client", ""],
-  ["client caching", "clientCaching", ""],
-  ["client getname", "clientGetName", ""],
-  ["client getredir", "clientGetRedir", ""],
-  ["client help", "clientHelp", ""],
-  ["client id", "clientId", ""],
-  ["client info", "clientInfo", ""],
-  ["client kill", "clientKill", ""],
-  ["client list", "clientList", ""],
-  ["client no-evict", "clientNoEvict", ""],
-  ["client no-touch", "clientNoTouch", ""],
-  ["client pause", "clientPause", ""],
-  ["client setinfo", "clientSetInfo", ""],
-  ["client setname", "clientSetName", ""],
-  ["client tracking", "clientTracking", ""],
-  ["client trackinginfo", "clientTrackingInfo", ""],
-  ["client unblock", "clientUnblock", ""],
-  ["client unpause", "clientUnpause", ""],
-  ["cluster", "cluster", ""],
-  ["command", "command", ""],
-  ["command count", "commandCount", ""],
-  ["command docs", "commandDocs", ""],
-  ["command getkeys", "commandGetKeys", ""],
-  ["command getkeysandflags", "commandGetKeysAndFlags", ""],
-  ["command help", "commandHelp", ""],
-  ["command info", "commandInfo", ""],
-  ["command list", "commandList", ""],
-  ["config", "config", ""],
-  ["config get", "configGet", ""],
-  ["config help", "configHelp", ""],
-  ["config resetstat", "configResetStat", ""],
-  ["config rewrite", "configRewrite", ""],
-  ["config set", "configSet", "d"],
-  ["copy", "copy", "w"],
-  ["dbsize", "dbSize", "r"],
-  ["debug", "debug", ""],
-  ["decr", "decr", "w"],
-  ["decrby", "decrBy", "w"],
-  ["del", "del", "w"],
-  ["delex", "delEx", "w"],
-  ["digest", "digest", "r"],
-  ["dump", "dump", "r"],
-  ["echo", "echo", ""],
-  ["eval", "eval", ""],
-  ["eval_ro", "evalRo", ""],
-  ["evalsha", "evalSha", ""],
-  ["evalsha_ro", "evalShaRo", ""],
-  ["exists", "exists", "r"],
-  ["expire", "expire", "w"],
-  ["expireat", "expireAt", "w"],
-  ["expiretime", "expireTime", "r"],
-  ["failover", "failover", ""],
-  ["fcall", "fCall", ""],
-  ["fcall_ro", "fCallRo", ""],
-  ["flushall", "flushAll", "w"],
-  ["flushdb", "flushDb", "w"],
-  ["function", "function", ""],
-  ["function delete", "functionDelete", "w"],
-  ["function dump", "functionDump", ""],
-  ["function flush", "functionFlush", "w"],
-  ["function help", "functionHelp", ""],
-  ["function kill", "functionKill", ""],
-  ["function list", "functionList", ""],
-  ["function load", "functionLoad", "w"],
-  ["function restore", "functionRestore", "w"],
-  ["function stats", "functionStats", ""],
-  ["geoadd", "geoAdd", "w"],
-  ["geodist", "geoDist", "r"],
-  ["geohash", "geoHash", "r"],
-  ["geopos", "geoPos", "r"],
-  ["georadius", "geoRadius", "w"],
-  ["georadius_ro", "geoRadiusRo", "r"],
-  ["georadiusbymember", "geoRadiusByMember", "w"],
-  ["georadiusbymember_ro", "geoRadiusByMemberRo", "r"],
-  ["geosearch", "geoSearch", "r"],
-  ["geosearchstore", "geoSearchStore", "w"],
-  ["get", "get", "r"],
-  ["getbit", "getBit", "r"],
-  ["getdel", "getDel", "w"],
-  ["getex", "getEx", "w"],
-  ["getrange", "getRange", "r"],
-  ["getset", "getSet", "w"],
-  ["hdel", "hDel", "w"],
-  ["hexists", "hExists", "r"],
-  ["hexpire", "hExpire", "w"],
-  ["hexpireat", "hExpireAt", "w"],
-  ["hexpiretime", "hExpireTime", "r"],
-  ["hget", "hGet", "r"],
-  ["hgetall", "hGetAll", "r"],
-  ["hgetdel", "hGetDel", "w"],
-  ["hgetex", "hGetEx", "w"],
-  ["hincrby", "hIncrBy", "w"],
-  ["hincrbyfloat", "hIncrByFloat", "w"],
-  ["hkeys", "hKeys", "r"],
-  ["hlen", "hLen", "r"],
-  ["hmget", "hmGet", "r"],
-  ["hmset", "hmSet", "wd"],
-  ["hpersist", "hPersist", "w"],
-  ["hpexpire", "hpExpire", "w"],
-  ["hpexpireat", "hpExpireAt", "w"],
-  ["hpexpiretime", "hpExpireTime", "r"],
-  ["hpttl", "hpTTL", "r"],
-  ["hrandfield", "hRandField", "r"],
-  ["hscan", "hScan", "r"],
-  ["hset", "hSet", "wd"],
-  ["hsetex", "hSetEx", "w"],
-  ["hsetnx", "hSetNX", "w"],
-  ["hstrlen", "hStrLen", "r"],
-  ["httl", "hTTL", "r"],
-  ["hvals", "hvals", "r"],
-  ["incr", "incr", "w"],
-  ["incrby", "incrBy", "w"],
-  ["incrbyfloat", "incrByFloat", "w"],
-  ["info", "info", ""],
-  ["keys", "keys", "r"],
-  ["lastsave", "lastSave", ""],
-  ["latency", "latency", ""],
-  ["latency doctor", "latencyDoctor", ""],
-  ["latency graph", "latencyGraph", ""],
-  ["latency help", "latencyHelp", ""],
-  ["latency histogram", "latencyHistogram", ""],
-  ["latency history", "latencyHistory", ""],
-  ["latency latest", "latencyLatest", ""],
-  ["latency reset", "latencyReset", ""],
-  ["lcs", "lcs", "r"],
-  ["lindex", "lIndex", "r"],
-  ["linsert", "lInsert", "w"],
-  ["llen", "lLen", "r"],
-  ["lmove", "lMove", "w"],
-  ["lmpop", "lmPop", "w"],
-  ["lolwut", "lolwut", "r"],
-  ["lpop", "lPop", "w"],
-  ["lpos", "lPos", "r"],
-  ["lpush", "lPush", "w"],
-  ["lpushx", "lPushX", "w"],
-  ["lrange", "lRange", "r"],
-  ["lrem", "lRem", "w"],
-  ["lset", "lSet", "w"],
-  ["ltrim", "lTrim", "w"],
-  ["memory", "memory", ""],
-  ["memory doctor", "memoryDoctor", ""],
-  ["memory help", "memoryHelp", ""],
-  ["memory malloc-stats", "memoryMallocStats", ""],
-  ["memory purge", "memoryPurge", ""],
-  ["memory stats", "memoryStats", ""],
-  ["memory usage", "memoryUsage", "r"],
-  ["mget", "mGet", "r"],
-  ["module", "module", ""],
-  ["module help", "moduleHelp", ""],
-  ["module list", "moduleList", ""],
-  ["module load", "moduleLoad", ""],
-  ["module loadex", "moduleLoadex", ""],
-  ["module unload", "moduleUnload", ""],
-  ["move", "move", "w"],
-  ["mset", "mSet", "wd"],
-  ["msetex", "mSetEx", "wd"],
-  ["msetnx", "mSetNX", "wd"],
-  ["object", "object", ""],
-  ["object encoding", "objectEncoding", "r"],
-  ["object freq", "objectFreq", "r"],
-  ["object help", "objectHelp", ""],
-  ["object idletime", "objectIdleTime", "r"],
-  ["object refcount", "objectRefCount", "r"],
-  ["persist", "persist", "w"],
-  ["pexpire", "pExpire", "w"],
-  ["pexpireat", "pExpireAt", "w"],
-  ["pexpiretime", "pExpireTime", "r"],
-  ["pfadd", "pfAdd", "w"],
-  ["pfcount", "pfCount", "r"],
-  ["pfdebug", "pfDebug", "w"],
-  ["pfmerge", "pfMerge", "w"],
-  ["pfselftest", "pfselftest", ""],
-  ["ping", "ping", ""],
-  ["psetex", "pSetEx", "w"],
-  ["pttl", "pTTL", "r"],
-  ["publish", "publish", ""],
-  ["pubsub", "pubSub", ""],
-  ["pubsub channels", "pubSubChannels", ""],
-  ["pubsub help", "pubSubHelp", ""],
-  ["pubsub numpat", "pubSubNumPat", ""],
-  ["pubsub numsub", "pubSubNumSub", ""],
-  ["pubsub shardchannels", "pubSubShardChannels", ""],
-  ["pubsub shardnumsub", "pubSubShardNumSub", ""],
-  ["randomkey", "randomKey", "r"],
-  ["readonly", "readonly", ""],
-  ["readwrite", "readwrite", ""],
-  ["rename", "rename", "w"],
-  ["renamenx", "renameNX", "w"],
-  ["replicaof", "replicaof", ""],
-  ["restore", "restore", "w"],
-  ["rpop", "rPop", "w"],
-  ["rpoplpush", "rPopLPush", "w"],
-  ["rpush", "rPush", "w"],
-  ["rpushx", "rPushX", "w"],
-  ["sadd", "sAdd", "w"],
-  ["save", "save", "b"],
-  ["scan", "scan", "r"],
-  ["scard", "sCard", "r"],
-  ["script", "script", ""],
-  ["script debug", "scriptDebug", ""],
-  ["script exists", "scriptExists", ""],
-  ["script flush", "scriptFlush", ""],
-  ["script help", "scriptHelp", ""],
-  ["script kill", "scriptKill", ""],
-  ["script load", "scriptLoad", ""],
-  ["sdiff", "sDiff", "r"],
-  ["sdiffstore", "sDiffStore", "w"],
-  ["select", "select", ""],
-  ["set", "set", "w"],
-  ["setbit", "setBit", "w"],
-  ["setex", "setEx", "w"],
-  ["setnx", "setNX", "w"],
-  ["setrange", "setRange", "w"],
-  ["shutdown", "shutdown", ""],
-  ["sinter", "sInter", "r"],
-  ["sintercard", "sInterCard", "r"],
-  ["sinterstore", "sInterStore", "w"],
-  ["sismember", "sIsMember", "r"],
-  ["slaveof", "slaveof", ""],
-  ["slowlog", "slowlog", ""],
-  ["slowlog get", "slowlogGet", ""],
-  ["slowlog help", "slowlogHelp", ""],
-  ["slowlog len", "slowlogLen", ""],
-  ["slowlog reset", "slowlogReset", ""],
-  ["smembers", "sMembers", "r"],
-  ["smismember", "smIsMember", "r"],
-  ["smove", "sMove", "w"],
-  ["sort", "sort", "w"],
-  ["sort_ro", "sortRo", "r"],
-  ["spop", "sPop", "w"],
-  ["spublish", "sPublish", ""],
-  ["srandmember", "sRandMember", "r"],
-  ["srem", "sRem", "w"],
-  ["sscan", "sScan", "r"],
-  ["strlen", "strLen", "r"],
-  ["substr", "subStr", "r"],
-  ["sunion", "sUnion", "r"],
-  ["sunionstore", "sUnionStore", "w"],
-  ["swapdb", "swapDb", "w"],
-  ["time", "time", ""],
-  ["touch", "touch", "r"],
-  ["ttl", "ttl", "r"],
-  ["type", "type", "r"],
-  ["unlink", "unlink", "w"],
-  ["unwatch", "unwatch", ""],
-  ["wait", "wait", "b"],
-  ["waitaof", "waitAof", "b"],
-  ["watch", "watch", ""],
-  ["xack", "xAck", "w"],
-  ["xackdel", "xAckDel", "w"],
-  ["xadd", "xAdd", "wd"],
-  ["xautoclaim", "xAutoClaim", "w"],
-  ["xclaim", "xClaim", "w"],
-  ["xdel", "xDel", "w"],
-  ["xdelex", "xDelEx", "w"],
-  ["xgroup", "xGroup", ""],
-  ["xgroup create", "xGroupCreate", "w"],
-  ["xgroup createconsumer", "xGroupCreateConsumer", "w"],
-  ["xgroup delconsumer", "xGroupDelConsumer", "w"],
-  ["xgroup destroy", "xGroupDestroy", "w"],
-  ["xgroup help", "xGroupHelp", ""],
-  ["xgroup setid", "xGroupSetId", "w"],
-  ["xinfo", "xInfo", ""],
-  ["xinfo consumers", "xInfoConsumers", "r"],
-  ["xinfo groups", "xInfoGroups", "r"],
-  ["xinfo help", "xInfoHelp", ""],
-  ["xinfo stream", "xInfoStream", "r"],
-  ["xlen", "xLen", "r"],
-  ["xpending", "xPending", "r"],
-  ["xrange", "xRange", "r"],
-  ["xread", "xRead", "rb"],
-  ["xreadgroup", "xReadGroup", "wb"],
-  ["xrevrange", "xRevRange", "r"],
-  ["xsetid", "xSetId", "w"],
-  ["xtrim", "xTrim", "w"],
-  ["zadd", "zAdd", "wd"],
-  ["zcard", "zCard", "r"],
-  ["zcount", "zCount", "r"],
-  ["zdiff", "zDiff", "r"],
-  ["zdiffstore", "zDiffStore", "w"],
-  ["zincrby", "zIncrBy", "w"],
-  ["zinter", "zInter", "r"],
-  ["zintercard", "zInterCard", "r"],
-  ["zinterstore", "zInterStore", "w"],
-  ["zlexcount", "zLexCount", "r"],
-  ["zmpop", "zmPop", "w"],
-  ["zmscore", "zmScore", "r"],
-  ["zpopmax", "zPopMax", "w"],
-  ["zpopmin", "zPopMin", "w"],
-  ["zrandmember", "zRandMember", "r"],
-  ["zrange", "zRange", "r"],
-  ["zrangebylex", "zRangeByLex", "r"],
-  ["zrangebyscore", "zRangeByScore", "r"],
-  ["zrangestore", "zRangeStore", "w"],
-  ["zrank", "zRank", "r"],
-  ["zrem", "zRem", "w"],
-  ["zremrangebylex", "zRemRangeByLex", "w"],
-  ["zremrangebyrank", "zRemRangeByRank", "w"],
-  ["zremrangebyscore", "zRemRangeByScore", "w"],
-  ["zrevrange", "zRevRange", "r"],
-  ["zrevrangebylex", "zRevRangeByLex", "r"],
-  ["zrevrangebyscore", "zRevRangeByScore", "r"],
-  ["zrevrank", "zRevRank", "r"],
-  ["zscan", "zScan", "r"],
-  ["zscore", "zScore", "r"],
-  ["zunion", "zUnion", "r"],
-  ["zunionstore", "zUnionStore", "w"],
-];
+export const TABLE = `
+acl
+acl cat
+acl deluser
+acl dryrun
+acl genpass
+acl getuser
+acl help
+acl list
+acl load
+acl log
+acl save
+acl setuser
+acl users
+acl whoami
+append=w
+asking
+auth
+bgRewriteAof
+bgSave
+bitCount=r
+bitField=w
+bitField_ro=r
+bitOp=w
+bitPos=r
+blMove=wb
+blmPop=wb
+blPop=wb
+brPop=wb
+brPopLPush=wb
+bzmPop=wb
+bzPopMax=wb
+bzPopMin=wb
+client
+client caching
+client getName
+client getRedir
+client help
+client id
+client info
+client kill
+client list
+client no-evict
+client no-touch
+client pause
+client setInfo
+client setName
+client tracking
+client trackingInfo
+client unblock
+client unpause
+cluster
+command
+command count
+command docs
+command getKeys
+command getKeysAndFlags
+command help
+command info
+command list
+config
+config get
+config help
+config resetStat
+config rewrite
+config set=d
+copy=w
+dbSize=r
+debug
+decr=w
+decrBy=w
+del=w
+delEx=w
+digest=r
+dump=r
+echo
+eval
+eval_ro
+evalSha
+evalSha_ro
+exists=r
+expire=w
+expireAt=w
+expireTime=r
+failover
+fCall
+fCall_ro
+flushAll=w
+flushDb=w
+function
+function delete=w
+function dump
+function flush=w
+function help
+function kill
+function list
+function load=w
+function restore=w
+function stats
+geoAdd=w
+geoDist=r
+geoHash=r
+geoPos=r
+geoRadius=w
+geoRadius_ro=r
+geoRadiusByMember=w
+geoRadiusByMember_ro=r
+geoSearch=r
+geoSearchStore=w
+get=r
+getBit=r
+getDel=w
+getEx=w
+getRange=r
+getSet=w
+hDel=w
+hExists=r
+hExpire=w
+hExpireAt=w
+hExpireTime=r
+hGet=r
+hGetAll=r
+hGetDel=w
+hGetEx=w
+hIncrBy=w
+hIncrByFloat=w
+hKeys=r
+hLen=r
+hmGet=r
+hmSet=wd
+hPersist=w
+hpExpire=w
+hpExpireAt=w
+hpExpireTime=r
+hpTTL=r
+hRandField=r
+hScan=r
+hSet=wd
+hSetEx=w
+hSetNX=w
+hStrLen=r
+hTTL=r
+hvals=r
+incr=w
+incrBy=w
+incrByFloat=w
+info
+keys=r
+lastSave
+latency
+latency doctor
+latency graph
+latency help
+latency histogram
+latency history
+latency latest
+latency reset
+lcs=r
+lIndex=r
+lInsert=w
+lLen=r
+lMove=w
+lmPop=w
+lolwut=r
+lPop=w
+lPos=r
+lPush=w
+lPushX=w
+lRange=r
+lRem=w
+lSet=w
+lTrim=w
+memory
+memory doctor
+memory help
+memory malloc-stats
+memory purge
+memory stats
+memory usage=r
+mGet=r
+module
+module help
+module list
+module load
+module loadex
+module unload
+move=w
+mSet=wd
+mSetEx=wd
+mSetNX=wd
+object
+object encoding=r
+object freq=r
+object help
+object idleTime=r
+object refCount=r
+persist=w
+pExpire=w
+pExpireAt=w
+pExpireTime=r
+pfAdd=w
+pfCount=r
+pfDebug=w
+pfMerge=w
+pfselftest
+ping
+pSetEx=w
+pTTL=r
+publish
+pubSub
+pubSub channels
+pubSub help
+pubSub numPat
+pubSub numSub
+pubSub shardChannels
+pubSub shardNumSub
+randomKey=r
+readonly
+readwrite
+rename=w
+renameNX=w
+replicaof
+restore=w
+rPop=w
+rPopLPush=w
+rPush=w
+rPushX=w
+sAdd=w
+save=b
+scan=r
+sCard=r
+script
+script debug
+script exists
+script flush
+script help
+script kill
+script load
+sDiff=r
+sDiffStore=w
+select
+set=w
+setBit=w
+setEx=w
+setNX=w
+setRange=w
+shutdown
+sInter=r
+sInterCard=r
+sInterStore=w
+sIsMember=r
+slaveof
+slowlog
+slowlog get
+slowlog help
+slowlog len
+slowlog reset
+sMembers=r
+smIsMember=r
+sMove=w
+sort=w
+sort_ro=r
+sPop=w
+sPublish
+sRandMember=r
+sRem=w
+sScan=r
+strLen=r
+subStr=r
+sUnion=r
+sUnionStore=w
+swapDb=w
+time
+touch=r
+ttl=r
+type=r
+unlink=w
+unwatch
+wait=b
+waitAof=b
+watch
+xAck=w
+xAckDel=w
+xAdd=wd
+xAutoClaim=w
+xClaim=w
+xDel=w
+xDelEx=w
+xGroup
+xGroup create=w
+xGroup createConsumer=w
+xGroup delConsumer=w
+xGroup destroy=w
+xGroup help
+xGroup setId=w
+xInfo
+xInfo consumers=r
+xInfo groups=r
+xInfo help
+xInfo stream=r
+xLen=r
+xPending=r
+xRange=r
+xRead=rb
+xReadGroup=wb
+xRevRange=r
+xSetId=w
+xTrim=w
+zAdd=wd
+zCard=r
+zCount=r
+zDiff=r
+zDiffStore=w
+zIncrBy=w
+zInter=r
+zInterCard=r
+zInterStore=w
+zLexCount=r
+zmPop=w
+zmScore=r
+zPopMax=w
+zPopMin=w
+zRandMember=r
+zRange=r
+zRangeByLex=r
+zRangeByScore=r
+zRangeStore=w
+zRank=r
+zRem=w
+zRemRangeByLex=w
+zRemRangeByRank=w
+zRemRangeByScore=w
+zRevRange=r
+zRevRangeByLex=r
+zRevRangeByScore=r
+zRevRank=r
+zScan=r
+zScore=r
+zUnion=r
+zUnionStore=w
+`;

@@ -89,11 +89,11 @@ pub fn typescript<'a>(commands: impl Iterator<Item = &'a Command>) -> anyhow::Re
     }
     out.push_str("}\n\n");
     out.push_str(TABLE_DOC);
-    out.push_str("export const TABLE: readonly Row[] = [\n");
+    out.push_str("export const TABLE = `\n");
     for entry in &entries {
         entry.write_row(&mut out);
     }
-    out.push_str("];\n");
+    out.push_str("`;\n");
     Ok(out)
 }
 
@@ -122,12 +122,11 @@ const BYTES: &str = " @bytes ";
 
 const TABLE_DOC: &str = "\
 /**
- * A command at run time: its words, its camel-case method, and flags: `r` reads only, `w` writes,
- * `d` takes objects of names and values, `b` may block.
+ * Every command that has a method, in the order of the names. A line says two names of a command at once: in
+ * camel case it is its method, without what parts its words; in lower case it is what Redis calls it. After `=`
+ * come flags: `r` reads only, `w` writes, `d` takes objects of names and values, `b` may block. Every page loads
+ * this: it is short.
  */
-export type Row = readonly [words: string, method: string, flags: string];
-
-/** Every command that has a method, in the order of the names. */
 ";
 
 fn write_group_doc(out: &mut String, group: &str) {
@@ -279,8 +278,28 @@ impl<'a> Entry<'a> {
         if self.command.has(flag::BLOCKING) {
             flags.push('b');
         }
-        let _ = writeln!(out, "  [\"{}\", \"{}\", \"{flags}\"],", self.words, self.method());
+        out.push_str(&merged(&self.words, &self.method()));
+        if !flags.is_empty() {
+            let _ = write!(out, "={flags}");
+        }
+        out.push('\n');
     }
+}
+
+/// `client no-evict` and `clientNoEvict` as `client no-evict`, `bitcount` and `bitCount` as `bitCount`: after what
+/// parts words, a letter of the method is a capital anyhow.
+fn merged(words: &str, method: &str) -> String {
+    let mut letters = method.chars();
+    let mut is_first = false;
+    let merge = |letter: char| {
+        if !letter.is_ascii_alphanumeric() {
+            is_first = true;
+            return letter;
+        }
+        let own = letters.next().unwrap_or(letter);
+        if std::mem::take(&mut is_first) { letter } else { own }
+    };
+    words.chars().map(merge).collect()
 }
 
 /// With a capital at the beginning.
