@@ -15,6 +15,7 @@ function get<T extends HTMLElement>(id: string): T {
 const side = get("side");
 const terminals = get("terminals");
 const pane = new Pane();
+let shown = pane;
 const exampleBar = examples((lines) => {
   pane.enter(lines);
   pane.focus();
@@ -40,6 +41,7 @@ function showState(redis: Redis): void {
 const VIEWS = new Map<string, (store: Store) => Promise<View>>([
   ["lessons", async (store) => new (await import("./lessons/view.js")).LessonsView(store, pane, showSecond)],
   ["dashboard", async (store) => new (await import("./dashboard/view.js")).DashboardView(store)],
+  ["run", async () => new (await import("./share/view.js")).SharedView(pane, showOnly)],
   ["keys", async (store) => (await import("./keys/view.js")).KeysView.open(store, pane.terminal)],
 ]);
 const made = new Map<string, Promise<View>>();
@@ -50,8 +52,9 @@ async function show(store: Store, place: Place): Promise<void> {
   const name = make ? place.view : "";
   const before = current.view;
   current = { view: name, rest: place.rest };
-  // A lesson has the terminal beside it; all else is alone.
-  document.body.dataset.view = name === "lessons" && place.rest.length > 0 ? "lesson" : name || "terminal";
+  // A lesson has the terminal beside it, and so has what a link carries; all else is alone.
+  const isBeside = name === "run" || (name === "lessons" && place.rest.length > 0);
+  document.body.dataset.view = isBeside ? "lesson" : name || "terminal";
   for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -69,6 +72,12 @@ async function show(store: Store, place: Place): Promise<void> {
   if (view.element.parentElement !== side) side.replaceChildren(view.element);
   await view.show(current.rest);
   scrollTo(0, 0);
+}
+
+/** Another terminal in the place of the first one. */
+function showOnly(only: Pane): void {
+  shown = only;
+  terminals.replaceChildren(exampleBar, only.element);
 }
 
 function showSecond(second: Pane | undefined): void {
@@ -97,13 +106,16 @@ async function start(): Promise<void> {
   }
 }
 
+get("share").addEventListener("click", () => {
+  import("./share/dialog.js").then(({ share }) => share(shown.terminal.lines)).catch((error: Error) => warn(error.message));
+});
 installTheme(get<HTMLButtonElement>("theme"));
 // Typing anywhere goes to the line.
 document.addEventListener("keydown", (event) => {
   const typing = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
   const isAway = terminals.getClientRects().length === 0;
   const isEditing = event.target instanceof Element && event.target.closest("input, textarea, select, dialog");
-  if (typing && !isEditing && !isAway) pane.focus();
+  if (typing && !isEditing && !isAway) shown.focus();
 });
 pane.focus();
 void start().then(() => {

@@ -12,6 +12,9 @@ const WAITING = "Waiting. Ctrl+C ends it.";
 /** What takes longer than this is waiting for something. */
 const WAITING_MS = 700;
 
+/** Lines of a session that are remembered. */
+const LINES_MAX = 1_000;
+
 /** A command that was run: its words, and its replies. */
 export interface Ran {
   /** The command and its arguments. */
@@ -25,6 +28,7 @@ export class Terminal {
   /** Told of every command that was answered. */
   onRan: (ran: Ran) => void = () => {};
   private session: Session | undefined;
+  private readonly entered: string[] = [];
   private table = new Table([]);
   private queue: Promise<unknown> = Promise.resolve();
   /** Ends the wait of the command that runs. */
@@ -74,6 +78,11 @@ export class Terminal {
     return { db: this.session?.db ?? 0, inTransaction: this.session?.inTransaction ?? false };
   }
 
+  /** What was entered, the newest last: the last thousand lines. */
+  get lines(): readonly string[] {
+    return this.entered;
+  }
+
   /** Takes one line; it runs after the lines before it. Answers the replies. */
   enter(text: string): Promise<readonly Value[]> {
     const replies = this.queue.then(() => this.run(text));
@@ -104,6 +113,7 @@ export class Terminal {
 
   private async run(text: string): Promise<readonly Value[]> {
     this.echo(text);
+    if (text.trim() !== "" && this.entered.push(text) > LINES_MAX) this.entered.shift();
     const words = split(text);
     if (words?.length === 0) return [];
     const names = words?.map((word) => new TextDecoder().decode(word)) ?? [];
