@@ -56,6 +56,35 @@ const roleOf = (page: Page): Promise<string> => page.evaluate(() => redis.role);
 const reads = (page: Page, key: string, value: string | null) =>
   expect.poll(() => page.evaluate((key) => redis.sync.get(key), key)).toBe(value);
 
+for (const missing of ["locks", "BroadcastChannel"]) {
+  test(`without ${missing}, one page has the store for itself, and says so`, async () => {
+    const name = `single without ${missing}`;
+    const poor = async (): Promise<Page> => {
+      const page = await tab();
+      await page.evaluate((missing) => {
+        const [of, name] = missing === "locks" ? [navigator, "locks"] : [globalThis, "BroadcastChannel"];
+        if (name === "locks") Object.defineProperty(of, name, { value: undefined });
+        else Reflect.deleteProperty(of, name);
+      }, missing);
+      await open(page, name);
+      expect(await page.evaluate(() => [redis.topology, redis.role])).toEqual(["single", "alone"]);
+      return page;
+    };
+    const first = await poor();
+    expect(await first.evaluate(() => redis.call("set", "n", "1"))).toBe("OK");
+    expect(await first.evaluate(() => redis.waitAof(1, 0, 0))).toEqual([1, 0]);
+    expect(await first.evaluate(() => redis.sync.incr("n"))).toBe(2);
+    await first.evaluate(() => redis.close());
+    const second = await poor();
+    expect(await second.evaluate(() => redis.sync.get("n"))).toBe("2");
+    // Who opens it as well takes it over: the one before ends, and has changed nothing since.
+    const third = await poor();
+    const code = (page: Page) => page.evaluate(() => redis.set("n", "9").catch((error: { code: string }) => error.code));
+    await expect.poll(() => code(second)).toBe("FENCED");
+    expect(await third.evaluate(() => redis.incr("n"))).toBe(3);
+  });
+}
+
 test("what is not stored is copied from the leader, outlives it, and can be stored later", async () => {
   const options = { appendonly: false };
   const leader = await tab("unstored", options);

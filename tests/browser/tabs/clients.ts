@@ -181,6 +181,21 @@ export async function clients(group: Group): Promise<void> {
     expect(new Set(list.values()).size, "ids").toBe(tabs.length);
   }
   const [leader, follower] = [await group.leader(), await group.follower()];
+  // Flags are each client's own, and killing by a name that all are told reaches the one that is meant.
+  const flagged = async () => {
+    const list = await run<string>(leader, "CLIENT", "LIST");
+    return tabs.filter(({ id }) => new RegExp(` name=${id} .* flags=\\S*e`).test(list)).map(({ id }) => id);
+  };
+  expect(await run(follower, "CLIENT", "NO-EVICT", "ON")).toBe("OK");
+  expect(await flagged()).toEqual([follower.id]);
+  expect(await run(follower, "CLIENT", "NO-EVICT", "OFF")).toBe("OK");
+  expect(await flagged()).toEqual([]);
+  const before = await listed(leader);
+  expect(await run(leader, "CLIENT", "KILL", "ID", before.get(follower.id)!)).toBe(1);
+  await becomes(async () => [...(await listed(leader)).values()].includes(before.get(follower.id)!), false);
+  // It goes on as one that connects again.
+  await becomes(async () => String(await run(follower, "CLIENT", "ID")) !== before.get(follower.id), true);
+  expect(await run(follower, "CLIENT", "SETNAME", follower.id)).toBe("OK");
   await group.lose(follower, "kill");
   await becomes(async () => [...(await listed(leader)).keys()].includes(follower.id), false);
 }
