@@ -2,7 +2,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { checks, ENDS, type Example, examplesInComments, examplesInReadme, moduleOf, scriptOf, typeErrors } from "./examples.js";
+import { checks, type Example, examplesInComments, moduleOf, scriptOf, typeErrors } from "./examples.js";
 
 const examples = await examplesInComments();
 const file = (index: number, ending: string) => fileURLToPath(new URL(`./example-${index}.tmp.${ending}`, import.meta.url));
@@ -46,26 +46,5 @@ test.each(examples.map((example, index) => [example.place, example, index] as [s
       await rm(name);
     }
     expect(found).toHaveLength(checks(module));
-  },
-);
-
-const sections = await examplesInReadme();
-
-test("the README has these sections", () => {
-  expect(sections.map(({ place }) => place)).toEqual(expect.arrayContaining(["Iterators", "Files", "Users and passwords"]));
-});
-
-test.each(sections.map((example, index) => [example.place, example, index + 1000] as [string, Example, number]))(
-  "the README's example under %s runs",
-  async (heading, example, index) => {
-    const name = file(index, "mjs");
-    await writeFile(name, `const check = () => {};\n${scriptOf(moduleOf(example))}`);
-    try {
-      const run = import(/* @vite-ignore */ name);
-      if (heading in ENDS) await expect(run).rejects.toThrow(ENDS[heading]);
-      else await run;
-    } finally {
-      await rm(name);
-    }
   },
 );

@@ -1,4 +1,4 @@
-// The examples in comments and in the README, as modules that run.
+// The examples in comments, as modules that run.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,38 +33,6 @@ export async function examplesInComments(language: "ts" | "tsx" = "ts"): Promise
     }
   }
   return examples;
-}
-
-/** What the examples of the README use, by the headings they are under. */
-const AROUND: Record<string, string> = {
-  Iterators: `
-    const stop = new AbortController();
-    const { signal } = stop;
-    const send = async () => setTimeout(() => stop.abort(new Error("enough")), 10);
-    await redis.set("user:1", "Ada");
-    await redis.zAdd("board", 1, "Ada");
-    await redis.xAdd("mail", "*", { to: "ada", text: "hello" });`,
-  "Client-side caching": "",
-  "Users and passwords": "",
-  Files: `
-    const link = { href: "" };
-    const bar = { value: 0 };
-    const input = { files: [await redis.exportRdb()] };`,
-  "What is going on": "",
-};
-
-/** Errors that examples of the README end with, on purpose. */
-export const ENDS: Record<string, RegExp> = { Iterators: /enough/, "Users and passwords": /NOPERM/ };
-
-/** Examples of the package's README, by heading. Others have tests of their own. */
-export async function examplesInReadme(): Promise<Example[]> {
-  const readme = await readFile(new URL("../../pkg/README.md", import.meta.url), "utf8");
-  return readme.split(/^## /m).flatMap((section) => {
-    const heading = section.split("\n", 1)[0]!;
-    const [, code] = /^```js\n([^]*?)^```/m.exec(section) ?? [];
-    const before = AROUND[heading];
-    return before === undefined || code === undefined ? [] : [{ place: heading, text: before + "\n" + code }];
-  });
 }
 
 /** The whole module; what a comment at the end of a line says, is handed to `check` with what was answered. */
