@@ -128,6 +128,7 @@ for (const [entry, inProcess] of Object.entries(dropIns)) {
 for (const [directory, file] of Object.entries(modules)) {
   await copyFile(here(`${directory}/lodis_bg.wasm`), here(`dist/${file}`));
 }
+await copyFile(here("src/terminal/pane.css"), here("dist/terminal/pane.css"));
 for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {
   await copyFile(here(`../${license}`), here(`dist/${license}`));
 }

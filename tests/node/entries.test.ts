@@ -74,7 +74,7 @@ describe("Node", () => {
     try {
       execFileSync("npm", ["pack", "--silent", "--pack-destination", dir], { cwd: pkg });
       const attw = join(here, "../node_modules/@arethetypeswrong/cli/dist/index.js");
-      const modules = ["./wasm", "./full/wasm", "./lodis_bg.wasm", "./lodis_full_bg.wasm"];
+      const modules = ["./wasm", "./full/wasm", "./lodis_bg.wasm", "./lodis_full_bg.wasm", "./terminal/pane.css"];
       const options = ["--profile", "node16", "--ignore-rules", "cjs-resolves-to-esm", "--exclude-entrypoints", ...modules];
       await run(process.execPath, [attw, join(dir, "lodis-0.1.0.tgz"), ...options]);
       const publint = join(here, "../node_modules/publint/src/cli.js");

@@ -98,7 +98,7 @@ const BUDGETS: Readonly<Record<string, readonly Budget[]>> = {
 };
 
 /** What is no script. */
-const FILES = /^\.\/(wasm|full\/wasm|lodis_bg\.wasm|lodis_full_bg\.wasm|package\.json)$/;
+const FILES = /^\.\/(wasm|full\/wasm|lodis_bg\.wasm|lodis_full_bg\.wasm|terminal\/pane\.css|package\.json)$/;
 
 /** The entries of the package, as they are imported. */
 function entries(): string[] {

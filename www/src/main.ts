@@ -1,5 +1,6 @@
 import type { Redis } from "lodis";
 import { Pane } from "lodis/terminal/pane";
+import "lodis/terminal/pane.css";
 import { examples } from "./examples.js";
 import { type Place, route } from "./router.js";
 import { showPersistence, showRole } from "./status.js";

@@ -14,7 +14,7 @@ export type { Ran, Terminal } from "./terminal.js";
 
 /** A terminal with its screen and its line. */
 export class Pane {
-  /** What is put into the page. It comes without a style sheet. */
+  /** What is put into the page. Its looks are in `lodis/terminal/pane.css`. */
   readonly element: HTMLElement;
   /** What runs the lines. */
   readonly terminal: Terminal;
