@@ -1,9 +1,9 @@
 import { defineConfig } from "vite";
-import { offline } from "./offline.js";
+import { ahead, compressed, offline } from "./hosting.js";
 
 export default defineConfig({
   base: "./",
-  plugins: [offline()],
+  plugins: [offline(), ahead(), compressed()],
   build: { target: "es2022", modulePreload: { polyfill: false } },
   // Lodis finds its wasm file beside itself; pre-bundling would move one without the other.
   optimizeDeps: { exclude: ["lodis"] },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -29,6 +30,44 @@ export async function serveFolder(folder: string, pages: Record<string, string> 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}/`, close: () => closed(server) };
+}
+
+/** What a host has sent: the path, and the bytes of the body as they went over the wire. */
+export interface Sent {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/**
+ * Serves a folder at `base` as hosts of static files do: compressed where there is such a file, to be kept for ten
+ * minutes, and with a name for what is in it. `sent` grows with each answer.
+ */
+export async function serveAsHost(folder: string, base = "/") {
+  const sent: Sent[] = [];
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (!path.startsWith(base)) return void response.writeHead(404).end();
+    const name = decodeURIComponent(path.slice(base.length));
+    const file = normalize(join(folder, name === "" || name.endsWith("/") ? `${name}index.html` : name));
+    if (!file.startsWith(folder + sep)) return void response.writeHead(403).end();
+    const takesBrotli = /\bbr\b/.test(request.headers["accept-encoding"] ?? "");
+    const small = takesBrotli ? await readFile(`${file}.br`).catch(() => undefined) : undefined;
+    const bytes = small ?? (await readFile(file).catch(() => undefined));
+    if (!bytes) return void response.writeHead(404).end();
+    const tag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 16)}"`;
+    response.setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream");
+    response.setHeader("cache-control", "max-age=600");
+    response.setHeader("etag", tag);
+    response.setHeader("vary", "accept-encoding");
+    if (request.headers["if-none-match"] === tag) return void response.writeHead(304).end();
+    if (small) response.setHeader("content-encoding", "br");
+    response.setHeader("content-length", bytes.length);
+    response.end(bytes);
+    sent.push({ path, bytes: bytes.length });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}${base}`, sent, close: () => closed(server) };
 }
 
 function closed(server: Server): Promise<void> {

@@ -97,6 +97,7 @@ async function start(): Promise<void> {
     route((place) => void show(store, place).catch((error: Error) => warn(error.message)));
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
+    pane.terminal.giveUp();
     get("persistence").dataset.state = "failed";
     get("persistence").textContent = "Not opened";
     if (code === "STORE_TOO_NEW") {

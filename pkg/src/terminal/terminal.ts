@@ -30,7 +30,11 @@ export class Terminal {
   private session: Session | undefined;
   private readonly entered: string[] = [];
   private table = new Table([]);
-  private queue: Promise<unknown> = Promise.resolve();
+  /** Lets lines run that were entered before there was an instance. */
+  private begin: () => void = () => {};
+  private queue: Promise<unknown> = new Promise<void>((resolve) => {
+    this.begin = resolve;
+  });
   /** Ends the wait of the command that runs. */
   private running: AbortController | undefined;
 
@@ -54,6 +58,12 @@ export class Terminal {
     this.table = new Table(redis.hints());
     this.editor.advice = this.table;
     this.showPrompt();
+    this.begin();
+  }
+
+  /** There is going to be no instance: lines, also those that wait for it, are answered that there is none. */
+  giveUp(): void {
+    this.begin();
   }
 
   private watch(redis: Instance): void {
@@ -83,7 +93,7 @@ export class Terminal {
     return this.entered;
   }
 
-  /** Takes one line; it runs after the lines before it. Answers the replies. */
+  /** Takes one line; it runs after the lines before it, once there is an instance. Answers the replies. */
   enter(text: string): Promise<readonly Value[]> {
     const replies = this.queue.then(() => this.run(text));
     this.queue = replies;
