@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Outcome, ours, run, theirs } from "./command-lines.js";
 import { newDirectory, type RealRedis, startRealRedis } from "./real-redis.js";
 import { cli, Raw, type Server, start } from "./serving.js";
 
@@ -29,20 +30,6 @@ afterAll(async () => {
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 });
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(command: string, words: readonly string[], input: string | Buffer = ""): Outcome {
-  const env = { ...process.env, LODISCLI_HISTFILE: "/dev/null", REDISCLI_HISTFILE: "/dev/null", HOME: folder };
-  const { status, stdout, stderr } = spawnSync(command, words, { input, env, timeout: 20_000, encoding: "latin1" });
-  return { status, stdout, stderr };
-}
-const ours = (words: readonly string[], input?: string | Buffer) => run(process.execPath, [cli, "cli", ...words], input);
-const theirs = (words: readonly string[], input?: string | Buffer) => run("redis-cli", words, input);
 
 /** Every kind of reply, of a server that has every kind. */
 const LINES = [

@@ -1,10 +1,13 @@
 // `lodis cli` on the command line.
 import { split } from "../terminal/quoting.js";
+import { bigKeys, hotKeys } from "./keys.js";
 import { type Target, targetOf } from "./link.js";
 import { evalWords, pipeAll, scanAll } from "./modes.js";
-import { type CliOptions, optionsOf, UsageError } from "./options.js";
+import { type CliOptions, optionsOf, type Task, UsageError } from "./options.js";
+import { saveRdb } from "./rdb.js";
 import { readLines } from "./repl.js";
 import { type Outputs, Session } from "./session.js";
+import { showLatency, showStat } from "./watching.js";
 
 /** Writes to the process; characters are bytes. */
 const PROCESS: Outputs = {
@@ -44,13 +47,34 @@ export async function cliCommand(words: readonly string[]): Promise<void> {
 async function run(options: CliOptions, target: Target): Promise<number> {
   const session = new Session(target, options, PROCESS);
   try {
-    if (options.scan) return (await session.connect()) ? await scanAll(session, options, PROCESS) : 1;
-    if (options.pipe) return await pipeAll(session, process.stdin, PROCESS);
+    if (options.task !== undefined) return await perform(options.task, session, options, target);
     const words = await wordsOf(options);
     if (words.length > 0) return await repeat(session, words, options);
     return await readLines(session, options, PROCESS);
   } finally {
     session.interrupt();
+  }
+}
+
+function perform(task: Task, session: Session, options: CliOptions, target: Target): Promise<number> {
+  switch (task) {
+    case "scan":
+      return scanAll(session, options, PROCESS);
+    case "pipe":
+      return pipeAll(session, process.stdin, options, PROCESS);
+    case "bigkeys":
+    case "memkeys":
+      return bigKeys(session, options, PROCESS, task === "memkeys");
+    case "hotkeys":
+      return hotKeys(session, options, PROCESS);
+    case "stat":
+      return showStat(session, options, PROCESS);
+    case "latency":
+    case "latency-history":
+      return showLatency(session, options, PROCESS, task === "latency-history");
+    case "rdb":
+    case "functions-rdb":
+      return saveRdb(session, target, { path: options.rdbPath, functions: task === "functions-rdb" }, PROCESS);
   }
 }
 

@@ -17,6 +17,10 @@ export interface Target {
   readonly name: string;
   /** Makes one; rejects with the reason. */
   connect(): Promise<Duplex>;
+  /** Another server, to which this one sends its clients; undefined where there are none. */
+  readonly at?: (host: string, port: number) => Target;
+  /** Everything there is, as an RDB file, where that needs no connection. */
+  readonly snapshot?: () => Promise<Blob>;
   /** Lets go of what is in this process. */
   close(): Promise<void>;
 }
@@ -24,13 +28,22 @@ export interface Target {
 /** Where the options say. */
 export async function targetOf(options: CliOptions): Promise<Target> {
   if (options.dir === undefined && !options.memory) {
-    const { host, port, socket } = options;
-    const name = socket ?? `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    return { name: socket === undefined ? name : `redis ${socket}`, connect: () => dial(options), close: async () => {} };
+    return server(options);
   }
   const store = options.dir === undefined ? ("memory" as const) : directory(options.dir);
   const redis: Redis = await open("cli", { store });
-  return { name: "lodis", connect: async () => createConnection(redis), close: () => redis.close() };
+  return { name: "lodis", connect: async () => createConnection(redis), snapshot: () => redis.exportRdb(), close: () => redis.close() };
+}
+
+function server(options: CliOptions): Target {
+  const { host, port, socket } = options;
+  return {
+    name: socket === undefined ? `${host.includes(":") ? `[${host}]` : host}:${port}` : `redis ${socket}`,
+    connect: () => dial(options),
+    // Whoever does not know its own name has said nothing: it is where this one is.
+    at: (name, number) => server({ ...options, host: name === "" ? host : name, port: number }),
+    close: async () => {},
+  };
 }
 
 async function dial(options: CliOptions): Promise<Duplex> {
@@ -67,13 +80,14 @@ export class Link {
   private readonly replies: Reply[] = [];
   private waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void } | undefined;
   private ended: Error | undefined;
+  private readonly onData = (bytes: Buffer): void => this.take(bytes);
 
   constructor(
     private readonly socket: Duplex,
-    /** Takes push messages, which nobody waits for; undefined while they count as replies. */
-    public onPush: ((reply: Reply) => void) | undefined,
+    /** Takes a push message, which nobody waits for, unless they count as replies; whether it has. */
+    private readonly onPush: (reply: Reply) => boolean,
   ) {
-    socket.on("data", (bytes: Buffer) => this.take(bytes));
+    socket.on("data", this.onData);
     socket.on("error", (error: Error) => this.end(error));
     socket.on("close", () => this.end(new Disconnected()));
   }
@@ -113,6 +127,12 @@ export class Link {
     this.socket.destroy();
   }
 
+  /** Hands over the connection, for what comes now is no reply. Nothing may be on its way. */
+  release(): Duplex {
+    this.socket.off("data", this.onData);
+    return this.socket;
+  }
+
   private take(bytes: Buffer): void {
     let replies: Reply[];
     try {
@@ -123,8 +143,8 @@ export class Link {
       return;
     }
     for (const reply of replies) {
-      if (reply.type === "push" && this.onPush) this.onPush(reply);
-      else if (this.waiting) this.settle(reply);
+      if (reply.type === "push" && this.onPush(reply)) continue;
+      if (this.waiting) this.settle(reply);
       else this.replies.push(reply);
     }
   }

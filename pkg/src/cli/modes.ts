@@ -6,6 +6,7 @@ import type { Outputs, Session } from "./session.js";
 
 /** Lists keys; the exit code. */
 export async function scanAll(session: Session, options: CliOptions, outputs: Outputs): Promise<number> {
+  if (!(await session.connect())) return 1;
   const { count, mode, pattern, type } = options;
   const wanted = [
     ...(pattern === undefined ? [] : ["MATCH", pattern]),
@@ -48,31 +49,46 @@ export function evalWords(path: string, words: readonly string[]): string[] {
 }
 
 /** Sends what is read as it is, and counts the replies; the exit code. */
-export async function pipeAll(session: Session, input: AsyncIterable<Buffer>, outputs: Outputs): Promise<number> {
+export async function pipeAll(session: Session, input: AsyncIterable<Buffer>, options: CliOptions, outputs: Outputs): Promise<number> {
   const link = await session.bare();
   if (!link) return 1;
   let [errors, replies] = [0, 0];
   // Its reply, which is nobody else's, says that all have come.
   const mark = `${process.pid}:${Math.random()}`;
+  let silence: NodeJS.Timeout | undefined;
+  let isSilent = false;
+  const giveUp = (): void => {
+    isSilent = true;
+    link.close();
+  };
   const sending = (async () => {
     for await (const part of input) {
       if (!link.write(part)) await link.drained();
     }
     outputs.write("All data transferred. Waiting for the last reply...\n");
+    if (options.pipeTimeout > 0) silence = setTimeout(giveUp, options.pipeTimeout * 1000);
     link.send([Buffer.from("ECHO"), Buffer.from(mark)]);
   })();
   sending.catch(() => link.close());
-  for (;;) {
-    const reply = await link.reply();
-    if (reply.type === "string" && reply.text === mark) break;
-    replies++;
-    if (reply.type !== "error") continue;
+  try {
+    for (;;) {
+      const reply = await link.reply();
+      silence?.refresh();
+      if (reply.type === "string" && reply.text === mark) break;
+      replies++;
+      if (reply.type !== "error") continue;
+      errors++;
+      outputs.complain(`${reply.text}\n`);
+    }
+    await sending;
+    outputs.write("Last reply received from server.\n");
+  } catch (error) {
+    if (!isSilent) throw error;
+    outputs.complain(`No replies for ${options.pipeTimeout} seconds: exiting.\n`);
     errors++;
-    outputs.complain(`${reply.text}\n`);
+  } finally {
+    clearTimeout(silence);
   }
-  await sending;
-  outputs.write("Last reply received from server.\n");
   outputs.write(`errors: ${errors}, replies: ${replies}\n`);
   return errors > 0 ? 1 : 0;
 }
-

@@ -1,4 +1,5 @@
 // The options of `lodis cli`, which are those of redis-cli.
+import { split } from "../terminal/quoting.js";
 import type { Mode } from "./format.js";
 
 export const USAGE = `usage: lodis cli [options] [cmd [arg [arg ...]]]
@@ -31,13 +32,30 @@ completion and hints at a terminal, one command a line from elsewhere.
   --show-pushes <yn> Whether RESP3's push messages are shown (default: at a terminal).
   --eval <file> [key ...] , [arg ...]
                      Run a script.
-  --scan             List the keys; with --pattern <pat>, --count <count>, --type <type>.
+  -c                 In a cluster: ask the server that has the key.
+  --scan             List the keys; with --pattern <pat>, --quoted-pattern <pat>, --count <count>, --type <type>.
+  --bigkeys, --memkeys
+                     The keys with the most elements, or that take the most memory, of each type;
+                     --memkeys-samples <n> elements of each are looked at.
+  --hotkeys          The keys that are used most, where maxmemory-policy is one of LFU.
+                     All three: -i <seconds> after 100 SCANs, --pattern.
+  --stat             What the server does, a line every second, or -i <seconds>.
+  --latency          How long a PING takes, in milliseconds: at a terminal until Ctrl-C, elsewhere of a
+                     second, or -i <seconds>.
+  --latency-history  The same, anew every 15 seconds, or -i <seconds>.
+  --rdb <file>       Everything there is, as an RDB file (- for the standard output); --functions-rdb <file>
+                     for the functions alone.
   --pipe             Send what comes from the standard input, RESP or lines, and count the replies.
+  --pipe-timeout <n> Give up when no reply has come for so many seconds (default: 30, 0 for never).
   --no-auth-warning  Do not warn of a password on the command line.
   --help, --version  Show this, or the version.
 
 What is typed at a terminal is kept in ~/.lodiscli_history, or in the file that LODISCLI_HISTFILE names
 (/dev/null for nowhere), but for what has a password in it.`;
+
+/** What `lodis cli` does beside running commands. */
+export type Task =
+  | "scan" | "pipe" | "bigkeys" | "memkeys" | "hotkeys" | "stat" | "latency" | "latency-history" | "rdb" | "functions-rdb";
 
 /** What was asked for. */
 export interface CliOptions {
@@ -69,11 +87,17 @@ export interface CliOptions {
   quotedInput: boolean;
   showPushes: boolean;
   eval: string | undefined;
-  scan: boolean;
-  pattern: string | undefined;
+  /** Follow redirections. */
+  cluster: boolean;
+  /** What is done in place of running commands. */
+  task: Task | undefined;
+  rdbPath: string;
+  memorySamples: string | undefined;
+  /** Seconds, 0 for ever. */
+  pipeTimeout: number;
+  pattern: Uint8Array | undefined;
   count: string | undefined;
   type: string | undefined;
-  pipe: boolean;
   /** What is run; reads lines if there is nothing. */
   words: readonly string[];
 }
@@ -98,8 +122,15 @@ const FLAGS: Readonly<Record<string, (options: Values) => void>> = {
   "--json": (options) => void (options.mode = "json"),
   "--quoted-json": (options) => void (options.mode = "quoted-json"),
   "--quoted-input": (options) => void (options.quotedInput = true),
-  "--scan": (options) => void (options.scan = true),
-  "--pipe": (options) => void (options.pipe = true),
+  "-c": (options) => void (options.cluster = true),
+  "--scan": (options) => void (options.task = "scan"),
+  "--pipe": (options) => void (options.task = "pipe"),
+  "--bigkeys": (options) => void (options.task = "bigkeys"),
+  "--memkeys": (options) => void (options.task = "memkeys"),
+  "--hotkeys": (options) => void (options.task = "hotkeys"),
+  "--stat": (options) => void (options.task = "stat"),
+  "--latency": (options) => void (options.task = "latency"),
+  "--latency-history": (options) => void (options.task = "latency-history"),
   "--no-auth-warning": (options) => void (options.isTold = false),
 };
 
@@ -124,23 +155,28 @@ const VALUES: Readonly<Record<string, (options: Values, word: string) => void>> 
   "--key": (options, word) => void (options.key = word),
   "--show-pushes": (options, word) => void (options.showPushes = /^y/i.test(word)),
   "--eval": (options, word) => void (options.eval = word),
-  "--pattern": (options, word) => void (options.pattern = word),
+  "--memkeys-samples": samples,
+  "--rdb": (options, word) => rdb(options, "rdb", word),
+  "--functions-rdb": (options, word) => rdb(options, "functions-rdb", word),
+  "--pipe-timeout": (options, word) => void (options.pipeTimeout = numberOf("--pipe-timeout", word, 0, 2 ** 31 / 1000)),
+  "--pattern": (options, word) => void (options.pattern = Buffer.from(word)),
+  "--quoted-pattern": quotedPattern,
   "--count": (options, word) => void (options.count = String(numberOf("--count", word, 1, 2 ** 31))),
   "--type": (options, word) => void (options.type = word),
 };
 
 const latin1 = (text: string): string => Buffer.from(text).toString("latin1");
 
-/** @throws UsageError for what is no option, or lacks its word. */
+/** @throws UsageError for what is no option, lacks its word, or does not go with another one. */
 export function optionsOf(words: readonly string[], isTerminal: boolean): CliOptions {
   const options = defaults(isTerminal);
+  const seen = new Set<string>();
   let index = 0;
-  let protocol = false;
   for (; index < words.length; index++) {
     const word = words[index]!;
     if (!word.startsWith("-") || word === "-") break;
     const flag = Object.hasOwn(FLAGS, word) ? FLAGS[word] : undefined;
-    if (word === "-2" || word === "-3") protocol = true;
+    seen.add(word);
     if (flag) {
       flag(options);
       continue;
@@ -155,12 +191,24 @@ export function optionsOf(words: readonly string[], isTerminal: boolean): CliOpt
       break;
     }
   }
+  for (const [one, other, mistake] of EXCLUSIVE) {
+    if (seen.has(one) && seen.has(other)) throw new UsageError(mistake);
+  }
+  const protocol = seen.has("-2") || seen.has("-3");
   if (!protocol && (options.mode === "json" || options.mode === "quoted-json")) options.resp = 3;
   if (options.user !== undefined && options.password === undefined) throw new UsageError("--user needs a password: -a, or REDISCLI_AUTH");
-  if (options.dir !== undefined && options.memory) throw new UsageError("--dir and --memory exclude each other");
-  if (options.fromInput === true && options.quotedInput) throw new UsageError("-x and --quoted-input exclude each other");
   return { ...options, words: words.slice(index) };
 }
+
+/** Options that do not go together, with what is said of it. */
+const EXCLUSIVE: readonly (readonly [string, string, string])[] = [
+  ["-c", "-s", "Options -c and -s are mutually exclusive."],
+  ["-2", "-3", "Options -2 and -3 are mutually exclusive."],
+  ["-x", "-X", "Options -x and -X are mutually exclusive."],
+  ["--rdb", "--functions-rdb", "Option --functions-rdb and --rdb are mutually exclusive."],
+  ["--dir", "--memory", "--dir and --memory exclude each other"],
+  ["-x", "--quoted-input", "-x and --quoted-input exclude each other"],
+];
 
 function defaults(isTerminal: boolean): Values {
   return {
@@ -190,16 +238,34 @@ function defaults(isTerminal: boolean): Values {
     quotedInput: false,
     showPushes: isTerminal,
     eval: undefined,
-    scan: false,
+    cluster: false,
+    task: undefined,
+    rdbPath: "",
+    memorySamples: undefined,
+    pipeTimeout: 30,
     pattern: undefined,
     count: undefined,
     type: undefined,
-    pipe: false,
   };
 }
 
 function password(options: Values, word: string): void {
   [options.password, options.isTold] = [word, true];
+}
+
+function samples(options: Values, word: string): void {
+  options.task = "memkeys";
+  options.memorySamples = String(numberOf("--memkeys-samples", word, 0, 2 ** 31));
+}
+
+function rdb(options: Values, task: "rdb" | "functions-rdb", path: string): void {
+  [options.task, options.rdbPath] = [task, path];
+}
+
+function quotedPattern(options: Values, word: string): void {
+  const [pattern, more] = split(word) ?? [];
+  if (pattern === undefined || more !== undefined) throw new UsageError("Invalid quoted string specified for --quoted-pattern.");
+  options.pattern = pattern;
 }
 
 function uri(options: Values, word: string): void {

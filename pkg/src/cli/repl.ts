@@ -28,7 +28,7 @@ export async function readLines(session: Session, options: CliOptions, outputs: 
 
 async function runAll(session: Session, options: CliOptions, outputs: Outputs): Promise<number> {
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-    const outcome = await runLine(line, session, outputs, false);
+    const outcome = await runLine(line, session, outputs);
     if (outcome === "end") break;
     if (!outcome && options.failsOnError) return 1;
   }
@@ -36,7 +36,7 @@ async function runAll(session: Session, options: CliOptions, outputs: Outputs): 
 }
 
 /** Runs one line; whether it went well, or was the last one. */
-async function runLine(line: string, session: Session, outputs: Outputs, isInteractive: boolean): Promise<boolean | "end"> {
+async function runLine(line: string, session: Session, outputs: Outputs): Promise<boolean | "end"> {
   let words = split(line);
   if (!words) {
     outputs.write("Invalid argument(s)\n");
@@ -51,7 +51,7 @@ async function runLine(line: string, session: Session, outputs: Outputs, isInter
   let isGood = true;
   for (let count = 0; count < (times ?? 1); count++) {
     try {
-      isGood = await session.run(words, isInteractive);
+      isGood = await session.run(words, true);
     } catch (error) {
       outputs.complain(`Error: ${reasonOf(error)}\n`);
       return false;
@@ -119,7 +119,7 @@ class Repl {
     const first = words[0]!.toLowerCase();
     if (first === "clear" && words.length === 1) this.outputs.write("\x1b[H\x1b[2J");
     else if (first === "help" || first === "?") this.outputs.write(ofLines(helpOf(this.table, words.slice(1))));
-    else return runLine(line, this.session, this.outputs, true);
+    else return runLine(line, this.session, this.outputs);
     return true;
   }
 

@@ -1,4 +1,5 @@
 // What runs commands one after the other, and writes what they answer as redis-cli does.
+import { setTimeout } from "node:timers/promises";
 import { type Delimiters, formatReply } from "./format.js";
 import { Disconnected, Link, type Target } from "./link.js";
 import type { CliOptions } from "./options.js";
@@ -28,8 +29,14 @@ const VERBATIM: Readonly<Record<string, number>> = {
 };
 
 const SUBSCRIBES: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);
-/** A command that took longer than this tells how long, at a terminal. */
+/** Of a command that took longer than this it is told how long. */
 const LONG_MS = 500;
+const RETRY_MS = 1000;
+
+/** What a server of a cluster answers that does not have the key. */
+const REDIRECTION = /^(MOVED|ASK) (\d+) (.*):(\d+)$/;
+/** Servers that send a client from one to the other and back have not agreed yet. */
+const HOPS_MAX = 16;
 
 /** One session: a connection, which is made anew when it is lost, and what it has selected. */
 export class Session {
@@ -38,9 +45,11 @@ export class Session {
   private inTransaction = false;
   private dbBefore = 0;
   private resp: 2 | 3;
+  /** Whether messages are what is waited for. */
+  private isListening = false;
 
   constructor(
-    private readonly target: Target,
+    private target: Target,
     private readonly options: CliOptions,
     private readonly outputs: Outputs,
   ) {
@@ -54,16 +63,16 @@ export class Session {
     return `${this.target.name}${db}${this.inTransaction ? "(TX)" : ""}> `;
   }
 
-  /** Whether there is a connection; makes one, and complains if it cannot. */
-  async connect(): Promise<boolean> {
+  /** Whether there is a connection; makes one, and complains if it cannot, unless nobody is to be told. */
+  async connect(isQuiet = false): Promise<boolean> {
     if (this.link && !this.link.isOver) return true;
     const { options, outputs, target } = this;
     this.inTransaction = false;
     try {
-      this.link = new Link(await target.connect(), (push) => this.showPush(push));
+      this.link = new Link(await target.connect(), (push) => this.takePush(push));
     } catch (error) {
       this.link = undefined;
-      outputs.complain(`Could not connect to Redis at ${target.name.replace(/^redis /, "")}: ${reasonOf(error)}\n`);
+      if (!isQuiet) outputs.complain(`Could not connect to Redis at ${target.name.replace(/^redis /, "")}: ${reasonOf(error)}\n`);
       return false;
     }
     const { password, user } = options;
@@ -73,18 +82,21 @@ export class Session {
     return true;
   }
 
-  /** Runs a command, and writes its reply; false if it failed. Rejects when the connection is lost. */
-  async run(words: readonly Uint8Array[], isInteractive = false): Promise<boolean> {
+  /**
+   * Runs a command, and writes its reply; false if it failed. Rejects when the connection is lost. Whoever writes
+   * lines is also told how long it took, and where it was sent.
+   */
+  async run(words: readonly Uint8Array[], isLine = false): Promise<boolean> {
     if (!(await this.connect())) return false;
-    const { link, options, outputs } = this;
+    const { options, outputs } = this;
     const names = words.map((word) => Buffer.from(word).toString().toLowerCase());
     const [name = ""] = names;
     const began = performance.now();
-    link!.send(words);
     try {
-      if (name === "monitor") return await this.follow(names, link!);
-      if (SUBSCRIBES.has(name) && !this.inTransaction) return await this.listen(words.length - 1, link!);
-      const reply = await link!.reply();
+      if (SUBSCRIBES.has(name) && !this.inTransaction) return await this.listen(words, isLine);
+      const reply = await this.answer(words, isLine);
+      if (!reply) return false;
+      if (name === "monitor") return await this.follow(reply, names);
       this.note(names, reply);
       if (reply.type === "error" && options.failsOnError) {
         outputs.complain(`${reply.text}\n`);
@@ -92,7 +104,7 @@ export class Session {
       }
       this.show(reply, isVerbatim(names));
       const took = performance.now() - began;
-      if (isInteractive && took >= LONG_MS && options.mode === "standard") outputs.write(`(${(took / 1000).toFixed(2)}s)\n`);
+      if (isLine && took >= LONG_MS && options.mode === "standard") outputs.write(`(${(took / 1000).toFixed(2)}s)\n`);
       return reply.type !== "error";
     } catch (error) {
       // What SHUTDOWN is answered by.
@@ -105,6 +117,29 @@ export class Session {
   async ask(...words: (string | Uint8Array)[]): Promise<Reply> {
     if (!(await this.connect())) throw new Disconnected();
     return this.link!.call(...words);
+  }
+
+  /** The replies to commands that are sent at once. */
+  async askAll(commands: readonly (readonly (string | Uint8Array)[])[]): Promise<Reply[]> {
+    if (!(await this.connect())) throw new Disconnected();
+    const link = this.link!;
+    for (const words of commands) link.send(words.map((word) => (typeof word === "string" ? Buffer.from(word) : word)));
+    const replies: Reply[] = [];
+    for (const _ of commands) replies.push(await link.reply());
+    return replies;
+  }
+
+  /** As {@link ask}, but whoever is away is waited for, and asked again. */
+  async insist(...words: string[]): Promise<Reply> {
+    for (let tries = 0; ; tries++) {
+      if (tries > 0) {
+        this.outputs.write(`\r\x1b[0KReconnecting... ${tries}\r`);
+        await setTimeout(RETRY_MS);
+      }
+      if (!(await this.connect(true))) continue;
+      const reply = await this.link!.call(...words).catch(() => undefined);
+      if (reply) return reply;
+    }
   }
 
   /** The connection, for what does not go by commands and replies. */
@@ -129,27 +164,44 @@ export class Session {
     if (reply.type === "error") this.outputs.complain(`${complaint}: ${reply.text}\n`);
   }
 
+  /** The reply to a command; in a cluster that of the server which has the key. Undefined if that cannot be reached. */
+  private async answer(words: readonly Uint8Array[], isLine: boolean): Promise<Reply | undefined> {
+    const { options, outputs } = this;
+    for (let hops = 0; ; hops++) {
+      this.link!.send(words);
+      const reply = await this.link!.reply();
+      const [, kind, slot, host, port] = (reply.type === "error" && REDIRECTION.exec(reply.text)) || [];
+      if (!options.cluster || kind === undefined || hops === HOPS_MAX || !this.target.at) return reply;
+      this.target = this.target.at(host!, Number(port));
+      if (isLine) outputs.write(`-> Redirected to slot [${slot}] located at ${this.target.name}\n`);
+      this.interrupt();
+      this.link = undefined;
+      if (!(await this.connect())) return undefined;
+      if (kind === "ASK") await this.prepare("ASKING failed", "ASKING");
+    }
+  }
+
   /** Shows what comes until the connection ends. */
-  private async follow(names: readonly string[], link: Link): Promise<boolean> {
-    for (;;) {
-      const reply = await link.reply();
+  private async follow(first: Reply, names: readonly string[]): Promise<boolean> {
+    for (let reply = first; ; reply = await this.link!.reply()) {
       this.show(reply, isVerbatim(names));
       if (reply.type === "error") return false;
     }
   }
 
-  private async listen(channels: number, link: Link): Promise<boolean> {
+  private async listen(words: readonly Uint8Array[], isLine: boolean): Promise<boolean> {
     if (this.options.mode !== "raw") this.outputs.write("Reading messages... (press Ctrl-C to quit)\n");
-    const shown = link.onPush;
-    link.onPush = undefined;
+    this.isListening = true;
     try {
-      for (let count = 0; ; count++) {
-        const reply = await link.reply();
+      let reply = await this.answer(words, isLine);
+      for (let count = 1; reply; count++) {
         this.show(reply);
-        if (count < channels && reply.type === "error") return false;
+        if (count < words.length && reply.type === "error") return false;
+        reply = await this.link!.reply();
       }
+      return false;
     } finally {
-      link.onPush = shown;
+      this.isListening = false;
     }
   }
 
@@ -172,8 +224,13 @@ export class Session {
     }
   }
 
+  private takePush(push: Reply): boolean {
+    if (this.isListening) return false;
+    if (this.options.showPushes) this.showPush(push);
+    return true;
+  }
+
   private showPush(push: Reply): void {
-    if (!this.options.showPushes) return;
     const [kind, keys] = push.type === "push" ? push.items : [];
     const isInvalidation = kind?.type === "string" && kind.text === "invalidate" && keys?.type === "array";
     if (this.options.mode !== "standard" || !isInvalidation) return this.show(push);
