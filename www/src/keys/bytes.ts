@@ -3,13 +3,15 @@ import { quoted, split } from "lodis/terminal";
 /** What a line of text does not show as it is. A tab and the end of a line are shown in a text of several lines. */
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/u;
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /**
  * Bytes as they are shown and edited: text as it is, anything else in the quotes of redis-cli. What begins with
  * a quote is therefore always in quotes, so that {@link read} answers the same bytes.
  */
 export function shown(bytes: Uint8Array, severalLines = false): string {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const text = UTF8.decode(bytes);
     const isPlain = text !== "" && !text.startsWith('"') && !HIDDEN.test(severalLines ? text.replaceAll(/[\n\t]/g, "") : text);
     return isPlain ? text : quoted(bytes);
   } catch {

@@ -29,12 +29,6 @@ export class Changes {
     this.show(text);
   }
 
-  /** Everything was replaced: nothing that was before can be brought back. */
-  clear(): void {
-    this.steps.length = 0;
-    this.show(this.said.textContent);
-  }
-
   async undo(): Promise<void> {
     const step = this.steps.pop();
     if (!step) return;

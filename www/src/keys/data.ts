@@ -8,14 +8,14 @@ export type Argument = string | number | Uint8Array;
 export type Command = readonly [name: string, ...args: Argument[]];
 export type Answer = unknown;
 
-/** Up to so many bytes of a key are kept, so that what happens to it can be undone. */
-const UNDO_BYTES = 32 * 1024 * 1024;
+/** Up to so many bytes of keys are kept, so that what happens to them can be undone. */
+export const UNDO_BYTES = 32 * 1024 * 1024;
 
 /** What brings keys back, and answers how many it could not. */
 export type Undo = () => Promise<number>;
 
 /** A key as it was. */
-interface Was {
+export interface Was {
   readonly key: Uint8Array;
   readonly dump: Uint8Array | null;
   readonly expiresAt: number;
@@ -63,7 +63,7 @@ export class Data {
       throw new Error("The terminal is between MULTI and EXEC, and without storage it is the only client. Finish that first.");
     }
     const back: Command[] = this.isShared ? [["SELECT", this.terminal.place.db]] : [];
-    for (const [name, ...args] of [["SELECT", db] as Command, ...commands, ...back]) batch.call(name, ...args);
+    for (const [name, ...args] of [...selected(commands, db), ...back]) batch.call(name, ...args);
     return batch;
   }
 
@@ -123,12 +123,11 @@ export class Data {
     };
   }
 
-  /** Deletes keys; what is answered first undoes it. `bytes` is how much was kept for that. */
-  async remove(keys: readonly Uint8Array[]): Promise<{ undo: Undo; bytes: number }> {
-    const { db } = this;
-    const commands = keys.flatMap((key): Command[] => [["DUMP", key], ["PEXPIRETIME", key], ["UNLINK", key]]);
-    const answers = await this.transaction(commands);
-    const were = keys.map((key, index): Was => ({ key, dump: answers[index * 3] as Uint8Array | null, expiresAt: Number(answers[index * 3 + 1]) }));
+  /** Deletes keys; what is answered undoes it, if they are kept. `bytes` is how much was kept for that. */
+  async remove(keys: readonly Uint8Array[], db: number, isKept: boolean): Promise<{ undo: Undo; bytes: number }> {
+    const commands = keys.flatMap((key): Command[] => [...(isKept ? [["DUMP", key] as const, ["PEXPIRETIME", key] as const] : []), ["UNLINK", key]]);
+    const answers = await this.transaction(commands, undefined, db);
+    const were = isKept ? keys.map((key, index): Was => ({ key, dump: answers[index * 3] as Uint8Array | null, expiresAt: Number(answers[index * 3 + 1]) })) : [];
     const kept = were.filter(({ dump }) => dump !== null);
     const undo: Undo = async () => {
       const answers = await this.tryAll(kept.map((was) => restored(was)), db);
@@ -140,7 +139,13 @@ export class Data {
 
 const CHANGED = "Somebody else has changed the key in between. Look at it, and try again.";
 
-function restored({ key, dump, expiresAt }: Was, ...words: string[]): Command {
+/** Commands, run in a database. */
+export function selected(commands: readonly Command[], db: number): Command[] {
+  return [["SELECT", db], ...commands];
+}
+
+/** The command that brings a key back. */
+export function restored({ key, dump, expiresAt }: Was, ...words: string[]): Command {
   return expiresAt > 0 ? ["RESTORE", key, expiresAt, dump!, "ABSTTL", ...words] : ["RESTORE", key, 0, dump!, ...words];
 }
 
@@ -148,7 +153,8 @@ function same(one: Uint8Array | null, other: Uint8Array | null): boolean {
   return one && other ? equal(one, other) : one === other;
 }
 
-function checked(answers: Answer[]): Answer[] {
+/** Throws the first error. */
+export function checked<T extends readonly Answer[]>(answers: T): T {
   const error = answers.find((answer) => answer instanceof Error);
   if (error) throw error;
   return answers;

@@ -1,6 +1,7 @@
 import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import { sizeOf } from "../sizes.js";
+import type { Actions } from "./actions.js";
 import { ascii, equal, plural, read, shown, timeOf } from "./bytes.js";
 import type { Data } from "./data.js";
 import { ask } from "./dialog.js";
@@ -12,9 +13,9 @@ const SHOWN = 64 * 1024;
 export interface DetailEvents {
   /** Makes a change that can be undone, and says so. */
   change(what: string, key: Uint8Array, change: Change): Promise<void>;
-  remove(key: Uint8Array): void;
-  /** Has renamed the key. */
-  rename(key: Uint8Array, to: Uint8Array): Promise<void>;
+  readonly actions: Actions;
+  /** Asks how to export the key. */
+  export(): void;
   failed(error: Error): void;
 }
 
@@ -48,7 +49,7 @@ export class Detail {
   }
 
   /** Shows it as it is now. What is being typed stays. */
-  async refresh(): Promise<void> {
+  async refresh(_isLive = false): Promise<void> {
     const { key } = this;
     if (!key) return;
     const turn = ++this.turn;
@@ -104,11 +105,13 @@ export class Detail {
       element(
         "p",
         { class: "buttons" },
-        button("Rename", () => this.askName(key)),
+        button("Rename", () => this.events.actions.askName(key)),
+        button("Copy", () => this.events.actions.askCopy(key)),
         button("Set TTL", () => this.askTime(key, expiresAt)),
         expiresAt > 0 ? button("Keep for good", () => void this.change(`Persisted ${shown(key)}`, key, { commands: [["PERSIST", key]] }).catch(this.events.failed)) : undefined,
+        button("Export", () => this.events.export(), "", "Export key"),
         button("Refresh", () => void this.refresh()),
-        button("Delete key", () => this.events.remove(key), "danger"),
+        button("Delete key", () => void this.remove(key).catch(this.events.failed), "danger"),
       ),
     ];
   }
@@ -118,13 +121,9 @@ export class Detail {
     if (this.key && equal(this.key, key)) await this.refresh();
   }
 
-  private askName(key: Uint8Array): void {
-    void ask({
-      title: "Rename",
-      fields: [{ name: "name", label: "New name", value: shown(key), hint: QUOTES }],
-      action: "Rename",
-      submit: ({ name }) => this.events.rename(key, read(name!)),
-    });
+  private async remove(key: Uint8Array): Promise<void> {
+    await this.events.actions.remove(key);
+    if (Number(await this.data.ask("EXISTS", key)) === 0) location.hash = addressOf("keys", this.data.db);
   }
 
   private askTime(key: Uint8Array, expiresAt: number): void {

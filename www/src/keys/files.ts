@@ -1,58 +1,56 @@
-import type { FileOptions } from "lodis";
 import { element } from "../element.js";
 import { sizeOf } from "../sizes.js";
-import { plural } from "./bytes.js";
-import type { Data } from "./data.js";
+import { plural, shown } from "./bytes.js";
+import type { Data, Undo } from "./data.js";
 import { button } from "./detail.js";
 import { ask } from "./dialog.js";
-import { exportJson, importJson, parseJson } from "./json.js";
+import { type Incoming, type Mode, readFiles, textOf, write } from "./importing.js";
+import { exportJson } from "./json.js";
 import type { Query } from "./search.js";
-
-/** A larger file of JSON would hold up the page while it is read. */
-const JSON_BYTES = 32 * 1024 * 1024;
+import { everythingAsFile, everythingOf, fileOf, foundIn, type Progress, type Some, these, totalOf } from "./transfer.js";
 
 export interface FileEvents {
   say(text: string): void;
   failed(error: Error): void;
-  /** Everything was replaced. */
-  replaced(): void;
+  /** Something was imported. */
+  imported(what: string, undo: Undo): void;
 }
 
-/** Files, in and out: by buttons, and by dropping them. */
+/** What may be exported. */
+export interface Scope {
+  readonly query: Query;
+  readonly chosen: readonly Uint8Array[];
+  readonly key?: Uint8Array | undefined;
+}
+
+const FORMATS = { rdb: "dump.rdb", aof: "appendonly.aof", json: "keys.json" } as const;
+type Format = keyof typeof FORMATS;
+const MODES: readonly (readonly [Mode, string])[] = [
+  ["replace", "are replaced; all others stay"],
+  ["keep", "are kept as they are"],
+  ["everything", "are deleted, and so are all others, in all databases"],
+];
+
+/** Files, in and out: by buttons, and by dropping them. One is under way at a time. */
 export class FilesBar {
-  readonly element = element("details", { class: "files" });
-  private readonly input = element("input", { type: "file", class: "unseen", tabIndex: -1, ariaLabel: "File to import", accept: ".rdb,.aof,.json" });
+  readonly element = element("div", { class: "files", hidden: true });
+  private readonly input = element("input", { type: "file", class: "unseen", tabIndex: -1, ariaLabel: "Files to import", multiple: true, accept: ".rdb,.aof,.json,.manifest" });
+  private readonly what = element("span", {});
   private readonly bar = element("progress", { max: 1, value: 0, ariaLabel: "Progress" });
-  private readonly running = element("p", { class: "running", hidden: true });
   private abort: AbortController | undefined;
 
-  constructor(private readonly data: Data, private readonly query: () => Query, private readonly events: FileEvents) {
+  constructor(private readonly data: Data, private readonly scope: () => Scope, private readonly events: FileEvents) {
     this.input.addEventListener("change", () => {
-      const [file] = this.input.files ?? [];
-      if (file) this.take(file);
+      const files = [...(this.input.files ?? [])];
       this.input.value = "";
+      if (files.length > 0) void this.take(files);
     });
-    const save = (name: string, make: (options: Required<FileOptions> & { signal: AbortSignal }) => Promise<Blob>): void =>
-      void this.run(`Exporting ${name}`, async (options) => {
-        const blob = await make(options as never);
-        download(blob, name);
-        this.events.say(`Exported ${name}, ${sizeOf(blob.size)}.`);
-      });
-    this.running.append(this.bar, button("Cancel", () => this.abort?.abort(new Error("cancelled"))));
-    this.element.append(
-      element("summary", {}, "Import and export"),
-      element(
-        "p",
-        { class: "buttons" },
-        button("Import a file", () => this.input.click()),
-        button("Export RDB", () => save("dump.rdb", (options) => this.data.files.exportRdb(options))),
-        button("Export AOF", () => save("appendonly.aof", (options) => this.data.files.exportAof(options))),
-        button("Export JSON", () => save("keys.json", (options) => exportJson(this.data, this.query(), options))),
-        this.input,
-      ),
-      element("p", { class: "hint" }, "Or drop an RDB, AOF or JSON file here. RDB and AOF are all databases; JSON is what the search finds in this one, without consumer groups."),
-      this.running,
-    );
+    this.element.append(this.what, this.bar, button("Cancel", () => this.abort?.abort(new Error("cancelled"))));
+  }
+
+  /** The buttons with which it begins, and what they press. */
+  buttons(): HTMLElement[] {
+    return [button("Import", () => this.input.click()), button("Export", () => this.askExport("found")), this.input];
   }
 
   /** Has files dropped on `place`. */
@@ -63,78 +61,103 @@ export class FilesBar {
       event.preventDefault();
       place.dataset.drop = "true";
     });
-    place.addEventListener("dragleave", () => delete place.dataset.drop);
+    place.addEventListener("dragleave", (event) => {
+      if (!(event.relatedTarget instanceof Node && place.contains(event.relatedTarget))) delete place.dataset.drop;
+    });
     place.addEventListener("drop", (event) => {
       if (!isFile(event)) return;
       event.preventDefault();
       delete place.dataset.drop;
-      const [file] = event.dataTransfer!.files;
-      if (file) this.take(file);
+      void this.take([...event.dataTransfer!.files]);
     });
   }
 
-  private take(file: File): void {
-    if (this.abort) return this.events.failed(new Error("Another file is under way. Wait for it, or cancel it."));
-    void (/\.json$/i.test(file.name) ? this.takeJson(file) : this.takeRdb(file)).catch((error: Error) => this.events.failed(error));
-  }
-
-  private takeRdb(file: File): Promise<void> {
-    return ask({
-      title: `Replace everything by ${file.name}?`,
-      text: `All keys of all databases are replaced by what is in the file (${sizeOf(file.size)}), in this tab and in all others, and that cannot be undone. To be able to come back, cancel, and export an RDB file first.`,
-      action: "Replace everything",
-      isDangerous: true,
-      submit: () => {
-        void this.run(`Importing ${file.name}`, async (options) => {
-          const { keys, skipped } = await this.data.files.importRdb(file, options);
-          this.events.replaced();
-          const left = skipped.expired + skipped.empty + skipped.functions;
-          this.events.say(`Imported ${plural(keys, "key")}${left > 0 ? `; ${left} were left out, for they had expired or were empty` : ""}.`);
-        });
-      },
-    });
-  }
-
-  private async takeJson(file: File): Promise<void> {
-    if (file.size > JSON_BYTES) throw new Error(`A JSON file of ${sizeOf(file.size)} is too large: at most ${sizeOf(JSON_BYTES)} are read here. An RDB file may be larger.`);
-    const keys = parseJson(await file.text());
+  private async take(files: readonly File[]): Promise<void> {
+    const names = files.length === 1 ? files[0]!.name : `${files.length} files`;
+    const { db } = this.data;
+    let incoming: Incoming | undefined;
+    await this.run(`Reading ${names}`, async (options) => void (incoming = await readFiles(files, db, options)));
+    if (!incoming) return;
+    const found = incoming;
+    let mode: Mode | undefined;
     await ask({
-      title: `Import ${plural(keys.length, "key")}?`,
-      text: `They are written to database ${this.data.db}.`,
-      fields: [{ name: "exists", label: "Keys that exist", options: [["replace", "are replaced"], ["keep", "are kept as they are"]] }],
+      title: `Import ${plural(found.total, "key")} of ${names}?`,
+      text: textOf(found),
+      fields: [{ name: "mode", label: "Keys of the same name that are there", options: MODES }],
       action: "Import",
-      submit: ({ exists }) => {
-        void this.run(`Importing ${file.name}`, async (options) => {
-          const { written, kept } = await importJson(this.data, keys, exists === "replace", options);
-          this.events.say(`Imported ${plural(written, "key")}${kept > 0 ? `, and kept ${kept} as they were` : ""}.`);
-        });
-      },
+      submit: (values) => void (mode = values.mode as Mode),
+    });
+    if (mode) await this.write(found, mode, names);
+    else this.events.say("Nothing was imported.");
+    await found.keys.close();
+  }
+
+  private async write(found: Incoming, mode: Mode, names: string): Promise<void> {
+    await this.run(`Importing ${names}`, async (options) => {
+      const { written, kept, undo } = await write(this.data, found, mode, options);
+      this.events.imported(`Imported ${plural(written, "key")} of ${names}${kept > 0 ? `, and kept ${kept.toLocaleString("en")} as they were` : ""}`, undo);
+    });
+  }
+
+  /** Asks what to export, and as what. */
+  askExport(begin: "found" | "chosen" | "key"): void {
+    const { query, chosen, key } = this.scope();
+    const pattern = shown(query.pattern);
+    const isAll = pattern === "*" && query.type === "";
+    const options: (readonly [string, string])[] = [
+      ...(key ? [["key", `The key ${shown(key).slice(0, 60)}`] as const] : []),
+      ...(chosen.length > 0 ? [["chosen", `The ${plural(chosen.length, "key")} that you have selected`] as const] : []),
+      ["found", isAll ? `All keys of database ${this.data.db}` : `The keys of database ${this.data.db} that ${pattern === "*" ? "" : `match ${pattern}${query.type ? " and " : ""}`}${query.type ? `are of type ${query.type}` : ""}`],
+      ["everything", "All keys of all databases"],
+    ];
+    void ask({
+      title: "Export",
+      fields: [
+        { name: "what", label: "What", options, value: begin },
+        {
+          name: "format", label: "As", hint: "JSON leaves out consumer groups of streams.",
+          options: [["rdb", "RDB: dump.rdb for any Redis from 7.0"], ["aof", "AOF: appendonly.aof for any Redis from 7.0"], ["json", "JSON: to be read, and changed"]],
+        },
+      ],
+      action: "Export",
+      submit: ({ what, format }) => void this.export(what!, format as Format, { query, chosen, key }),
+    });
+  }
+
+  private async export(what: string, format: Format, { query, chosen, key }: Scope): Promise<void> {
+    const { data } = this;
+    const { db } = data;
+    const keys = what === "key" && key ? [key] : chosen;
+    const slices = (): AsyncIterable<Some> => (what === "everything" ? everythingOf(data) : what === "found" ? foundIn(data, db, query) : these(db, keys));
+    await this.run(`Exporting ${FORMATS[format]}`, async (options) => {
+      const total = what === "key" || what === "chosen" ? keys.length : what === "everything" ? await totalOf(data) : Number(await data.ask("DBSIZE"));
+      const blob = await (format === "json"
+        ? exportJson(data, slices(), total, what === "everything", options)
+        : what === "everything"
+          ? everythingAsFile(data, format === "aof", options)
+          : fileOf(data, slices(), total, format === "aof", options));
+      download(blob, FORMATS[format]);
+      this.events.say(`Exported ${FORMATS[format]}, ${sizeOf(blob.size)}.`);
     });
   }
 
   /** Does one thing at a time, with progress, until it is over or cancelled. */
-  private async run(what: string, work: (options: { onProgress: (done: number) => void; signal: AbortSignal }) => Promise<void>): Promise<void> {
+  private async run(what: string, work: (options: Progress) => Promise<void>): Promise<void> {
     if (this.abort) return this.events.failed(new Error("Another file is under way. Wait for it, or cancel it."));
     const { signal } = (this.abort = new AbortController());
-    this.element.open = true;
-    this.running.hidden = false;
+    this.element.hidden = false;
     this.bar.value = 0;
-    this.events.say(`${what}…`);
+    this.what.textContent = `${what}…`;
     try {
       await work({ onProgress: (done) => (this.bar.value = done), signal });
     } catch (error) {
-      if (signal.aborted) this.events.say(`${what} was cancelled.`);
-      else this.events.failed(inWords(error as Error));
+      if (signal.aborted) this.events.say(`${what} was cancelled. Nothing has changed.`);
+      else this.events.failed(error as Error);
     } finally {
       this.abort = undefined;
-      this.running.hidden = true;
+      this.element.hidden = true;
     }
   }
-}
-
-function inWords(error: Error): Error {
-  if (!error.message.startsWith("READONLY")) return error;
-  return new Error("Another tab leads, and only that one reads and writes files of all databases. Do it there, or close it and try again.");
 }
 
 function download(blob: Blob, name: string): void {

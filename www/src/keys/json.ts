@@ -1,14 +1,17 @@
+import { sizeOf } from "../sizes.js";
 import { ascii, shown } from "./bytes.js";
 import { scoreText } from "./kinds.js";
 import type { Command, Data } from "./data.js";
-import type { Query } from "./search.js";
-import { nextTask, scan } from "./search.js";
+import { nextTask } from "./search.js";
+import type { Progress, Some } from "./transfer.js";
 
 /** Text, or bytes that are no UTF-8. */
 type Bytes = string | { readonly base64: string };
 
 /** A key in a file of JSON. */
 export interface JsonKey {
+  /** Its database; without, the one that is looked at. */
+  readonly db?: number;
   readonly key: Bytes;
   readonly type: string;
   /** Milliseconds to live; null for ever. */
@@ -20,21 +23,18 @@ export interface JsonKey {
   readonly value: unknown;
 }
 
-/** A file: keys of one database. */
+/** A file of keys. */
 export interface JsonFile {
   readonly format: "lodis-keys";
   readonly version: 1;
   readonly keys: readonly JsonKey[];
 }
 
-/** So many keys are read or written together. */
-const SLICE = 50;
-const HEAD = '{"format":"lodis-keys","version":1,"keys":[\n';
-
-export interface Progress {
-  readonly onProgress: (done: number) => void;
-  readonly signal: AbortSignal;
-}
+const HEAD = '{"format":"lodis-keys","version":1,"keys":[';
+/** So much of a file is read at a time. */
+const READ = 256 * 1024;
+/** What was written on one line, or anew by something else, is read in one piece: up to so much. */
+const ONE_PIECE = 32 * 1024 * 1024;
 
 function toJson(value: unknown): Bytes {
   const bytes = value as Uint8Array;
@@ -67,69 +67,89 @@ const READS: Readonly<Record<string, (key: Uint8Array) => Command>> = {
   stream: (key) => ["XRANGE", key, "-", "+"],
 };
 
-/** All keys of the database that a search finds, as a file. Consumer groups of streams are not in it. */
-export async function exportJson(data: Data, query: Query, { onProgress, signal }: Progress): Promise<Blob> {
-  const total = Number(await data.ask("DBSIZE"));
+/** Keys as a file, with their databases if `hasDb`. Consumer groups of streams are not in it. */
+export async function exportJson(data: Data, slices: AsyncIterable<Some>, total: number, hasDb: boolean, { onProgress, signal }: Progress): Promise<Blob> {
   const parts: string[] = [];
   const seen = new Set<string>();
-  let read = 0;
-  for await (const { keys } of scan(data, query)) {
-    for (let at = 0; at < keys.length; at += SLICE) {
-      signal.throwIfAborted();
-      const some = keys.slice(at, at + SLICE).filter((key) => {
-        const id = shown(key);
-        return seen.size !== seen.add(id).size;
-      });
-      parts.push(...(await jsonOf(data, some)).map((one) => JSON.stringify(one)));
-      read += some.length;
-      onProgress(Math.min(0.99, read / Math.max(total, 1)));
-    }
+  for await (const { db, keys } of slices) {
     signal.throwIfAborted();
+    // While keys change, SCAN may find one twice.
+    const some = keys.filter((key) => seen.size !== seen.add(`${db} ${shown(key)}`).size);
+    for (const one of await jsonOf(data, some, db)) parts.push(JSON.stringify(hasDb ? { db, ...one } : one));
+    onProgress(Math.min(0.99, seen.size / Math.max(total, 1)));
   }
-  return new Blob([HEAD, parts.join(",\n"), "\n]}\n"], { type: "application/json" });
+  return new Blob([HEAD, "\n", parts.join(",\n"), "\n]}\n"], { type: "application/json" });
 }
 
-async function jsonOf(data: Data, keys: readonly Uint8Array[]): Promise<JsonKey[]> {
-  const types = (await data.run(keys.map((key): Command => ["TYPE", key]))).map(ascii);
+async function jsonOf(data: Data, keys: readonly Uint8Array[], db: number): Promise<JsonKey[]> {
+  const types = (await data.run(keys.map((key): Command => ["TYPE", key]), db)).map(ascii);
   const known = keys.map((key, index) => ({ key, type: types[index]! })).filter(({ type }) => type in READS);
   // What is read of one key is of one moment.
   const commands = known.flatMap(({ key, type }): Command[] => [READS[type]!(key), ["PTTL", key]]);
   if (commands.length === 0) return [];
-  const answers = await data.transaction(commands);
+  const answers = await data.transaction(commands, undefined, db);
   const found: JsonKey[] = [];
   for (const [index, { key, type }] of known.entries()) {
     const [value, ttl] = [answers[index * 2], Number(answers[index * 2 + 1])];
     if (ttl === -2) continue; // It has gone meanwhile.
-    found.push({ key: toJson(key), type, ttl: ttl >= 0 ? ttl : null, value: await valueOf(data, key, type, value) });
+    found.push({ key: toJson(key), type, ttl: ttl >= 0 ? ttl : null, value: await valueOf(data, db, key, type, value) });
   }
   return found;
 }
 
-async function valueOf(data: Data, key: Uint8Array, type: string, value: unknown): Promise<unknown> {
+async function valueOf(data: Data, db: number, key: Uint8Array, type: string, value: unknown): Promise<unknown> {
   if (type === "string") return toJson(value);
   if (type === "zset") return (value as [Uint8Array, number][]).map(([member, score]) => [toJson(member), scoreText(score)]);
   if (type === "stream") return (value as [Uint8Array, Uint8Array[]][]).map(([id, words]) => [ascii(id), words.map(toJson)]);
   if (type !== "hash") return (value as Uint8Array[]).map(toJson);
   const flat = (value as [Uint8Array, Uint8Array[]])[1];
   const names = flat.filter((_, index) => index % 2 === 0);
-  const left = (names.length > 0 && ((await data.ask("HPTTL", key, "FIELDS", names.length, ...names)) as number[] | null)) || [];
+  const left = (names.length > 0 && ((await data.run([["HPTTL", key, "FIELDS", names.length, ...names]], db))[0] as number[] | null)) || [];
   return names.map((name, index) => [toJson(name), toJson(flat[index * 2 + 1]), (left[index] ?? -1) >= 0 ? left[index] : null]);
 }
 
 /** What writes one key. */
 export interface Written {
+  readonly db?: number | undefined;
   readonly key: Uint8Array;
   readonly commands: readonly Command[];
 }
 
-/** Reads a file, all of it; throws, with what is wrong and where, before anything is written. */
-export function parseJson(text: string): Written[] {
-  let file: Partial<JsonFile> | null;
+/** Reads a file bit by bit; throws, with what is wrong and where. */
+export async function* readJson(file: Blob): AsyncGenerator<{ keys: Written[]; done: number }> {
+  const head = await file.slice(0, HEAD.length + 1).text();
+  if (head !== `${HEAD}\n`) {
+    if (file.size > ONE_PIECE) throw new Error(`of JSON that is not as it was exported, at most ${sizeOf(ONE_PIECE)} are read.`);
+    return yield { keys: parseJson(await file.text()), done: 1 };
+  }
+  let [left, at, count, isOver] = ["", HEAD.length + 1, 0, false];
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  while (at < file.size) {
+    const piece = await file.slice(at, at + READ).arrayBuffer();
+    at += piece.byteLength;
+    const lines = (left + decoder.decode(piece, { stream: at < file.size })).split("\n");
+    left = lines.pop()!;
+    const keys: Written[] = [];
+    for (const line of lines) {
+      if (line === "]}") isOver = true;
+      else if (line !== "") keys.push(written(parsed(line.replace(/,$/, "")), `Key ${++count}`));
+    }
+    yield { keys, done: at / file.size };
+    await nextTask();
+  }
+  if (!isOver || left !== "") throw new Error("this JSON is not whole.");
+}
+
+function parsed(text: string): unknown {
   try {
-    file = JSON.parse(text) as Partial<JsonFile> | null;
+    return JSON.parse(text);
   } catch (error) {
     throw new Error(`This is no JSON: ${(error as Error).message}`);
   }
+}
+
+function parseJson(text: string): Written[] {
+  const file = parsed(text) as Partial<JsonFile> | null;
   if (file?.format !== "lodis-keys" || !Array.isArray(file.keys)) {
     throw new Error('This JSON is no export of keys: it has to be {"format": "lodis-keys", "version": 1, "keys": […]}.');
   }
@@ -138,7 +158,8 @@ export function parseJson(text: string): Written[] {
 }
 
 function written(one: unknown, where: string): Written {
-  const { key: name, type, ttl, value } = (one ?? {}) as Partial<JsonKey>;
+  const { db, key: name, type, ttl, value } = (one ?? {}) as Partial<JsonKey>;
+  if (db !== undefined && !(Number.isSafeInteger(db) && db >= 0)) throw new Error(`${where}: its db is no number of a database.`);
   const key = fromJson(name, `${where}: its name`);
   const write = typeof type === "string" && Object.hasOwn(WRITES, type) ? WRITES[type] : undefined;
   if (!write) throw new Error(`${where} has the type ${JSON.stringify(type)}, which is none of ${Object.keys(WRITES).join(", ")}.`);
@@ -146,7 +167,8 @@ function written(one: unknown, where: string): Written {
   if (!isTime) throw new Error(`${where}: its ttl is neither a number of milliseconds nor null.`);
   const commands = write(key, value, where);
   // What would expire now lives for a moment.
-  return { key, commands: typeof ttl === "number" ? [...commands, ["PEXPIRE", key, Math.max(1, ttl)]] : commands };
+  const timed: Command[] = typeof ttl === "number" ? [["PEXPIRE", key, Math.max(1, ttl)]] : [];
+  return { db, key, commands: [["DEL", key], ...commands, ...timed] };
 }
 
 type Write = (key: Uint8Array, value: unknown, where: string) => Command[];
@@ -190,18 +212,3 @@ const WRITES: Readonly<Record<string, Write>> = {
       return ["XADD", key, String(id), ...found];
     }),
 };
-
-/** Writes keys; answers how many were left as they were, or could not be written. */
-export async function importJson(data: Data, keys: readonly Written[], replace: boolean, { onProgress, signal }: Progress): Promise<{ written: number; kept: number }> {
-  let kept = 0;
-  for (const [index, { key, commands }] of keys.entries()) {
-    signal.throwIfAborted();
-    if (!replace && Number(await data.ask("EXISTS", key)) > 0) kept++;
-    else await data.transaction([["DEL", key], ...commands]);
-    if (index % SLICE === 0) {
-      onProgress(index / keys.length);
-      await nextTask();
-    }
-  }
-  return { written: keys.length - kept, kept };
-}

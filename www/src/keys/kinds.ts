@@ -2,6 +2,8 @@ import { ascii, equal, read, shown, timeOf, wordsOf } from "./bytes.js";
 import type { Command, Data } from "./data.js";
 import type { Field } from "./dialog.js";
 
+export const TYPES = ["string", "list", "hash", "set", "zset", "stream"] as const;
+
 /** Elements of a collection are read so many at a time. */
 const PAGE = 100;
 

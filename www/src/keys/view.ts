@@ -3,24 +3,25 @@ import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
 import type { View } from "../view.js";
+import { Actions } from "./actions.js";
 import { ascii, equal, plural, read, shown, timeOf } from "./bytes.js";
 import { Changes } from "./changes.js";
 import { Data } from "./data.js";
 import { button, Detail } from "./detail.js";
-import { ask } from "./dialog.js";
 import { FilesBar } from "./files.js";
-import { prefixPattern } from "./glob.js";
-import { expiry, firstCommands, firstFields, QUOTES } from "./kinds.js";
-import { scan, Search } from "./search.js";
-import { type Entry, type Folder, isFolder, Tree } from "./tree.js";
+import { TYPES } from "./kinds.js";
+import { type Happened, Search } from "./search.js";
+import { countsOf } from "./transfer.js";
+import { type Entry, isFolder, Tree } from "./tree.js";
 import { TreeView } from "./tree-view.js";
 import "./keys.css";
 
-const TYPES = ["string", "list", "hash", "set", "zset", "stream"] as const;
 /** Changes are shown together, so many milliseconds after the first. */
 const SETTLE_MS = 150;
-/** So many keys are deleted together. */
-const SLICE = 200;
+/** While keys are being found, they are drawn so often. */
+const DRAW_MS = 60;
+/** So many of the latest changes are told. */
+const LATEST = 4;
 
 /** The keys of the store, to look into and to change. */
 export class KeysView implements View {
@@ -30,40 +31,57 @@ export class KeysView implements View {
   private readonly search: Search;
   private readonly detail: Detail;
   private readonly changes: Changes;
+  private readonly actions: Actions;
+  private readonly files: FilesBar;
   private readonly problem = element("p", { class: "problem", role: "alert" });
   private readonly found = element("p", { class: "found", role: "status" });
   private readonly more = button("Show more keys", () => void this.search.more().catch(this.failed));
+  private readonly stop = button("Stop", () => this.search.stop(), "small", "Stop searching");
+  private readonly wider = button("", () => ((this.pattern.value = `*${this.pattern.value.trim()}*`), this.find()));
+  private readonly latest = element("p", { class: "latest", role: "log", ariaLabel: "Latest changes", ariaLive: "off" });
   private readonly database = element("select", { ariaLabel: "Database", on: { change: () => (location.hash = addressOf("keys", this.database.value)) } });
   private readonly pattern = element("input", { type: "search", ariaLabel: "Pattern", placeholder: "user:*", spellcheck: false, autocapitalize: "off", attributes: { autocomplete: "off" } });
   private readonly type = element("select", { ariaLabel: "Type", on: { change: () => this.find() } }, element("option", { value: "" }, "All types"), ...TYPES.map((type) => element("option", { value: type }, type)));
+  private readonly choose = button("Select", () => (this.treeView.isChoosing = !this.treeView.isChoosing));
+  private readonly chosen = element("div", { class: "bar chosen", role: "group", ariaLabel: "Selected keys", hidden: true });
+  private readonly chosenCount = element("span", { role: "status" });
   private isShown = false;
   private isStale = true;
   private pending: Uint8Array[] | null = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private drawing: ReturnType<typeof setTimeout> | undefined;
   private clock: ReturnType<typeof setInterval> | undefined;
   private size = 0;
+  private happened: Happened[] = [];
+  private isDescribing = false;
 
   private constructor(private readonly data: Data) {
     this.changes = new Changes(this.failed, () => void this.detail.refresh());
-    this.search = new Search(data, this.tree, () => this.drawTree());
+    this.search = new Search(data, this.tree, () => (this.drawing ??= setTimeout(() => this.drawTree(), DRAW_MS)));
+    this.actions = new Actions(data, this.changes, { changed: (keys) => this.changed(keys), failed: this.failed });
     this.treeView = new TreeView(this.tree, {
       open: ({ name }) => (location.hash = addressOf("keys", data.db, name)),
-      remove: (node) => void (isFolder(node) ? this.removeFolder(node) : this.remove(node.bytes)).catch(this.failed),
+      remove: (node) => void (this.tree.root.chosen > 0 ? this.removeChosen() : isFolder(node) ? this.actions.removeFolder(node.path) : this.actions.remove(node.bytes)).catch(this.failed),
       wanted: (entries) => void this.describe(entries),
+      chosen: () => this.showChosen(),
+    });
+    this.files = new FilesBar(data, () => ({ query: this.search.query, chosen: this.tree.chosen().map(({ bytes }) => bytes), key: this.detail.key }), {
+      say: (text) => this.say(text),
+      failed: this.failed,
+      imported: (what, undo) => {
+        this.problem.textContent = "";
+        this.changes.add(what, undo);
+        this.changed(null);
+      },
     });
     this.detail = new Detail(data, {
       change: async (what, key, { commands, check }) => this.changes.add(what, await data.change(key, commands, check)),
-      remove: (key) => void this.remove(key).catch(this.failed),
-      rename: (key, to) => this.rename(key, to),
+      actions: this.actions,
+      export: () => this.files.askExport("key"),
       failed: this.failed,
     });
-    const files = new FilesBar(data, () => this.search.query, {
-      say: (text) => this.say(text),
-      failed: this.failed,
-      replaced: () => this.changes.clear(),
-    });
-    files.dropOn(this.element);
-    this.lay(files);
+    this.files.dropOn(this.element);
+    this.lay();
     data.onChanged = (keys) => this.changed(keys);
   }
 
@@ -75,7 +93,7 @@ export class KeysView implements View {
     return view;
   }
 
-  private lay(files: FilesBar): void {
+  private lay(): void {
     const form = element(
       "form",
       { class: "search", role: "search", on: { submit: (event: Event) => (event.preventDefault(), this.find()) } },
@@ -84,14 +102,23 @@ export class KeysView implements View {
       this.type,
       element("button", { type: "submit", class: "plain" }, "Search"),
     );
+    this.chosen.append(
+      this.chosenCount,
+      button("Select all", () => this.treeView.chooseAll(), "small"),
+      button("Delete", () => void this.removeChosen().catch(this.failed), "small danger", "Delete selected keys"),
+      button("Export", () => this.files.askExport("chosen"), "small", "Export selected keys"),
+      button("Done", () => (this.treeView.isChoosing = false), "small"),
+    );
     const list = element(
       "div",
       { class: "list" },
       form,
-      element("div", { class: "bar" }, this.found, button("New key", () => this.askNew(), "primary")),
+      element("div", { class: "bar" }, button("New key", () => this.actions.askNew(), "primary"), this.choose, ...this.files.buttons()),
+      this.chosen,
+      this.files.element,
+      element("div", { class: "bar" }, this.found, this.stop, this.more, this.wider),
       this.treeView.element,
-      this.more,
-      files.element,
+      this.latest,
     );
     this.element.append(this.problem, this.changes.element, element("div", { class: "columns" }, list, this.detail.element));
     this.element.addEventListener("keydown", (event) => {
@@ -109,14 +136,15 @@ export class KeysView implements View {
     if (index !== this.data.db || this.isStale) {
       this.data.db = index;
       this.database.value = String(index);
-      this.tree.clear();
       this.treeView.reset();
+      this.treeView.isChoosing = false;
       this.find();
     }
     this.problem.textContent = "";
     const before = this.element.dataset.detail;
     this.element.dataset.detail = String(name !== undefined);
     this.treeView.selected = name ?? "";
+    this.treeView.reveal();
     this.drawTree();
     try {
       await this.detail.show(name === undefined ? undefined : read(name));
@@ -124,7 +152,7 @@ export class KeysView implements View {
       this.failed(error as Error);
     }
     // On a narrow page, one takes the other's place, and the keyboard goes with it.
-    if (getComputedStyle(this.treeView.element).visibility === "hidden" || this.treeView.element.getClientRects().length === 0) this.detail.element.focus();
+    if (this.treeView.element.getClientRects().length === 0) this.detail.element.focus();
     else if (before === "true" && name === undefined) this.treeView.focus();
   }
 
@@ -150,31 +178,60 @@ export class KeysView implements View {
     this.problem.textContent = "";
     try {
       const pattern = this.pattern.value.trim() === "" ? Uint8Array.of(42) : read(this.pattern.value.trim());
-      void this.search.start({ pattern, type: this.type.value }).then(() => this.count()).catch(this.failed);
+      const searching = this.search.start({ pattern, type: this.type.value });
+      void this.count().catch(this.failed);
+      void searching.catch(this.failed);
     } catch (error) {
       this.failed(error as Error);
     }
   }
 
   private async count(): Promise<void> {
-    this.size = Number(await this.data.ask("DBSIZE"));
+    const counts = await countsOf(this.data);
+    for (const [db, option] of [...this.database.options].entries()) {
+      const count = counts.get(db) ?? 0;
+      const text = `Database ${db}${count > 0 ? ` (${count.toLocaleString("en")})` : ""}`;
+      if (option.textContent !== text) option.textContent = text;
+    }
+    this.size = counts.get(this.data.db) ?? 0;
     this.drawTree();
   }
 
   private drawTree(): void {
+    clearTimeout(this.drawing);
+    this.drawing = undefined;
     this.treeView.draw();
-    const { search, tree } = this;
+    const { search, tree, size } = this;
     const isAll = search.cursor === "0";
-    const all = this.type.value === "" && this.pattern.value.trim() === "";
-    const left = Math.max(0, this.size - tree.entries.size);
+    const pattern = this.pattern.value.trim();
+    const all = search.query.type === "" && shown(search.query.pattern) === "*";
     const count = tree.entries.size;
-    const more = search.isRunning ? ", searching…" : isAll ? "" : all ? ` of ${(count + left).toLocaleString("en")}` : ", and there may be more";
+    const percent = Math.min(99, Math.floor((search.looked / Math.max(size, 1)) * 100));
+    const more = search.isRunning ? `, searching: ${percent} %` : isAll ? "" : all ? ` of ${Math.max(size, count).toLocaleString("en")}` : ", and there may be more";
     const text = plural(count, "key") + more;
     if (this.found.textContent !== text) this.found.textContent = text;
     this.more.hidden = search.isRunning || isAll;
+    this.stop.hidden = !search.isRunning || size < 5000;
+    this.wider.hidden = search.isRunning || count > 0 || pattern === "" || /[*?[\\"]/.test(pattern);
+    this.wider.textContent = `Search for *${pattern}*`;
+    this.treeView.element.dataset.empty = search.isRunning || count > 0 ? "" : all ? "There are no keys in this database." : "No key matches.";
+    this.showChosen();
   }
 
-  private isDescribing = false;
+  private showChosen(): void {
+    const { isChoosing } = this.treeView;
+    this.choose.setAttribute("aria-pressed", String(isChoosing));
+    this.chosen.hidden = !isChoosing;
+    const text = `${this.tree.root.chosen.toLocaleString("en")} selected`;
+    if (this.chosenCount.textContent !== text) this.chosenCount.textContent = text;
+    for (const one of this.chosen.querySelectorAll("button")) if (/^(Delete|Export)/.test(one.textContent ?? "")) one.disabled = this.tree.root.chosen === 0;
+  }
+
+  private async removeChosen(): Promise<void> {
+    const keys = this.tree.chosen().map(({ bytes }) => bytes);
+    if (keys.length === 0) return;
+    await this.actions.removeAll(keys, `Delete ${plural(keys.length, "selected key")}?`, `${plural(keys.length, "key")} that you had selected`);
+  }
 
   private async describe(entries: readonly Entry[]): Promise<void> {
     if (this.isDescribing) return; // What is missing is asked for when they are drawn again.
@@ -204,107 +261,32 @@ export class KeysView implements View {
     if (!this.isShown) return;
     const { key } = this.detail;
     const concerns = keys === null || (key && keys.some((one) => equal(one, key)));
-    if (concerns) await this.detail.refresh();
+    if (concerns) await this.detail.refresh(true);
     const different = keys && new Map(keys.map((one) => [shown(one), one]));
-    if (different) await this.search.changed([...different.values()]);
+    if (different) this.tell(await this.search.changed([...different.values()]));
     else await this.search.start(this.search.query, true);
     await this.count();
+  }
+
+  /** Tells what happened to keys. */
+  private tell(happened: readonly Happened[]): void {
+    if (happened.length === 0) return;
+    const names = new Set(happened.map(({ name }) => name));
+    this.happened = [...happened, ...this.happened.filter(({ name }) => !names.has(name))].slice(0, LATEST);
+    const words = { new: "is new", changed: "has changed", expired: "has expired", deleted: "was deleted" };
+    this.latest.replaceChildren("Latest: ", ...this.happened.flatMap(({ name, what }, index) => [index > 0 ? " · " : "", element("b", {}, name.slice(0, 60)), ` ${words[what]}`]));
   }
 
   private tick(): void {
     const now = Date.now();
     this.treeView.tick(now);
+    if (this.search.fade(now)) this.drawTree();
     for (const time of this.detail.element.querySelectorAll<HTMLElement>("[data-until]")) {
       const left = Number(time.dataset.until) - now;
       // The store says that it is gone as soon as it looks.
       if (left < -500) void this.detail.refresh();
       time.textContent = timeOf(left);
     }
-    for (const { bytes, expiresAt = -1 } of this.tree.entries.values()) {
-      if (expiresAt > 0 && expiresAt < now - 500) this.changed([bytes]);
-    }
-  }
-
-  private async remove(key: Uint8Array): Promise<void> {
-    const { undo, bytes } = await this.data.remove([key]);
-    this.problem.textContent = "";
-    this.changes.add(`Deleted ${shown(key)}`, undo, bytes);
-    this.changed([key]);
-    if (this.detail.key && equal(this.detail.key, key)) location.hash = addressOf("keys", this.data.db);
-  }
-
-  private async removeFolder({ path }: Folder): Promise<void> {
-    const { db } = this.data;
-    const keys = new Map<string, Uint8Array>();
-    for await (const slice of scan(this.data, { pattern: prefixPattern(read(path)), type: "" })) {
-      for (const key of slice.keys) keys.set(shown(key), key);
-    }
-    await ask({
-      title: `Delete ${path}?`,
-      text: `${plural(keys.size, "key")} of database ${db} begin${keys.size === 1 ? "s" : ""} with ${path}, whatever the search shows.`,
-      action: `Delete ${plural(keys.size, "key")}`,
-      isDangerous: true,
-      submit: async () => {
-        const undos: (() => Promise<number>)[] = [];
-        let bytes = 0;
-        const all = [...keys.values()];
-        try {
-          for (let at = 0; at < all.length; at += SLICE) {
-            const removed = await this.data.remove(all.slice(at, at + SLICE));
-            undos.push(removed.undo);
-            bytes += removed.bytes;
-          }
-        } finally {
-          const undo = async (): Promise<number> => {
-            let left = 0;
-            for (const one of undos) left += await one();
-            return left;
-          };
-          if (undos.length > 0) this.changes.add(`Deleted ${plural(all.length, "key")} of ${path}`, undo, bytes);
-          this.changed(null);
-        }
-      },
-    });
-  }
-
-  private async rename(key: Uint8Array, to: Uint8Array): Promise<void> {
-    if (equal(key, to)) return;
-    if (Number(await this.data.ask("RENAMENX", key, to)) === 0) throw new Error(`There is a key ${shown(to)} already. Delete that first, or choose another name.`);
-    const { data } = this;
-    const { db } = data;
-    this.changes.add(`Renamed ${shown(key)} to ${shown(to)}`, async () => Number((await data.run([["RENAMENX", to, key]], db))[0]) === 1 ? 0 : 1);
-    this.changed([key, to]);
-    location.hash = addressOf("keys", db, shown(to));
-  }
-
-  private askNew(): void {
-    void ask({
-      title: "New key",
-      fields: [{ name: "type", label: "Type", options: TYPES.map((type) => [type, type] as const) }],
-      action: "Next",
-      submit: ({ type }) => void this.askFirst(type!),
-    });
-  }
-
-  private askFirst(type: string): Promise<void> {
-    const { data } = this;
-    return ask({
-      title: `New ${type}`,
-      fields: [
-        { name: "key", label: "Key", hint: QUOTES, isRequired: true },
-        ...firstFields(type, data),
-        { name: "expires", label: "Time to live of the key, in seconds", hint: "Empty for none." },
-      ],
-      action: "Create",
-      submit: async ({ key: name, expires, ...values }) => {
-        const key = read(name!);
-        const time = expires === "" ? [] : [expiry(key, expires!)];
-        const isFree = async (): Promise<boolean> => Number(await data.ask("EXISTS", key)) === 0;
-        if (!(await isFree())) throw new Error(`There is a key ${shown(key)} already.`);
-        this.changes.add(`Created ${shown(key)}`, await data.change(key, [...firstCommands(type, data, key, values), ...time], isFree));
-        this.changed([key]);
-        location.hash = addressOf("keys", data.db, shown(key));
-      },
-    });
+    for (const { bytes, expiresAt = -1 } of this.tree.timed) if (expiresAt < now - 500) this.changed([bytes]);
   }
 }
