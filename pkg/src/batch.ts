@@ -1,5 +1,5 @@
 import type { ReplyReader } from "./boundary/reply.js";
-import { type Command, find, flatten, install, mayBlock } from "./commands.js";
+import { type Command, find, flatten, install, mayBlock, splitSignal } from "./commands.js";
 import type { Engine } from "./engine.js";
 import { ReplyError } from "./errors.js";
 import type { Commands } from "./generated/commands.js";
@@ -8,11 +8,16 @@ import type { Answer, Argument, Batched, Chained, Input, Reply } from "./types.j
 const MULTI = find("multi", undefined);
 const EXEC = find("exec", undefined);
 
+/** What a session remembers of these is lost to what is run in another one. */
+const OF_SESSIONS: ReadonlySet<string> = new Set("auth discard exec hello multi reset select unwatch watch".split(" "));
+
 /** Commands with their arguments. */
 class Queue {
   readonly commands: Command[] = [];
   /** The arguments of each, flat. */
   readonly inputs: Argument[][] = [];
+  /** What ends the wait of those that wait. */
+  readonly signals = new Set<AbortSignal>();
 
   add(command: Command, args: Argument[]): void {
     this.commands.push(command);
@@ -21,6 +26,25 @@ class Queue {
 
   get mayBlock(): boolean {
     return this.commands.some((command, index) => mayBlock(command, this.inputs[index]!));
+  }
+
+  /** The signal that is aborted, if one is. */
+  get aborted(): AbortSignal | undefined {
+    for (const signal of this.signals) if (signal.aborted) return signal;
+    return undefined;
+  }
+
+  /** The same commands, in parts each of which ends with one that may wait. */
+  parts(): Queue[] {
+    const parts: Queue[] = [];
+    let part = new Queue();
+    for (const [index, command] of this.commands.entries()) {
+      part.add(command, this.inputs[index]!);
+      if (!mayBlock(command, this.inputs[index]!)) continue;
+      parts.push(part);
+      part = new Queue();
+    }
+    return part.commands.length > 0 ? [...parts, part] : parts;
   }
 }
 
@@ -35,6 +59,7 @@ export interface Runner {
     read: (reader: ReplyReader) => T,
     readOnly: boolean,
     blocking?: boolean,
+    signal?: AbortSignal,
   ): Promise<T>;
   /** As `Host.batchSync`. */
   batchSync<T>(write: (wire: Wire) => void, read: (reader: ReplyReader) => T): T;
@@ -65,7 +90,9 @@ abstract class Batch {
 
   /** @internal Adds a command; its arguments are taken as they are now. */
   add(command: Command, input: ArrayLike<Input>): this {
-    this.queue.add(command, flatten(command, input));
+    const [words, signal] = command.blocking ? splitSignal(input) : [input];
+    this.queue.add(command, flatten(command, words));
+    if (signal) this.queue.signals.add(signal);
     return this;
   }
 
@@ -88,26 +115,55 @@ export class Pipeline<R extends readonly unknown[] = Reply[], K = "text"> extend
     return this.add(find(name, input[0]), input) as never;
   }
 
-  /** Sends them; answers a reply for each, a `ReplyError` as a value where one failed. */
+  /**
+   * Sends them; answers a reply for each, a `ReplyError` as a value where one failed. Rejects with the reason of
+   * a command's `signal` if that is aborted before: what comes after the command that waits then, is not run.
+   */
   exec(): Promise<Answers<R>> {
-    const { commands, inputs, mayBlock } = this.take();
-    if (commands.length === 0) return Promise.resolve([] as never);
-    return this.host.batch(
-      (engine) => engine.writeMany(commands, inputs),
-      (reader) => readMany(reader, commands.length, this.binary) as Answers<R>,
-      commands.every(({ readOnly }) => readOnly),
-      mayBlock,
-    );
+    const queue = this.take();
+    if (queue.commands.length === 0) return Promise.resolve([] as never);
+    return (queue.signals.size === 0 ? this.send(queue, queue.mayBlock) : this.sendParts(queue)) as Promise<Answers<R>>;
   }
 
   /** The same at once, where this context owns the data. */
   execSync(): Answers<R> {
-    const { commands, inputs } = this.take();
+    const queue = this.take();
+    const { commands, inputs } = queue;
     if (commands.length === 0) return [] as never;
+    queue.aborted?.throwIfAborted();
     return this.host.batchSync(
       (engine) => engine.writeMany(commands, inputs),
       (reader) => readMany(reader, commands.length, this.binary) as Answers<R>,
     );
+  }
+
+  private send({ commands, inputs }: Queue, blocking: boolean, signal?: AbortSignal): Promise<Reply[]> {
+    return this.host.batch(
+      (engine) => engine.writeMany(commands, inputs),
+      (reader) => {
+        const replies = readMany(reader, commands.length, this.binary);
+        const last = replies.at(-1);
+        if (signal?.aborted && last instanceof ReplyError && last.code === "UNBLOCKED") throw signal.reason;
+        return replies;
+      },
+      commands.every(({ readOnly }) => readOnly),
+      blocking,
+      signal,
+    );
+  }
+
+  /** Of what is on its way, all is run, whatever becomes of it: what waits is waited for before more is sent. */
+  private async sendParts(queue: Queue): Promise<Reply[]> {
+    const lost = queue.commands.find(({ name }) => OF_SESSIONS.has(name));
+    if (lost) throw new TypeError(`${lost.name} cannot be in a pipeline with a signal`);
+    const signals = [...queue.signals];
+    const signal = signals.length === 1 ? signals[0]! : AbortSignal.any(signals);
+    const replies: Reply[] = [];
+    for (const part of queue.parts()) {
+      signal.throwIfAborted();
+      replies.push(...(await this.send(part, true, signal)));
+    }
+    return replies;
   }
 }
 
@@ -125,10 +181,13 @@ export class Multi<R extends readonly unknown[] = Reply[], K = "text"> extends B
 
   /**
    * Runs them; answers a reply for each, a `ReplyError` as a value where one failed, or null when
-   * a key under WATCH was touched. Rejects with `EXECABORT` when one cannot even be queued.
+   * a key under WATCH was touched. Rejects with `EXECABORT` when one cannot even be queued. Nothing waits in it:
+   * a `signal` that is aborted before has nothing run.
    */
   exec(): Promise<Answers<R> | null> {
-    const { commands, inputs } = transaction(this.take());
+    const queue = this.take();
+    if (queue.aborted) return Promise.reject(queue.aborted.reason);
+    const { commands, inputs } = transaction(queue);
     return this.host.batch(
       (engine) => engine.writeMany(commands, inputs),
       (reader) => readTransaction(reader, commands.length - 2, this.binary) as Answers<R> | null,
@@ -138,7 +197,9 @@ export class Multi<R extends readonly unknown[] = Reply[], K = "text"> extends B
 
   /** The same at once, where this context owns the data. */
   execSync(): Answers<R> | null {
-    const { commands, inputs } = transaction(this.take());
+    const queue = this.take();
+    queue.aborted?.throwIfAborted();
+    const { commands, inputs } = transaction(queue);
     return this.host.batchSync(
       (engine) => engine.writeMany(commands, inputs),
       (reader) => readTransaction(reader, commands.length - 2, this.binary) as Answers<R> | null,

@@ -91,6 +91,32 @@ test("an element is not lost to who no longer waits", async () => {
   expect(await leader.evaluate(() => redis.lpop("jobs"))).toBe("kept");
 });
 
+test("an aborted pipeline waits no longer, and what comes after is not run", async () => {
+  const leader = await tab();
+  const replica = await tab();
+  for (const page of [leader, replica]) {
+    const aborted = page.evaluate(() => {
+      const abort = new AbortController();
+      Object.assign(globalThis, { abort });
+      const pipeline = redis.pipeline().incr("before").blpop("jobs", 0, { signal: abort.signal }).incr("after");
+      return pipeline.exec().then(String, (error: Error) => error.name);
+    });
+    await waiting(leader, 1);
+    await page.evaluate(() => (globalThis as unknown as { abort: AbortController }).abort.abort());
+    expect(await aborted).toBe("AbortError");
+    await waiting(leader, 0);
+  }
+  expect(await replica.evaluate(() => redis.rpush("jobs", "kept"))).toBe(1);
+  const done = replica.evaluate(() => {
+    const { signal } = new AbortController();
+    return redis.pipeline().blpop("jobs", 0, { signal }).blpop("more", 0, { signal }).incr("after").exec();
+  });
+  await waiting(leader, 1);
+  await leader.evaluate(() => redis.rpush("more", "one"));
+  expect(await done).toEqual([["jobs", "kept"], ["more", "one"], 1]);
+  expect(await leader.evaluate(() => redis.mget("before", "after"))).toEqual(["2", "1"]);
+});
+
 test("time runs out in the tab that waits, and CLIENT UNBLOCK reaches it", async () => {
   const leader = await tab();
   const replica = await tab();

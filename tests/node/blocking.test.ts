@@ -85,6 +85,63 @@ test("what comes after it in a pipeline waits for it", async () => {
   expect(await replies).toEqual(["OK", 0, 2, 0, 3]);
 });
 
+test("an AbortSignal ends a pipeline where it waits", async () => {
+  const abort = new AbortController();
+  const { signal } = abort;
+  const replies = redis.pipeline().set("a", 1).blPop("jobs", 0, { signal }).incr("a").blPop("more", 0).incr("a").exec();
+  expect(await blocked()).toBe(1);
+  abort.abort();
+  await expect(replies).rejects.toMatchObject({ name: "AbortError" });
+  expect(await blocked()).toBe(0);
+  expect(await redis.rPush("jobs", "kept")).toBe(1);
+  expect(await redis.get("a")).toBe("1");
+  // Later, while another one waits.
+  const later = new AbortController();
+  const pipeline = redis.pipeline().blPop("jobs", 0, { signal: later.signal }).incr("a").blPop("more", 0, { signal }).incr("a");
+  await expect(pipeline.exec()).rejects.toMatchObject({ name: "AbortError" });
+  expect(await redis.lLen("jobs")).toBe(1);
+  const waits = redis.pipeline().blPop("jobs", 0, { signal: later.signal }).incr("a").blPop("more", 0).incr("a").exec();
+  await expect.poll(blocked).toBe(1);
+  later.abort(new Error("enough"));
+  await expect(waits).rejects.toThrow("enough");
+  expect(await blocked()).toBe(0);
+  expect(await redis.mGet("a", "jobs")).toEqual(["2", null]);
+});
+
+test("a pipeline with a signal answers as one without", async () => {
+  const [one, other] = [new AbortController(), new AbortController()];
+  await redis.rPush("jobs", "first");
+  const replies = redis
+    .pipeline()
+    .set("a", 1)
+    .blPop("jobs", 0, { signal: one.signal })
+    .incr("nothing", "wrong" as never)
+    .wait(1, 5, { signal: other.signal })
+    .incr("a")
+    .exec();
+  expect(await replies).toEqual(["OK", ["jobs", "first"], expect.objectContaining({ name: "ReplyError" }), 0, 2]);
+  // What was answered before is not taken back.
+  const answered = redis.pipeline().incr("a").wait(0, 0, { signal: one.signal }).exec();
+  one.abort();
+  expect(await answered).toEqual([3, 0]);
+  expect(await redis.pipeline().xRead("STREAMS", "x", "$", { signal: other.signal }).exec()).toEqual([null]);
+});
+
+test("signals in pipelines and transactions are looked at before", async () => {
+  const signal = AbortSignal.abort(new Error("enough"));
+  await expect(redis.pipeline().set("a", 1).blPop("jobs", 0, { signal }).exec()).rejects.toThrow("enough");
+  expect(() => redis.pipeline().set("a", 1).blPop("jobs", 0, { signal }).execSync()).toThrow("enough");
+  await expect(redis.multi().set("a", 1).blPop("jobs", 0, { signal }).exec()).rejects.toThrow("enough");
+  expect(() => redis.multi().set("a", 1).blPop("jobs", 0, { signal }).execSync()).toThrow("enough");
+  const open = new AbortController();
+  const wrong = redis.pipeline().set("a", 1).select(3).blPop("jobs", 0, { signal: open.signal }).exec();
+  await expect(wrong).rejects.toThrow(new TypeError("select cannot be in a pipeline with a signal"));
+  expect(await redis.exists("a")).toBe(0);
+  expect(await redis.multi().blPop("jobs", 0, { signal: open.signal }).exec()).toEqual([null]);
+  expect(() => redis.pipeline().blPop("jobs", 0, { signal: 5 as never })).toThrow("signal is an AbortSignal");
+  expect(() => redis.pipeline().get("a", { signal: open.signal } as never)).toThrow(TypeError);
+});
+
 test("XREAD waits if its words say so, as text or as bytes", async () => {
   const word = (text: string) => new TextEncoder().encode(text);
   const waits = [redis.raw("XREAD", word("Block"), 0, "STREAMS", "x", "$"), redis.call("xread", "BLOCK", 0, "STREAMS", "x", "$")];

@@ -123,6 +123,8 @@ const SCRIPT = `
           await redis.multi().set("n").incr("n").exec().catch((error) => error.code),
           await redis.call("lpush", "l", "a", "b"),
           await redis.subscribe?.("c") ?? "no subscribe",
+          await redis.blPop("l", 1, { signal: new AbortController().signal }).catch((error) => error.message),
+          await redis.pipeline().blPop("l", 1, { signal: new AbortController().signal }).exec().catch((error) => error.message),
           (await stub.pipeline([["INCR", "text"], ["ECHO", "x"]])).map((reply) => (reply instanceof Error ? reply.message : reply)),
         ]);
       }
@@ -309,6 +311,8 @@ describe("an object", () => {
       "EXECABORT",
       2,
       "no subscribe",
+      "a command that an object runs takes no signal",
+      "a command that an object runs takes no signal",
       ["ERR value is not an integer or out of range", "x"],
     ]);
   });

@@ -39,7 +39,14 @@ export function lodisOf(place: ObjectNamespace | ObjectStub, name?: string): Rem
 class Remote implements Runner {
   constructor(private readonly stub: ObjectStub) {}
 
-  async batch<T>(write: (wire: Wire) => void, read: (reader: ReplyReader) => T): Promise<T> {
+  async batch<T>(
+    write: (wire: Wire) => void,
+    read: (reader: ReplyReader) => T,
+    _readOnly: boolean,
+    _blocking?: boolean,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    if (signal) throw new TypeError("a command that an object runs takes no signal");
     const commands: Words[] = [];
     const writeFlat = ({ index, name }: Command, args: ArrayLike<Input>): void => {
       commands.push([...(index < 0 ? [name] : name.split(" ")), ...(Array.from(args) as Argument[])]);
@@ -61,11 +68,13 @@ class Remote implements Runner {
 
   async call(command: Command, inputs: ArrayLike<Input>, binary: boolean): Promise<Reply> {
     const [words, signal] = splitSignal(inputs);
-    if (signal) throw new TypeError("a command that an object runs takes no signal");
     const args = flatten(command, words);
     return this.batch(
       (wire) => wire.writeFlat(command, args),
       (reader) => orThrow(reader.next(binary)),
+      command.readOnly,
+      false,
+      signal,
     );
   }
 }
