@@ -104,6 +104,55 @@ test("what is not stored is copied from the leader, outlives it, and can be stor
   expect(await again.evaluate(() => [redis.sync.get("n"), redis.sync.dbsize()])).toEqual(["2", 20_001]);
 });
 
+for (const appendonly of [true, false]) {
+  test(`nobody waits while a tab gets its copy from ${appendonly ? "the store" : "the leader"}`, async () => {
+    const options = { appendonly };
+    const name = `joining, appendonly ${appendonly}`;
+    const leader = await tab(name, options);
+    await leader.evaluate(async () => {
+      const value = "v".repeat(100);
+      for (let i = 0; i < 150_000; i += 1000) {
+        const pipeline = redis.pipeline();
+        for (let j = i; j < i + 1000; j++) pipeline.set(`key:${j}`, value);
+        await pipeline.exec();
+      }
+    });
+    const other = await tab(name, options);
+    const joining = await tab();
+    // When each of its writes was answered, by the clock that all pages share.
+    const count = (page: Page) =>
+      page.evaluate(() => {
+        const now = () => performance.timeOrigin + performance.now();
+        globalThis.answered = [];
+        void (async () => {
+          for (globalThis.counting = true; counting; await new Promise((resolve) => setTimeout(resolve))) {
+            await redis.incr("n");
+            answered.push(now());
+          }
+        })();
+      });
+    for (const page of [leader, other]) await count(page);
+    const [from, until] = await joining.evaluate(
+      async ([name, options]) => {
+        const now = () => performance.timeOrigin + performance.now();
+        const from = now();
+        globalThis.redis = await lodis.open(name, options);
+        return [from, now()] as const;
+      },
+      [name, options] as const,
+    );
+    expect(await joining.evaluate(() => [redis.role, redis.sync.get("key:149999")?.length])).toEqual(["replica", 100]);
+    for (const page of [leader, other]) {
+      const all = await page.evaluate(() => {
+        globalThis.counting = false;
+        return answered;
+      });
+      const meanwhile = all.filter((at) => at > from && at < until);
+      expect(meanwhile.length, `answers in the ${until - from} ms that it took`).toBeGreaterThan(10);
+    }
+  });
+}
+
 test("what an `always` leader has run when it closes is stored, and answered", async () => {
   const leader = await tab("closing", { appendfsync: "always" });
   const answers = await leader.evaluate(async () => {
@@ -217,6 +266,8 @@ test("a tab of an older version stores what it has, says so and ends", async () 
 
 declare global {
   var heard: string[];
+  var answered: number[];
+  var counting: boolean;
 }
 
 test("a leader that writes without end refuses that, and the others follow", { timeout: 60_000 }, async () => {

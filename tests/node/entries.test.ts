@@ -33,6 +33,27 @@ describe("Node", () => {
     }
   });
 
+  test("what can be required has all that can be imported", async () => {
+    const { exports } = JSON.parse(await readFile(join(pkg, "package.json"), "utf8")) as { exports: Record<string, object> };
+    const both = Object.entries(exports).filter(([, conditions]) => JSON.stringify(conditions).includes('"require"'));
+    // Those in place of clients of Redis are as these are.
+    const own = both.filter(([entry]) => !/redis$/.test(entry));
+    const names = own.map(([entry]) => entry.replace("./", "lodis/").replace(/^\.$/, "lodis"));
+    const single = names.map((name) => name.replace("stores/*", "stores/directory").replace("patterns/*", "patterns/queue"));
+    expect(single).toEqual(expect.arrayContaining(["lodis", "lodis/full", "lodis/slim", "lodis/node", "lodis/react", "lodis/vue"]));
+    // In a process of its own: what Vitest imports is not what Node does.
+    const script = `
+      const keys = (module) => Object.keys(module).filter((key) => key !== "default" && key !== "module.exports").sort().join();
+      (async () => {
+        for (const name of ${JSON.stringify(single)}) {
+          const [required, imported] = [keys(require(name)), keys(await import(name))];
+          console.log(name, required.length > 0, required === imported || required + " is not " + imported);
+        }
+      })();`;
+    const { stdout } = await run(process.execPath, ["--input-type=commonjs", "-e", script], { cwd: here });
+    expect(stdout.trim().split("\n")).toEqual(single.map((name) => `${name} true true`));
+  });
+
   test("what is required is of one piece", async () => {
     const require = createRequire(import.meta.url);
     const { open, ReplyError } = require("lodis/full");

@@ -5,7 +5,8 @@ use crate::workspace::path;
 use crate::{package, process};
 use anyhow::bail;
 
-const BENCHES: [&str; 7] = ["memory", "complexity", "engine", "serve", "store", "tabs", "speed"];
+/// What `--only` takes.
+pub const NAMES: [&str; 7] = ["memory", "complexity", "engine", "serve", "store", "tabs", "speed"];
 /// Those that need no package.
 const NATIVE: [&str; 2] = ["complexity", "engine"];
 
@@ -75,10 +76,10 @@ fn in_browser(script: &str, options: &[&str]) -> anyhow::Result<()> {
 
 fn chosen(args: &[String]) -> anyhow::Result<Vec<&'static str>> {
     match args {
-        [] => Ok(BENCHES.to_vec()),
-        [only, name] if only == "--only" && BENCHES.contains(&name.as_str()) => {
-            Ok(BENCHES.into_iter().filter(|bench| bench == name).collect())
+        [] => Ok(NAMES.to_vec()),
+        [only, name] if only == "--only" && NAMES.contains(&name.as_str()) => {
+            Ok(NAMES.into_iter().filter(|bench| bench == name).collect())
         }
-        _ => bail!("bench takes `--only` and one of {}, or nothing", BENCHES.join(", ")),
+        _ => bail!("bench takes `--only` and one of {}, or nothing", NAMES.join(", ")),
     }
 }

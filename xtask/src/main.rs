@@ -65,7 +65,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         usage: "bench [--only NAME]",
-        about: "measure in release: `memory`, `complexity`, `speed` beside peers",
+        about: "measure in release, beside others that do the same",
         run: bench::run,
     },
     Task {
@@ -118,7 +118,8 @@ fn help() -> String {
     for task in TASKS {
         out += &format!("  {:width$}  {}\n", task.usage, task.about);
     }
-    out + &format!("\nparts of `test`:\n  {}\n", test::part_names().join(" "))
+    out += &format!("\nparts of `test`:\n  {}\n", test::part_names().join(" "));
+    out + &format!("names of `bench`:\n  {}\n", bench::NAMES.join(" "))
 }
 
 /// For a task without arguments.
