@@ -12,6 +12,7 @@ export class Store {
   private readonly channel = new BroadcastChannel(CHANNEL);
   private loading: Promise<void> | undefined;
   private hasScripting = false;
+  private isReady = false;
   private other: Promise<Redis> | undefined;
 
   private constructor(public redis: Redis) {
@@ -54,7 +55,9 @@ export class Store {
 
   private loadScripts(): Promise<void> {
     this.hasScripting = true;
-    this.loading ??= this.reopen();
+    this.loading ??= this.reopen().then(() => {
+      this.isReady = true;
+    });
     return this.loading;
   }
 
@@ -66,6 +69,17 @@ export class Store {
 
   private send(order: Order): void {
     this.channel.postMessage(order);
+  }
+
+  /** Whether scripts run here, or will soon. */
+  get scripts(): "none" | "loading" | "ready" {
+    if (!this.loading) return "none";
+    return this.isReady ? "ready" : "loading";
+  }
+
+  /** Whether there are other clients than this page: tabs, and those that `client` opens. */
+  get hasClients(): boolean {
+    return this.redis.topology !== "single";
   }
 
   private async reopen(): Promise<void> {

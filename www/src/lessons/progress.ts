@@ -1,4 +1,5 @@
 import type { Redis } from "lodis";
+import type { Lesson } from "./lesson.js";
 
 /** Which steps are done, kept in the store like everything else: a set of numbers for each lesson. */
 export class Progress {
@@ -16,14 +17,15 @@ export class Progress {
   }
 
   /** Forgets what was done in a lesson, and the keys that were made in it. */
-  async reset(lesson: string): Promise<void> {
+  async reset({ id, reset }: Lesson): Promise<void> {
     const redis = this.redis();
     let cursor = "0";
     do {
-      const [next, keys] = await redis.scan(cursor, { MATCH: `${lesson}:*`, COUNT: 1000 });
+      const [next, keys] = await redis.scan(cursor, { MATCH: `${id}:*`, COUNT: 1000 });
       if (keys.length > 0) await redis.unlink(keys);
       cursor = next;
     } while (cursor !== "0");
-    await redis.del(this.prefix + lesson);
+    await reset?.(redis);
+    await redis.del(this.prefix + id);
   }
 }

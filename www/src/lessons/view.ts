@@ -5,19 +5,24 @@ import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
 import type { View } from "../view.js";
 import { LESSONS } from "./content/index.js";
+import { commandRow } from "./command-row.js";
 import { Course } from "./course.js";
-import type { Command, Lesson } from "./lesson.js";
-import { paragraphsOf } from "./markup.js";
-import { Progress } from "./progress.js";
+import { type Command, isSecond, type Lesson } from "./lesson.js";
 import "./lessons.css";
+import { paragraphsOf } from "./markup.js";
+import { Overview } from "./overview.js";
+import { Progress } from "./progress.js";
+import { StepView } from "./step-view.js";
 
-/** The lessons: all of them, or one beside the terminal. */
+/** What stands in the address in place of a step, in a tab that a lesson has opened. */
+const TAB = "tab";
+
+/** The lessons: all of them, or one beside the terminal, or what another tab does for one. */
 export class LessonsView implements View {
   readonly element = element("section", { class: "lessons", ariaLabel: "Lessons" });
   private readonly progress: Progress;
   private course: Course | undefined;
-  /** Terminals of other clients, for lessons that need one: of the same store, and of stores of their own. */
-  private readonly seconds = new Map<unknown, Promise<[Pane, Redis]>>();
+  private second: Promise<[Pane, Redis]> | undefined;
   private visit = 0;
 
   constructor(
@@ -32,22 +37,16 @@ export class LessonsView implements View {
   /** Shows the list, or a lesson, or a step of it. */
   async show([id, step]: readonly string[]): Promise<void> {
     const lesson = LESSONS.find((one) => one.id === id);
-    if (lesson && this.course?.lesson === lesson) {
-      this.course.go(step === undefined ? this.course.at : Number(step) - 1 || 0);
+    if (lesson && this.course?.lesson === lesson && step !== TAB) {
+      const wanted = step === undefined ? this.course.at : indexOf(step);
+      if (wanted !== this.course.at) await this.course.go(wanted);
       return;
     }
     this.hide();
     const visit = ++this.visit;
     if (!lesson) return this.showList(visit);
-    const isPaired = lesson.steps.some((one) => one.commands.some(isSecond));
-    const [second, secondRedis] = isPaired ? await this.secondPane(lesson) : [];
-    if (visit !== this.visit) return;
-    this.showSecond(second);
-    const panes = { first: this.pane, second, secondRedis };
-    const course = new Course(lesson, () => this.store.redis, panes, this.progress, () => this.drawStep());
-    this.course = course;
-    await course.begin(step === undefined ? undefined : Number(step) - 1 || 0);
-    if (visit !== this.visit) course.end();
+    if (step === TAB && lesson.tab) return this.showTab(lesson);
+    await this.open(lesson, step, visit);
   }
 
   hide(): void {
@@ -55,121 +54,68 @@ export class LessonsView implements View {
     this.course?.end();
     this.course = undefined;
     this.showSecond(undefined);
+    // Whoever comes next finds a client that has not logged in, subscribed or blocked.
+    const { second } = this;
+    this.second = undefined;
+    void second?.then(([, redis]) => (redis === this.store.redis ? undefined : redis.close())).catch(() => {});
   }
 
-  private secondPane({ secondStore }: Lesson): Promise<[Pane, Redis]> {
-    const key = secondStore ?? this.store;
-    const made = this.seconds.get(key) ?? this.makeSecond(secondStore);
-    this.seconds.set(key, made);
-    return made;
+  private async open(lesson: Lesson, step: string | undefined, visit: number): Promise<void> {
+    if (lesson.steps.some((one) => one.commands.some(isSecond))) this.second = this.makeSecond(lesson);
+    const [second, secondRedis] = (await this.second) ?? [];
+    if (visit !== this.visit) return;
+    this.showSecond(second);
+    const panes = { first: this.pane, second, secondRedis };
+    const view = new StepView(this.element, () => course);
+    const course: Course = new Course(lesson, this.store, panes, this.progress, (isNewStep) => {
+      if (isNewStep) keepPlace(lesson, course.at);
+      view.draw(isNewStep);
+    });
+    this.course = course;
+    await course.begin(step === undefined ? undefined : indexOf(step));
   }
 
-  private async makeSecond(secondStore: Lesson["secondStore"]): Promise<[Pane, Redis]> {
-    const redis = await (secondStore?.() ?? this.store.second());
+  private async makeSecond({ secondStore }: Lesson): Promise<[Pane, Redis]> {
+    const redis = await (secondStore?.() ?? this.store.client());
     const pane = new Pane({ prefix: "second-", owner: " of the second client" });
     void pane.terminal.use(redis, () => this.store.withScripts());
-    pane.terminal.note(secondStore ? "This is a store of its own, in memory." : "This is another client of the same store.");
+    pane.terminal.note(secondStore ? "The second terminal: a small store of its own, in memory." : "The second terminal: another client of the same store.");
     return [pane, redis];
   }
 
-  private async showList(visit: number): Promise<void> {
-    const cards = await Promise.all(LESSONS.map((lesson) => this.card(lesson)));
-    if (visit !== this.visit) return;
+  /** What another tab shows, and does, for a lesson of the first one. */
+  private showTab(lesson: Lesson): void {
+    const { tab, title } = lesson;
+    if (!tab) return;
+    const course = new Course(lesson, this.store, { first: this.pane, second: undefined, secondRedis: undefined }, this.progress, () => {});
+    this.course = course;
+    const row = (command: Command): HTMLElement => commandRow(command, course);
     this.element.replaceChildren(
-      element("h2", {}, "Learn Redis here"),
-      element("p", {}, "Each lesson takes some minutes, and every step is checked against the store in this page. Take them in any order."),
-      element("ul", { class: "cards" }, ...cards),
+      element("p", { class: "back" }, `${title}: the other tab`),
+      element("h2", {}, "The other tab"),
+      ...paragraphsOf(tab.text),
+      ...(tab.commands.length > 0 ? [element("ul", { class: "commands", ariaLabel: "Commands for this tab" }, ...tab.commands.map(row))] : []),
     );
+    void Promise.resolve(tab.begin(course.stage())).catch((error: Error) => this.pane.terminal.note(error.message));
   }
 
-  private async card({ id, title, summary, steps }: Lesson): Promise<HTMLElement> {
-    const done = (await this.progress.done(id)).size;
-    const state = done === 0 ? `${steps.length} steps` : done < steps.length ? `${done} of ${steps.length} steps done` : "Done";
-    return element(
-      "li",
-      { attributes: { "data-done": String(done >= steps.length) } },
-      element("a", { href: addressOf("lessons", id) }, title),
-      element("p", {}, summary),
-      element("p", { class: "card-state" }, state),
-    );
-  }
-
-  private drawStep(): void {
-    const { course } = this;
-    if (!course) return;
-    const { lesson, step, at, done } = course;
-    const isDone = done.has(at);
-    const children = [
-      element("p", { class: "back" }, element("a", { href: addressOf("lessons") }, "All lessons")),
-      element("h2", {}, lesson.title),
-      this.steps(course),
-      element("h3", {}, `${at + 1}. ${step.title}`),
-      ...paragraphsOf(step.text),
-      course.demo(),
-      step.commands.length === 0 ? undefined : element("ul", { class: "commands", ariaLabel: "Commands of this step" }, ...step.commands.map((command) => this.command(command))),
-      element("p", { class: "verdict", role: "status", attributes: { "data-done": String(isDone) } }, isDone ? verdict(course) : "Not done yet: run it, or something that comes to the same."),
-      this.buttons(course),
-    ];
-    // Who has the keyboard on a button that is drawn anew keeps it.
-    const focused = document.activeElement?.getAttribute("data-focus");
-    this.element.replaceChildren(...children.filter((child) => child !== undefined));
-    if (focused) this.element.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  private steps({ lesson, at, done }: Course): HTMLElement {
-    const links = lesson.steps.map((step, index) =>
-      element(
-        "li",
-        {},
-        element(
-          "a",
-          {
-            href: addressOf("lessons", lesson.id, index + 1),
-            title: step.title,
-            ariaLabel: `Step ${index + 1}: ${step.title}${done.has(index) ? " (done)" : ""}`,
-            attributes: { "data-done": String(done.has(index)), "data-focus": `step-${index}`, ...(index === at ? { "aria-current": "step" } : {}) },
-          },
-          String(index + 1),
-        ),
-      ),
-    );
-    return element("nav", { ariaLabel: "Steps" }, element("ol", { class: "steps" }, ...links));
-  }
-
-  private command(command: Command): HTMLElement {
-    const text = isSecond(command) ? command.second : command;
-    return element(
-      "li",
-      {},
-      element("button", {
-        type: "button",
-        class: "try",
-        on: { click: () => void this.course?.run(command) },
-        attributes: { "data-focus": text, "data-second": String(isSecond(command)) },
-      }, ...(isSecond(command) ? [element("span", { class: "where" }, "second client: ")] : []), text),
-    );
-  }
-
-  private buttons(course: Course): HTMLElement {
-    const { lesson, at } = course;
-    const link = (step: number, text: string): HTMLElement =>
-      element("a", { class: "plain", href: addressOf("lessons", lesson.id, step + 1), attributes: { "data-focus": text } }, text);
-    const next = LESSONS[LESSONS.indexOf(lesson) + 1];
-    return element(
-      "p",
-      { class: "ways" },
-      at > 0 ? link(at - 1, "Back") : undefined,
-      at < lesson.steps.length - 1 ? link(at + 1, "Next step") : undefined,
-      at === lesson.steps.length - 1 && next ? element("a", { class: "plain", href: addressOf("lessons", next.id) }, `Next lesson: ${next.title}`) : undefined,
-      element("button", { type: "button", class: "plain", attributes: { "data-focus": "reset" }, on: { click: () => void course.reset() } }, "Start over"),
-    );
+  private async showList(visit: number): Promise<void> {
+    const overview = await Overview.read(this.progress);
+    if (visit !== this.visit) return;
+    overview.draw(this.element, async () => {
+      for (const lesson of LESSONS) await this.progress.reset(lesson);
+      await this.showList(visit);
+    });
   }
 }
 
-function verdict({ lesson, done }: Course): string {
-  return done.size >= lesson.steps.length ? "Done, and with it the lesson." : "Done.";
+/** The step that an address names, from 0; the first one if it names none. */
+function indexOf(step: string): number {
+  return Math.max(Math.trunc(Number(step)) - 1 || 0, 0);
 }
 
-function isSecond(command: Command): command is { readonly second: string } {
-  return typeof command !== "string";
+/** Has the address name the step: whoever loads the page anew comes back to it. */
+function keepPlace({ id }: Lesson, step: number): void {
+  const [, before = ""] = location.hash.split("#");
+  if (before.startsWith(`/lessons/${id}`)) history.replaceState(history.state, "", addressOf("lessons", id, step + 1));
 }

@@ -1,4 +1,4 @@
-import { all, answered, type Lesson, ran, stored } from "../lesson.js";
+import { answered, any, exists, goal, isNil, type Lesson, numberOf, ran, refused, stored } from "../lesson.js";
 
 export const basics: Lesson = {
   id: "basics",
@@ -8,59 +8,78 @@ export const basics: Lesson = {
     {
       title: "Is anybody there?",
       text: `
-        Redis keeps data in memory and answers **commands**. A command is a line of words: the first is its name,
-        the others are its arguments. Usually the server is somewhere else and every command crosses a network.
-        Here it is a part of this page.
+        Redis is a database that keeps everything in memory, which makes it very fast. You talk to it in
+        **commands**. A command is one line of words: first its name, then its arguments.
 
-        \`PING\` asks whether it is there.
+        Usually Redis is a server somewhere else, and every command travels over a network. Here it runs inside
+        this page, so you can break nothing.
+
+        The terminal is on the right, or below on a small screen. Type \`PING\` there and press Enter, or use the
+        button: it types for you. The pencil only puts the command into the line, so that you can change it first.
       `,
       commands: ["PING"],
-      check: ran("PING"),
+      goals: [goal("Send `PING` and get an answer", ran("PING"))],
     },
     {
       title: "A key and its value",
       text: `
-        Everything is stored under a **key**, a name that you choose. Colons in it mean nothing to Redis, but
-        people use them to keep names in order: \`basics:greeting\` belongs to this lesson.
+        Every value is stored under a **key**: a name that you choose. \`SET\` stores a value, \`GET\` reads it.
+        A value with spaces in it needs quotes.
 
-        \`SET\` stores a value, \`GET\` answers it. Blanks in a value need quotes.
+        Colons in a key mean nothing to Redis. People use them to keep names tidy: \`basics:greeting\` says that
+        this key belongs to this lesson.
       `,
       commands: ['SET basics:greeting "Hello, world"', "GET basics:greeting"],
-      check: all(stored(async (redis) => (await redis.get("basics:greeting")) !== null), ran("GET", "basics:greeting")),
+      goals: [
+        goal("Store a text in `basics:greeting`", ran("SET|SETEX|PSETEX|SETNX|GETSET|MSET|APPEND", "basics:greeting"), exists("basics:greeting")),
+        goal("Read it back", answered((reply) => reply.type === "string", "GET", "basics:greeting")),
+      ],
     },
     {
-      title: "What is not there",
+      title: "Reading what is not there",
       text: `
-        A key need not be made before it is used, and one that is not there is no error: \`GET\` answers
-        \`(nil)\`, nothing. \`EXISTS\` counts how many of the keys you name are there.
+        You need not create a key before you use it, and reading one that does not exist is not an error:
+        \`GET\` answers \`(nil)\`, which means “nothing”.
+
+        \`EXISTS\` answers how many of the keys you name exist.
       `,
       commands: ["GET basics:nothing", "EXISTS basics:greeting basics:nothing"],
-      check: all(answered((reply) => reply.type === "nil", "GET"), ran("EXISTS")),
+      given: { "basics:greeting": 'SET basics:greeting "Hello, world"' },
+      goals: [
+        goal("Get `(nil)` for a key that does not exist", answered(isNil, "GET")),
+        goal("Ask with `EXISTS`", ran("EXISTS")),
+      ],
     },
     {
       title: "Values have types",
       text: `
-        A value is not only text. It may be a list, a hash, a set, a sorted set, a stream, and each of these has
-        commands of its own. A key has one type at a time: a command for another type is refused and changes
-        nothing.
+        A value can be more than text: a list, a hash, a set, a sorted set or a stream. Each type has its own
+        commands. \`RPUSH\` adds to a list, for example, and \`TYPE\` tells which type a key has.
 
-        Store a list with \`RPUSH\`, ask for the type of both keys, then try \`GET\` on the list.
+        A command for another type is refused with \`WRONGTYPE\`, and changes nothing.
       `,
       commands: ["RPUSH basics:todo read try build", "TYPE basics:greeting", "TYPE basics:todo", "GET basics:todo"],
-      check: all(
-        stored(async (redis) => (await redis.type("basics:todo")) === "list"),
-        ran("TYPE", "basics:todo"),
-        answered((reply) => reply.type === "error" && reply.text.startsWith("WRONGTYPE"), "GET", "basics:todo"),
-      ),
+      given: { "basics:greeting": 'SET basics:greeting "Hello, world"' },
+      goals: [
+        goal("Make a list called `basics:todo`", stored(async (redis) => (await redis.type("basics:todo")) === "list")),
+        goal("Ask for its type", answered((reply) => reply.type === "status" && reply.text === "list", "TYPE")),
+        goal("Be refused: use `GET` on a list", refused("WRONGTYPE", "GET")),
+      ],
     },
     {
-      title: "Taking it away",
+      title: "Cleaning up",
       text: `
-        \`DEL\` deletes keys and answers how many there were. A list, set or hash that becomes empty goes by
-        itself: there are no empty collections.
+        \`DEL\` deletes keys and answers how many of them existed.
+
+        A list that loses its last element disappears by itself, and so do hashes, sets and sorted sets: there are
+        no empty ones.
       `,
-      commands: ["DEL basics:greeting basics:todo", "EXISTS basics:greeting basics:todo"],
-      check: all(ran("DEL"), stored(async (redis) => (await redis.exists("basics:greeting", "basics:todo")) === 0)),
+      commands: ["DEL basics:greeting", "LPOP basics:todo 3", "EXISTS basics:greeting basics:todo"],
+      given: { "basics:greeting": 'SET basics:greeting "Hello, world"', "basics:todo": "RPUSH basics:todo read try build" },
+      goals: [
+        goal("Get rid of `basics:greeting` and `basics:todo`", any(ran("DEL|UNLINK"), ran("LPOP|RPOP|GETDEL")), exists("basics:greeting", false), exists("basics:todo", false)),
+        goal("See with `EXISTS` that they are gone", answered((reply) => numberOf(reply) === 0, "EXISTS")),
+      ],
     },
   ],
 };

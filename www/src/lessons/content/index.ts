@@ -20,26 +20,13 @@ import { streams } from "./streams.js";
 import { strings } from "./strings.js";
 import { transactions } from "./transactions.js";
 
-/** All lessons, in the order in which they are best taken. */
-export const LESSONS: readonly Lesson[] = [
-  basics,
-  strings,
-  lists,
-  hashes,
-  sets,
-  sortedSets,
-  caching,
-  sessions,
-  rateLimits,
-  pubsub,
-  streams,
-  transactions,
-  locks,
-  hyperloglog,
-  geo,
-  persistence,
-  eviction,
-  pipelining,
-  scanning,
-  security,
+/** Lessons that belong together. */
+export const PARTS: readonly { readonly title: string; readonly lessons: readonly Lesson[] }[] = [
+  { title: "First steps", lessons: [basics, strings, lists, hashes, sets, sortedSets] },
+  { title: "Several clients", lessons: [pubsub, streams, transactions, locks] },
+  { title: "What people build with it", lessons: [caching, sessions, rateLimits, hyperloglog, geo] },
+  { title: "How it works", lessons: [persistence, eviction, pipelining, scanning, security] },
 ];
+
+/** All lessons, in the order in which they are best taken. */
+export const LESSONS: readonly Lesson[] = PARTS.flatMap(({ lessons }) => lessons);

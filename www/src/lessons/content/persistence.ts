@@ -1,64 +1,81 @@
-import type { Redis } from "lodis";
-import { figureDemo } from "../demos/figure.js";
-import { all, type Lesson, ran, stored } from "../lesson.js";
-
-async function fieldOf(redis: Redis, name: string): Promise<number> {
-  const info = await redis.info("persistence");
-  return Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
-}
-
-const logSize = figureDemo("The log is", async ({ redis }) => `${await fieldOf(redis, "aof_current_size")} bytes long`);
-
-/** What differs between two loads of the page. */
-const LOADED = String(Math.round(performance.timeOrigin));
+import { NAME } from "../../store.js";
+import { forgetCrash, lastCrash } from "../demos/crash.js";
+import { crashDemo } from "../demos/crash-demo.js";
+import { logDemo, logFigures, rewriteDemo } from "../demos/log.js";
+import { answered, exists, goal, isFull, itemsOf, type Lesson, numberOf, ran, stored, textOf } from "../lesson.js";
 
 export const persistence: Lesson = {
   id: "persistence",
   title: "What stays",
-  summary: "The append-only file: every write, one behind the other, and how it is kept short.",
+  summary: "The append-only file: every write, one after another, and how it is kept short.",
+  reset: forgetCrash,
   steps: [
     {
       title: "A log of writes",
       text: `
-        Memory is gone when a process ends. So Redis appends every write to a file, and runs them all again when it
-        begins: the **append-only file**. Here it is in the browser's database, and it is \`on\`. Reads are not in
-        it. Watch it grow.
+        What is in memory is gone when the program ends. So Redis writes every change to the end of a file, the
+        **append-only file**. When it starts again, it runs them all, and everything is as it was. Here the file is
+        in this browser’s database.
+
+        Reads do not change anything, so they are not in it. Write and read, and watch the end of the log. You see
+        what was **done**: a time to live, for example, becomes a date. The playground’s own notes about your
+        progress are in there, too.
       `,
-      demo: logSize,
-      commands: ["CONFIG SET appendonly yes", "SET persistence:note hello", "GET persistence:note"],
-      check: all(stored(async (redis) => (await redis.exists("persistence:note")) === 1), ran("GET", "persistence:note")),
+      demo: logDemo(NAME),
+      commands: ["SET persistence:note hello EX 3600", "INCR persistence:count", "GET persistence:note"],
+      goals: [
+        goal("Write something to `persistence:note`", ran("SET|SETEX|APPEND|GETSET|MSET", "persistence:note"), exists("persistence:note")),
+        goal("Read it: the log does not grow by that", ran("GET|STRLEN|GETRANGE", "persistence:note")),
+      ],
     },
     {
       title: "When is it safe?",
       text: `
-        \`appendfsync\` says when what was appended is really on the disk: \`always\` before a write is answered,
-        \`everysec\` within a second, \`no\` whenever the system likes. \`WAITAOF 1 0 0\` waits until all that this
-        client has written is there.
+        Appending is quick, but until the disk has really written it, a power cut may take it away.
+        \`appendfsync\` says how careful Redis is: \`always\` waits for the disk before it answers, \`everysec\` has it
+        written within a second, and \`no\` leaves it to the system.
+
+        \`WAITAOF 1 0 0\` waits until everything so far is on the disk, whatever the setting.
       `,
       commands: ["CONFIG GET appendfsync", "SET persistence:safe yes", "WAITAOF 1 0 1000"],
-      check: all(ran("CONFIG", "GET"), ran("WAITAOF")),
+      goals: [
+        goal("Ask for the setting", answered((reply) => itemsOf(reply).some((item) => textOf(item) === "appendfsync"), "CONFIG", "GET")),
+        goal("Write something, and wait until it is on the disk", answered((reply) => numberOf(itemsOf(reply)[0] ?? reply) === 1, "WAITAOF"), exists("persistence:safe")),
+      ],
     },
     {
-      title: "Rewriting",
+      title: "Writing it anew",
       text: `
-        A counter that is raised a thousand times is a thousand lines, and one number. \`BGREWRITEAOF\` writes what
-        there is now, in place of how it came about; it happens by itself when the log has doubled.
+        Count to a thousand, and the log has a thousand entries for one number. \`BGREWRITEAOF\` writes down what
+        there is **now**, instead of how it came about, and drops the rest. Redis also does that by itself when the
+        log has doubled.
       `,
-      demo: logSize,
-      commands: [...Array.from({ length: 3 }, () => "INCRBY persistence:count 1000"), "BGREWRITEAOF"],
-      check: all(ran("BGREWRITEAOF"), stored(async (redis) => (await fieldOf(redis, "aof_rewrites")) > 0)),
+      demo: rewriteDemo("persistence:count"),
+      commands: ["BGREWRITEAOF", "GET persistence:count"],
+      goals: [
+        goal("Get `persistence:count` to a thousand or more", stored(async (redis) => Number(await redis.get("persistence:count")) >= 1000)),
+        goal("Write the log anew", ran("BGREWRITEAOF"), async ({ redis }) => (await logFigures({ redis })).rewrites > 0),
+        goal("See that the number is still there", answered(isFull, "GET", "persistence:count")),
+      ],
     },
     {
-      title: "Gone and back",
+      title: "A crash, and back",
       text: `
-        Write which page this is, and load it anew with the browser's button, or close the tab and open it again:
-        that ends the process. What was there is there.
+        These buttons write the time to \`persistence:last\`, and then end this page as a crash would: at once, with
+        nothing saved on the way out. Then it loads again, as Redis starts again after a crash.
+
+        The first does not wait: with \`everysec\`, the last write may be lost. (If another tab has a copy, it is
+        not.) The second waits for the disk with \`WAITAOF\`: then it is always there.
       `,
-      commands: [`SET persistence:page ${LOADED}`],
-      check: stored(async (redis) => {
-        const page = await redis.get("persistence:page");
-        return page !== null && page !== LOADED;
-      }),
+      demo: crashDemo("persistence:last"),
+      commands: ["GET persistence:last"],
+      goals: [
+        goal("Write, wait for the disk, crash, and find it again", async ({ redis }) => {
+          const known = lastCrash();
+          return known?.lesson === "persistence" && known.safe === "yes" && (await redis.get("persistence:last")) === known.value;
+        }),
+        goal("Read it", answered(isFull, "GET", "persistence:last")),
+      ],
     },
   ],
 };

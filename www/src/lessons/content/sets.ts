@@ -1,34 +1,46 @@
-import { all, type Lesson, ran, stored } from "../lesson.js";
+import { answered, any, goal, isFull, type Lesson, numberOf, ran, stored } from "../lesson.js";
+
+const FOLLOWS = { "sets:follows:ada": "SADD sets:follows:ada grace alan linus" };
 
 export const sets: Lesson = {
   id: "sets",
   title: "Sets and who follows whom",
-  summary: "Members without order, each once, and what two sets have in common.",
+  summary: "Members in no order, each only once, and what two sets have in common.",
   steps: [
     {
-      title: "Each once",
+      title: "Each only once",
       text: `
-        A set holds members in no order, each once. \`SADD\` answers how many were new, \`SISMEMBER\` whether one is
-        there: at once, however large the set is.
+        A set holds members in no particular order, and each only once. \`SADD\` answers how many were really new.
+        \`SISMEMBER\` tells whether somebody is in it, at once, however large the set is.
       `,
       commands: ["SADD sets:follows:ada grace alan linus", "SADD sets:follows:ada alan", "SISMEMBER sets:follows:ada grace", "SMEMBERS sets:follows:ada"],
-      check: all(stored(async (redis) => (await redis.sCard("sets:follows:ada")) >= 3), ran("SISMEMBER", "sets:follows:ada")),
+      goals: [
+        goal("Let Ada follow three people or more", stored(async (redis) => (await redis.sCard("sets:follows:ada")) >= 3)),
+        goal("Add somebody again: nobody is new", answered((reply) => numberOf(reply) === 0, "SADD", "sets:follows:ada")),
+        goal("Ask whether somebody is in the set", ran("SISMEMBER|SMISMEMBER", "sets:follows:ada")),
+      ],
     },
     {
-      title: "In common",
+      title: "Comparing sets",
       text: `
-        \`SINTER\` answers the members that all sets have, \`SUNION\` those of any, \`SDIFF\` those of the first that
-        no other has. Whom do Ada and Grace both follow, and whom could Grace be told of?
+        \`SINTER\` answers the members that all sets have, \`SUNION\` those that any of them has, and \`SDIFF\` those
+        that only the first has.
+
+        Whom do Ada and Grace both follow? And whom, of those that Ada follows, could be suggested to Grace?
       `,
       commands: ["SADD sets:follows:grace alan ada", "SINTER sets:follows:ada sets:follows:grace", "SDIFF sets:follows:ada sets:follows:grace"],
-      check: all(ran("SINTER"), ran("SDIFF")),
+      given: FOLLOWS,
+      goals: [
+        goal("Let Grace follow somebody whom Ada follows too", stored(async (redis) => (await redis.sInter(["sets:follows:ada", "sets:follows:grace"])).length > 0)),
+        goal("Find whom both follow", answered(isFull, "SINTER")),
+        goal("Find what only one of the sets has", ran("SDIFF")),
+      ],
     },
     {
       title: "Mutual followers",
       text: `
-        Keep both directions: whom somebody follows, and by whom somebody is followed. The mutual ones are what
-        the two sets of one person have in common. \`SINTERSTORE\` keeps the answer as a set, and \`SINTERCARD\`
-        only counts.
+        Keep both directions: whom somebody follows, and who follows them. The mutual followers are what the two
+        sets have in common. \`SINTERSTORE\` keeps the answer as a new set; \`SINTERCARD\` only counts.
       `,
       commands: [
         "SADD sets:followers:ada grace linus ken",
@@ -36,13 +48,24 @@ export const sets: Lesson = {
         "SMEMBERS sets:mutual:ada",
         "SINTERCARD 2 sets:follows:ada sets:followers:ada",
       ],
-      check: all(stored(async (redis) => (await redis.sCard("sets:mutual:ada")) >= 2), ran("SINTERCARD")),
+      given: FOLLOWS,
+      goals: [
+        goal("Store Ada’s mutual followers in `sets:mutual:ada`", stored(async (redis) => {
+          const [mutual, both] = [await redis.sMembers("sets:mutual:ada"), await redis.sInter(["sets:follows:ada", "sets:followers:ada"])];
+          return both.length > 0 && [...mutual].sort().join() === [...both].sort().join();
+        })),
+        goal("Count them", any(ran("SINTERCARD"), ran("SCARD", "sets:mutual:ada"))),
+      ],
     },
     {
-      title: "By chance",
-      text: "`SRANDMEMBER` answers members by chance and leaves them, `SPOP` takes them out: winners of a raffle who win once.",
+      title: "Picking at random",
+      text: "`SRANDMEMBER` picks members and leaves them in the set. `SPOP` takes them out: winners of a raffle who can win only once.",
       commands: ["SADD sets:raffle a b c d e f", "SRANDMEMBER sets:raffle 2", "SPOP sets:raffle 2", "SCARD sets:raffle"],
-      check: all(ran("SRANDMEMBER", "sets:raffle"), ran("SPOP", "sets:raffle"), stored(async (redis) => (await redis.sCard("sets:raffle")) <= 5)),
+      goals: [
+        goal("Pick from `sets:raffle` and leave it as it is", answered(isFull, "SRANDMEMBER", "sets:raffle")),
+        goal("Take winners out", answered(isFull, "SPOP", "sets:raffle")),
+        goal("Count who is left", ran("SCARD|SMEMBERS", "sets:raffle")),
+      ],
     },
   ],
 };

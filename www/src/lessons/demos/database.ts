@@ -1,26 +1,75 @@
 import { element } from "../../element.js";
-import type { Stage } from "../lesson.js";
-import type { Value } from "lodis/terminal";
+import { type Stage, textOf } from "../lesson.js";
+import { action, buttonRow, demoBox, newsLine } from "./action.js";
 
 /** How long the "database" takes for anything. */
 const SLOW_MS = 700;
+const KEY = "lodis-playground:shop";
+const PRODUCTS = ["tea", "cake"] as const;
+const FIRST: Shop = { tea: 3, cake: 5, reads: 0, writes: 0 };
 
-/** A shop's database that is slow on purpose: prices of products, and how often it was asked. */
+interface Shop {
+  tea: number;
+  cake: number;
+  reads: number;
+  writes: number;
+}
+export type Product = (typeof PRODUCTS)[number];
+
+/** A shop's database that is slow on purpose. It is not in Redis, and outlives the page: in the browser's local storage. */
 export class SlowDatabase {
-  readonly prices = new Map([["tea", 3], ["cake", 5]]);
-  reads = 0;
-  writes = 0;
+  private shop: Shop = { ...FIRST, ...stored() };
+  /** Products whose new prices wait in this page only. */
+  readonly waiting: Product[] = [];
 
-  async read(product: string): Promise<number> {
-    await slow();
-    this.reads++;
-    return this.prices.get(product) ?? 0;
+  price(product: Product): number {
+    return this.shop[product];
   }
 
-  async write(product: string, price: number): Promise<void> {
+  get writes(): number {
+    return this.shop.writes;
+  }
+
+  get reads(): number {
+    return this.shop.reads;
+  }
+
+  async read(product: Product): Promise<number> {
     await slow();
-    this.writes++;
-    this.prices.set(product, price);
+    this.shop.reads++;
+    this.keep();
+    return this.shop[product];
+  }
+
+  async write(product: Product, price: number): Promise<void> {
+    await slow();
+    this.shop.writes++;
+    this.shop[product] = price;
+    this.keep();
+  }
+
+  reset(): void {
+    this.shop = { ...FIRST };
+    this.waiting.length = 0;
+    this.keep();
+  }
+
+  private keep(): void {
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.shop));
+    } catch {
+      // It lasts as long as the page.
+    }
+  }
+}
+
+function stored(): Partial<Shop> {
+  try {
+    const shop: unknown = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const entries = Object.entries(typeof shop === "object" && shop !== null ? shop : {});
+    return Object.fromEntries(entries.filter(([name, value]) => name in FIRST && Number.isSafeInteger(value)));
+  } catch {
+    return {};
   }
 }
 
@@ -29,7 +78,7 @@ function slow(): Promise<void> {
 }
 
 /** Something that can be done with it, and what it comes to, in words. */
-interface Act {
+export interface Act {
   readonly name: string;
   readonly does: (run: Run) => Promise<string>;
 }
@@ -37,39 +86,55 @@ interface Act {
 /** Runs a line in the terminal; answers the text of its first reply, or null. */
 export type Run = (line: string) => Promise<string | null>;
 
-/** The database beside buttons; each says how long it took. */
+/** What the cache has, what waits, and what the database has, beside buttons; each says how long it took. */
 export function databaseDemo(database: SlowDatabase, acts: readonly Act[]): (stage: Stage) => HTMLElement {
-  return ({ run }) => {
-    const rows = element("p", { class: "demo-state" });
-    const news = element("p", { role: "status", class: "demo-news" });
-    const draw = (): void => {
-      const prices = [...database.prices].map(([name, price]) => `${name} ${price} €`).join(", ");
-      rows.textContent = `The slow database: ${prices}. Asked ${times(database.reads)}, written ${times(database.writes)}.`;
-    };
-    const ask: Run = async (line) => textOf((await run(line))[0]);
-    const buttons = acts.map(({ name, does }) => {
-      const button = element("button", { type: "button", class: "plain", attributes: { "data-demo": name } }, name);
-      button.addEventListener("click", async () => {
-        const began = performance.now();
-        button.disabled = true;
-        news.textContent = "…";
-        const what = await does(ask);
-        button.disabled = false;
-        news.textContent = `${what} It took ${Math.round(performance.now() - began)} ms.`;
-        draw();
-      });
-      return button;
+  return (stage) => {
+    const news = newsLine();
+    const rows = element("tbody");
+    const asked = element("p", { class: "demo-state" });
+    const head = element("tr", {}, ...["Price of", "in the cache", "waiting", "in the database"].map((name) => element("th", { scope: "col" }, name)));
+    stage.every(async () => {
+      const { redis } = stage;
+      const [cached, queue, writing] = await Promise.all([
+        redis.mGet(PRODUCTS.map((product) => `caching:${product}`)),
+        redis.lRange("caching:queue", 0, -1),
+        redis.lRange("caching:writing", 0, -1),
+      ]);
+      const waits = (product: Product): string => {
+        if (database.waiting.includes(product)) return "in this page";
+        return [...queue, ...writing].includes(product) ? "in the store" : "–";
+      };
+      rows.replaceChildren(...PRODUCTS.map((product, index) => rowOf(product, cached[index] ?? null, waits(product), database.price(product))));
+      asked.textContent = `The database was read ${times(database.reads)} and written ${times(database.writes)}; it takes ${SLOW_MS} ms each time.`;
     });
-    draw();
-    return element("div", { class: "demo" }, rows, element("p", { class: "ways" }, ...buttons), news);
+    const ask: Run = async (line) => {
+      const [reply] = await stage.run(line);
+      return reply === undefined || reply.type === "nil" ? null : textOf(reply);
+    };
+    const buttons = acts.map(({ name, does }) =>
+      action(name, async () => {
+        const began = performance.now();
+        const what = await does(ask);
+        return `${what} It took ${Math.round(performance.now() - began)} ms.`;
+      }, news),
+    );
+    const caption = element("caption", { class: "unseen" }, "Prices in the cache, and in the database");
+    return demoBox(element("table", {}, caption, element("thead", {}, head), rows), asked, buttonRow(...buttons), news);
   };
+}
+
+function rowOf(product: Product, cached: string | null, waiting: string, price: number): HTMLElement {
+  const differs = cached !== null && cached !== String(price);
+  return element(
+    "tr",
+    { attributes: { "data-differs": String(differs) } },
+    element("th", { scope: "row" }, product),
+    element("td", {}, cached === null ? "nothing" : `${cached} €`),
+    element("td", {}, waiting),
+    element("td", {}, `${price} €`),
+  );
 }
 
 function times(count: number): string {
   return count === 1 ? "once" : `${count} times`;
-}
-
-function textOf(reply: Value | undefined): string | null {
-  if (reply?.type === "string") return new TextDecoder().decode(reply.bytes);
-  return reply !== undefined && "text" in reply ? reply.text : null;
 }
