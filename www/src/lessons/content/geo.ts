@@ -1,5 +1,5 @@
 import { mapDemo } from "../demos/map.js";
-import { answered, answeredWith, any, goal, isFull, itemsOf, type Lesson, stored } from "../lesson.js";
+import { answered, answeredWith, any, goal, isFull, itemsOf, type Lesson, ran, stored } from "../lesson.js";
 
 const demo = mapDemo("geo:cities");
 const CITIES = [
@@ -23,7 +23,7 @@ export const geo: Lesson = {
       `,
       demo,
       commands: CITIES,
-      goals: [goal("Put four towns or more into `geo:cities`", stored(async (redis) => (await redis.zCard("geo:cities")) >= 4))],
+      goals: [goal("Put four towns or more into `geo:cities`", ran("GEOADD", "geo:cities"), stored(async (redis) => (await redis.zCard("geo:cities")) >= 4))],
     },
     {
       title: "How far?",

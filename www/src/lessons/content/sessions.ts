@@ -17,8 +17,8 @@ export const sessions: Lesson = {
       `,
       commands: ["HSET sessions:8f3a user ada theme dark", "EXPIRE sessions:8f3a 1800"],
       goals: [
-        goal("Store a hash in `sessions:8f3a` with the field `user`", stored(async (redis) => (await redis.hExists("sessions:8f3a", "user")) === 1)),
-        goal("Give it a time to live", stored(async (redis) => (await redis.ttl("sessions:8f3a")) > 0)),
+        goal("Store a hash in `sessions:8f3a` with the field `user`", ran("HSET|HMSET|HSETNX|HSETEX", "sessions:8f3a"), stored(async (redis) => (await redis.hExists("sessions:8f3a", "user")) === 1)),
+        goal("Give it a time to live", ran("EXPIRE|PEXPIRE|EXPIREAT|PEXPIREAT", "sessions:8f3a"), stored(async (redis) => (await redis.ttl("sessions:8f3a")) > 0)),
       ],
     },
     {
