@@ -7,7 +7,8 @@ import * as vite from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { end, launch, type Profile } from "../browser/browser.js";
 import { serveFolder } from "../browser/serving.js";
-import { here, install, startNext, withEsbuild, withEsbuildAndWorker, withRollup, withRollupAlone, withVite, withWebpack } from "./tools.js";
+import { block } from "../node/readme.js";
+import { here, install, runJest, startNext, withEsbuild, withEsbuildAndWorker, withRollup, withRollupAlone, withVite, withWebpack } from "./tools.js";
 
 let profile: Profile;
 
@@ -111,6 +112,13 @@ test("a user's tests, run by Vitest", async () => {
   const { stdout } = await run(process.execPath, [vitest, ...words], { cwd: join(here, "apps/vitest"), env, timeout: 50_000 });
   const { success, numPassedTests } = JSON.parse(stdout.slice(stdout.indexOf("{")));
   expect([success, numPassedTests]).toEqual([true, 9]);
+});
+
+test("a user's tests, run by Jest: clients replaced as the README has it", { timeout: 120_000 }, async () => {
+  const { stdout, stderr } = await runJest(await block("package: The clients of Redis, without a server, js, the second"));
+  const { success, numPassedTests, testResults } = JSON.parse(stdout);
+  expect([success, numPassedTests], stderr).toEqual([true, 6]);
+  expect(testResults).toHaveLength(2);
 });
 
 describe("runtimes", () => {

@@ -1,7 +1,7 @@
 // What builds the apps, each as its documentation says.
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -95,6 +95,60 @@ async function byEsbuild(name: string, scripts: readonly string[]): Promise<stri
 
 export const withEsbuild = (): Promise<string> => byEsbuild("slim", ["main.js"]);
 export const withEsbuildAndWorker = (): Promise<string> => byEsbuild("worker", ["main.js", "worker.js"]);
+
+/** An app that requires clients of Redis, and its tests. */
+const JEST_APP = `
+  const Redis = require("ioredis");
+  const { createClient } = require("redis");
+  exports.redis = new Redis(6379, "localhost");
+  exports.cache = createClient({ url: "redis://cache.internal:6379" });`;
+const JEST_TESTS = `
+  const { cache, redis } = require("./app.js");
+  afterAll(() => {
+    redis.disconnect();
+    cache.destroy();
+  });
+  test.each([1, 2])("each begins with nothing", async () => {
+    expect(await redis.incr("visits")).toBe(1);
+    expect(await (await server("localhost:6379")).get("visits")).toBe("1");
+    if (!cache.isOpen) await cache.connect();
+    expect(await cache.multi().setNX("key", "value").exists("visits").exec()).toEqual([1, 0]);
+    expect(await redis.eval("return redis.call('GET', KEYS[1])", 1, "visits")).toBe("1");
+  });
+  test("a module of one's own", async () => {
+    const { open } = require("lodis");
+    const lodis = await open("jest");
+    expect(await lodis.set("k", "v", { EX: 10 })).toBe("OK");
+    await lodis.close();
+  });`;
+
+/** Has Jest run an app's tests, which replace its clients by mocks as in the README's block, and by names. */
+export async function runJest(block: string): Promise<{ stdout: string; stderr: string }> {
+  const root = out("jest");
+  await rm(root, { recursive: true, force: true });
+  await mkdir(root, { recursive: true });
+  const [, mocks, rest] = /^\/\/ Jest:\n((?:jest\..*\n)+)([^]*)/m.exec(block)!;
+  // There is no await outside of functions in what Jest requires.
+  const hooks = rest!.replace(/^const lodis = (await server\(.*?\));/m, "beforeAll(async () => void ($1));");
+  const needed = 'const { closeServers, flushServers, server } = require("lodis/node");';
+  const mapped = Object.fromEntries(["ioredis", "redis"].map((name) => [`^${name}$`, `lodis/${name}`]));
+  const projects = ["mocked", "mapped"].map((name) => ({
+    rootDir: root,
+    testMatch: [`<rootDir>/${name}.test.js`],
+    ...(name === "mapped" && { moduleNameMapper: mapped }),
+  }));
+  const files = {
+    "package.json": '{ "type": "commonjs" }',
+    "app.js": JEST_APP,
+    "mocked.test.js": [mocks, needed, hooks, JEST_TESTS].join("\n"),
+    "mapped.test.js": [needed, hooks, JEST_TESTS].join("\n"),
+    "jest.config.json": JSON.stringify({ rootDir: root, projects }),
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text);
+  const jest = createRequire(import.meta.url).resolve("jest/bin/jest");
+  const words = [jest, "--config", join(root, "jest.config.json"), "--json", "--no-cache"];
+  return promisify(execFile)(process.execPath, words, { cwd: root, timeout: 110_000 }).catch((failed) => failed);
+}
 
 /** Builds the app of Next.js and serves it; answers its address. */
 export async function startNext(): Promise<{ url: string; end(): Promise<void> }> {
