@@ -41,7 +41,7 @@ function showState(redis: Redis): void {
 /** The views come when they are asked for: a terminal needs none of them. */
 const VIEWS = new Map<string, (store: Store) => Promise<View>>([
   ["lessons", async (store) => new (await import("./lessons/view.js")).LessonsView(store, pane, showSecond)],
-  ["dashboard", async (store) => new (await import("./dashboard/view.js")).DashboardView(store)],
+  ["dashboard", async (store) => new (await import("./dashboard/view.js")).DashboardView(store, pane.terminal)],
   ["run", async () => new (await import("./share/view.js")).SharedView(pane, showOnly)],
   ["keys", async (store) => (await import("./keys/view.js")).KeysView.open(store, pane.terminal)],
 ]);
