@@ -24,27 +24,27 @@ export async function applyAof(scratch: Scratch, file: Blob, notes: string[], { 
       if (name === "MULTI") inTransaction = true;
       else if (name === "EXEC") [inTransaction, open] = [false, (commands.push(...open.map((words) => ({ db, words }))), [])];
       else if (name === "SELECT") db = Number(ascii(words[1]));
-      else if (!(await writes(scratch, name, known))) throw new Error(`command ${count}, ${name}, has no place in an append-only file.`);
+      else if (!(await writes(scratch, name, known)) && !(await writes(scratch, `${name}|${ascii(words[1] ?? "")}`, known))) throw new Error(`command ${count}, ${name}, has no place in an append-only file.`);
       else if (inTransaction) open.push([name, ...words.slice(1)]);
       else commands.push({ db, words: [name, ...words.slice(1)] });
       if (commands.length >= BATCH && !inTransaction) break;
     }
     if (commands.length === 0) break;
     signal.throwIfAborted();
-    await run(scratch, commands);
+    await runAll(scratch, commands);
     onProgress(Math.min(0.99, reader.at / Math.max(file.size, 1)));
-    await nextTask();
   }
   if (reader.isCut || inTransaction) notes.push("What stood last in the file was not whole, and is left out, as Redis does.");
 }
 
-async function run(scratch: Scratch, commands: readonly { db: number; words: Command }[]): Promise<void> {
+/** Runs commands in their databases. */
+export async function runAll(scratch: Scratch, commands: readonly { db: number; words: Command }[]): Promise<void> {
   for (let at = 0; at < commands.length; ) {
     const { db } = commands[at]!;
-    const other = commands.findIndex((one, index) => index > at && one.db !== db);
-    const end = other < 0 ? commands.length : other;
-    checked(await scratch.tryAll(commands.slice(at, end).map(({ words }) => words), db));
-    at = end;
+    const some: Command[] = [];
+    while (some.length < BATCH && commands[at]?.db === db) some.push(commands[at++]!.words);
+    checked(await scratch.tryAll(some, db));
+    await nextTask();
   }
 }
 

@@ -1,5 +1,5 @@
 import { element } from "../element.js";
-import { button } from "./detail.js";
+import { button } from "./controls.js";
 import type { Undo } from "./data.js";
 
 /** So much can be undone, and so many bytes are kept for that. */

@@ -2,13 +2,15 @@ import { element } from "../element.js";
 import { addressOf } from "../router.js";
 import { sizeOf } from "../sizes.js";
 import type { Actions } from "./actions.js";
-import { ascii, equal, plural, read, shown, timeOf } from "./bytes.js";
+import { ascii, equal, shown, timeOf } from "./bytes.js";
+import { button } from "./controls.js";
 import type { Data } from "./data.js";
 import { ask } from "./dialog.js";
-import { type Change, expiry, type Kind, kindOf, QUOTES, type Row } from "./kinds.js";
+import { type Change, expiry, kindOf } from "./kinds.js";
+import { Pages } from "./pages.js";
+import { Groups } from "./stream.js";
+import { TextValue } from "./text-value.js";
 
-/** So much of a string is shown, and what is longer is not edited here. */
-const SHOWN = 64 * 1024;
 
 export interface DetailEvents {
   /** Makes a change that can be undone, and says so. */
@@ -30,26 +32,30 @@ interface State {
 export class Detail {
   readonly element = element("section", { class: "detail", ariaLabel: "Key", tabIndex: -1 });
   key: Uint8Array | undefined;
-  private kind: Kind | undefined;
-  private pages = 1;
   private turn = 0;
-  private editor: HTMLTextAreaElement | undefined;
-  /** What the editor began with. */
-  private value = new Uint8Array();
+  private expiresAt = -1;
+  private text: TextValue | undefined;
+  private groups: Groups | undefined;
+  private readonly pages: Pages;
 
-  constructor(private readonly data: Data, private readonly events: DetailEvents) {}
+  constructor(private readonly data: Data, private readonly events: DetailEvents) {
+    this.pages = new Pages(data, { change: (what, change) => this.change(what, this.key!, change), refresh: () => void this.refresh(), failed: events.failed });
+  }
 
   async show(key: Uint8Array | undefined): Promise<void> {
+    const isOther = !key || !this.key || !equal(key, this.key);
     this.key = key;
-    this.pages = 1;
-    this.editor = undefined;
+    if (isOther) {
+      [this.text, this.groups, this.expiresAt] = [undefined, undefined, -1];
+      this.pages.reset();
+    }
     if (key) return this.refresh();
     this.turn++;
     this.element.replaceChildren(element("p", { class: "empty" }, "Choose a key to look into it."));
   }
 
-  /** Shows it as it is now. What is being typed stays. */
-  async refresh(_isLive = false): Promise<void> {
+  /** Shows it as it is now. What is being typed stays; what others have changed is marked if `isLive`. */
+  async refresh(isLive = false): Promise<void> {
     const { key } = this;
     if (!key) return;
     const turn = ++this.turn;
@@ -58,9 +64,9 @@ export class Detail {
       if (type instanceof Error) throw type;
       if (turn !== this.turn) return;
       if (ascii(type) === "none") return this.gone(key);
-      const state: State = { type: ascii(type), expiresAt: Number(expiresAt), size: Number(size), encoding: encoding instanceof Uint8Array ? ascii(encoding) : "" };
-      this.kind = kindOf(state.type, this.data, key);
-      const body = this.kind ? await this.collection(this.kind, key, state) : await this.text(key);
+      this.expiresAt = Number(expiresAt);
+      const state: State = { type: ascii(type), expiresAt: this.expiresAt, size: Number(size), encoding: encoding instanceof Uint8Array ? ascii(encoding) : "" };
+      const body = await this.body(key, state, isLive);
       if (turn === this.turn) this.draw([...this.head(key, state), ...body]);
     } catch (error) {
       // Between two questions, the key may have become another one.
@@ -68,20 +74,55 @@ export class Detail {
     }
   }
 
+  /** A second has passed: what nobody tells is looked at. */
+  async tick(now: number): Promise<void> {
+    let isOver = false;
+    for (const time of this.element.querySelectorAll<HTMLElement>("[data-until]")) {
+      const left = Number(time.dataset.until) - now;
+      isOver ||= left < -500;
+      time.textContent = timeOf(left);
+    }
+    // The store says that it is gone as soon as it looks.
+    if (isOver || (await this.groups?.haveChanged())) await this.refresh(true);
+  }
+
+  private async body(key: Uint8Array, { type, size }: State, isLive: boolean): Promise<Node[]> {
+    const kind = kindOf(type, this.data, key);
+    if (kind) {
+      const nodes = await this.pages.nodes(kind, size, isLive);
+      if (type !== "stream") return nodes;
+      this.groups ??= new Groups(this.data, key, { change: (what, change) => this.change(what, key, change), refresh: () => void this.refresh(), failed: this.events.failed });
+      return [...nodes, ...(await this.groups.nodes())];
+    }
+    if (type !== "string") return [element("p", { class: "hint" }, `Keys of type ${type} are not shown here.`)];
+    this.text ??= new TextValue(this.data, key, this.events, () => void this.refresh());
+    return this.text.nodes();
+  }
+
   private draw(children: Node[]): void {
     const focused = this.element.contains(document.activeElement) ? document.activeElement?.getAttribute("data-focus") : undefined;
-    const isTyping = this.editor !== undefined && document.activeElement === this.editor;
-    const selection = isTyping ? [this.editor!.selectionStart, this.editor!.selectionEnd] as const : undefined;
+    const select = this.text?.selection;
+    const search = document.activeElement instanceof HTMLInputElement && this.element.contains(document.activeElement) ? document.activeElement : undefined;
+    const place = search && ([search.value, search.selectionStart, search.selectionEnd] as const);
     const scrolled = this.element.scrollTop;
     this.element.replaceChildren(...children);
     this.element.scrollTop = scrolled;
-    if (focused) (this.element.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`) ?? this.element).focus();
-    if (selection) this.editor?.setSelectionRange(...selection);
+    if (focused) {
+      const next = this.element.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`) ?? this.element;
+      next.focus();
+      if (place && next instanceof HTMLInputElement) {
+        next.value = place[0];
+        next.setSelectionRange(place[1], place[2]);
+      }
+    }
+    select?.();
   }
 
   private gone(key: Uint8Array): void {
-    this.editor = undefined;
-    this.draw([this.back(), element("h2", {}, shown(key)), element("p", { class: "empty" }, "There is no such key now.")]);
+    this.text = undefined;
+    const isExpired = this.expiresAt > 0 && this.expiresAt <= Date.now();
+    const why = isExpired ? "There is no such key now. It has expired." : "There is no such key now.";
+    this.draw([this.back(), element("h2", {}, shown(key)), element("p", { class: "empty", role: "status" }, why)]);
   }
 
   private back(): HTMLElement {
@@ -135,125 +176,4 @@ export class Detail {
       submit: ({ ttl }) => this.change(`Set the time to live of ${shown(key)}`, key, { commands: [expiry(key, ttl!)] }),
     });
   }
-
-  private async text(key: Uint8Array): Promise<Node[]> {
-    const [length, value] = await this.data.run([["STRLEN", key], ["GETRANGE", key, 0, SHOWN - 1]]) as [number, Uint8Array];
-    const isWhole = length <= SHOWN;
-    const isDirty = this.editor !== undefined && this.editor.value !== shown(this.value, true);
-    if (isDirty && this.editor) {
-      const notice = equal(value, this.value) ? undefined : element("p", { class: "hint warning", role: "status" }, "The value has changed since you began to edit it. Saving replaces it.");
-      return [...(notice ? [notice] : []), ...this.editing(key, this.editor)];
-    }
-    this.value = new Uint8Array(value);
-    const editor = element("textarea", { value: shown(value, true), rows: 10, spellcheck: false, ariaLabel: "Value", readOnly: !isWhole, attributes: { "data-focus": "value" } });
-    this.editor = isWhole ? editor : undefined;
-    if (!isWhole) return [element("p", { class: "hint" }, `The first ${sizeOf(SHOWN)} of ${sizeOf(length)}. A value this long is changed in the terminal, with SETRANGE or APPEND.`), editor];
-    return this.editing(key, editor);
-  }
-
-  private editing(key: Uint8Array, editor: HTMLTextAreaElement): Node[] {
-    const save = async (): Promise<void> => {
-      const value = read(editor.value);
-      this.editor = undefined;
-      await this.change(`Changed ${shown(key)}`, key, { commands: [["SET", key, value, "KEEPTTL"]] }).catch((error: Error) => {
-        this.editor = editor;
-        throw error;
-      });
-    };
-    const revert = (): void => {
-      this.editor = undefined;
-      void this.refresh();
-    };
-    return [
-      editor,
-      element("p", { class: "hint" }, QUOTES),
-      element("p", { class: "buttons" }, button("Save", () => void save().catch(this.events.failed), "primary"), button("Revert", revert)),
-    ];
-  }
-
-  private async collection(kind: Kind, key: Uint8Array, { type }: State): Promise<Node[]> {
-    const rows = new Map<string, Row>();
-    let next: string | undefined;
-    for (let page = 0; page < this.pages; page++) {
-      const found = await kind.page(page === 0 ? undefined : next);
-      for (const row of found.rows) rows.set(row.id, row);
-      next = found.next;
-      if (next === undefined) break;
-    }
-    const count = Number(await this.data.ask(...kind.count));
-    const more = (): void => {
-      this.pages++;
-      void this.refresh();
-    };
-    return [
-      element("p", { class: "buttons" }, element("span", { class: "count" }, plural(count, kind.one).replace("entrys", "entries")), button(`Add ${kind.one}`, () => this.askNew(kind, key), "primary")),
-      this.table(kind, key, [...rows.values()]),
-      next === undefined ? element("span") : button(`Show more (${Math.max(0, count - rows.size).toLocaleString("en")} left)`, more),
-      ...(type === "stream" ? [await this.groups(key)] : []),
-    ];
-  }
-
-  private table(kind: Kind, key: Uint8Array, rows: readonly Row[]): HTMLElement {
-    const titles = kind.columns.map((name) => element("th", { scope: "col" }, name));
-    const actions = (row: Row): HTMLElement =>
-      element(
-        "td",
-        { class: "actions" },
-        row.edit ? button("Edit", () => this.askEdit(kind, key, row), "small", `Edit ${row.id}`) : undefined,
-        button("Remove", () => void this.change(`Removed ${kind.one} ${row.id}`, key, row.remove).catch(this.events.failed), "small", `Remove ${row.id}`),
-      );
-    return element(
-      "div",
-      { class: "scroller" },
-      element(
-        "table",
-        {},
-        element("thead", {}, element("tr", {}, ...titles, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Actions")))),
-        element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.cells.map((cell) => element("td", {}, cut(cell))), actions(row)))),
-      ),
-    );
-  }
-
-  private askNew(kind: Kind, key: Uint8Array): void {
-    const { fields, change } = kind.add;
-    void ask({ title: `Add ${kind.one}`, fields, action: "Add", submit: (values) => this.change(`Added to ${shown(key)}`, key, change(values)) });
-  }
-
-  private askEdit(kind: Kind, key: Uint8Array, row: Row): void {
-    const { fields, change } = row.edit!;
-    void ask({ title: `Edit ${kind.one} ${cut(row.id)}`, fields, action: "Save", submit: (values) => this.change(`Changed ${kind.one} ${row.id}`, key, change(values)) });
-  }
-
-  private async groups(key: Uint8Array): Promise<HTMLElement> {
-    const groups = (await this.data.ask("XINFO", "GROUPS", key)) as Readonly<Record<string, unknown>>[];
-    if (groups.length === 0) return element("p", { class: "hint" }, "It has no consumer groups.");
-    const columns = ["name", "consumers", "pending", "last-delivered-id", "lag"];
-    const cell = (value: unknown): string => (value instanceof Uint8Array ? shown(value) : value === null ? "unknown" : String(value));
-    return element(
-      "div",
-      { class: "scroller" },
-      element(
-        "table",
-        {},
-        element("caption", {}, "Consumer groups"),
-        element("thead", {}, element("tr", {}, ...["Group", "Consumers", "Pending", "Last delivered", "Lag"].map((name) => element("th", { scope: "col" }, name)))),
-        element("tbody", {}, ...groups.map((group) => element("tr", {}, ...columns.map((name) => element("td", {}, cell(group[name])))))),
-      ),
-    );
-  }
 }
-
-/** A long value in a cell. */
-function cut(text: string): string {
-  return text.length > 500 ? `${text.slice(0, 500)}…` : text;
-}
-
-export function button(text: string, click: () => void, kind = "", label = ""): HTMLButtonElement {
-  return element("button", {
-    type: "button",
-    class: `plain ${kind}`.trim(),
-    on: { click },
-    attributes: { "data-focus": label || text, ...(label === "" ? {} : { "aria-label": cut(label) }) },
-  }, text);
-}
-

@@ -56,6 +56,7 @@ export function ask({ title, text, fields = [], action, isDangerous = false, sub
       .then(() => dialog.close(), (error: Error) => (problem.textContent = error.message))
       .finally(() => (send.disabled = false));
   });
+  returnFocus(dialog);
   document.body.append(dialog);
   dialog.showModal();
   if (made.length === 0) (isDangerous ? cancel : send).focus();
@@ -76,4 +77,27 @@ function control({ value = "", hint, options, isLong = false, isRequired = false
   }
   if (isLong) return element("textarea", { id, value, rows: 5, spellcheck: false, required: isRequired, attributes });
   return element("input", { id, value, type: "text", spellcheck: false, autocapitalize: "off", required: isRequired, attributes: { ...attributes, autocomplete: "off" } });
+}
+
+/** Shows something, until it is closed. */
+export function tell(title: string, ...content: Node[]): void {
+  const id = `told-${++ids}`;
+  const close = element("button", { type: "button" as const, class: "plain primary", on: { click: () => dialog.close() } }, "Close");
+  const dialog = element("dialog", { class: "ask wide", attributes: { "aria-labelledby": id } }, element("form", {}, element("h2", { id }, title), ...content, element("p", { class: "buttons" }, close)));
+  returnFocus(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  close.focus();
+}
+
+/** Once it is closed, the keyboard is where it was, or at what has taken that place meanwhile. */
+function returnFocus(dialog: HTMLDialogElement): void {
+  const from = document.activeElement;
+  const name = from?.getAttribute("data-focus") ?? "";
+  dialog.addEventListener("close", () => {
+    if (!from || (from.isConnected && from.getClientRects().length > 0)) return;
+    const next = document.querySelector<HTMLElement>(`[data-focus="${CSS.escape(name)}"]`) ?? document.querySelector<HTMLElement>(".keys .detail");
+    next?.focus();
+  });
 }

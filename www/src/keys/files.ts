@@ -2,7 +2,7 @@ import { element } from "../element.js";
 import { sizeOf } from "../sizes.js";
 import { plural, shown } from "./bytes.js";
 import type { Data, Undo } from "./data.js";
-import { button } from "./detail.js";
+import { button } from "./controls.js";
 import { ask } from "./dialog.js";
 import { type Incoming, type Mode, readFiles, textOf, write } from "./importing.js";
 import { exportJson } from "./json.js";

@@ -1,6 +1,6 @@
 import { ascii, plural } from "./bytes.js";
 import { checked, type Command, type Data, type Undo } from "./data.js";
-import { applyAof } from "./aof.js";
+import { applyAof, runAll } from "./aof.js";
 import { readJson } from "./json.js";
 import { carriersOf, carry, countsOf, everythingAsFile, everythingOf, type Progress, replaceEverything, Scratch, totalOf } from "./transfer.js";
 
@@ -92,7 +92,7 @@ async function readFile(file: File, db: number, before: Scratch | undefined, not
     else if (/^\s*[[{]/.test(head)) {
       for await (const { keys, done } of readJson(file)) {
         options.signal.throwIfAborted();
-        for (const { commands, db: own = db } of keys) checked(await scratch.tryAll(commands, own));
+        await runAll(scratch, keys.flatMap(({ commands, db: own = db }) => commands.map((words) => ({ db: own, words }))));
         options.onProgress(done);
       }
     } else if (file.size === 0 && !before) throw new Error("the file is empty.");

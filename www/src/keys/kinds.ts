@@ -1,13 +1,18 @@
-import { ascii, equal, read, shown, timeOf, wordsOf } from "./bytes.js";
+import { ascii, equal, read, shown } from "./bytes.js";
 import type { Command, Data } from "./data.js";
 import type { Field } from "./dialog.js";
+import { brief, idOf } from "./formats.js";
+import { nextTask } from "./search.js";
+import { stream } from "./stream.js";
 
 export const TYPES = ["string", "list", "hash", "set", "zset", "stream"] as const;
 
-/** Elements of a collection are read so many at a time. */
-const PAGE = 100;
+/** So many elements are looked at together where only some of them are wanted. */
+const LOOK = 1000;
+/** What is longer is not edited in a form. */
+export const EDITED = 64 * 1024;
 
-type Values = Readonly<Record<string, string>>;
+export type Values = Readonly<Record<string, string>>;
 
 /** What changes a key. `check` sees whether the element is still what was shown. */
 export interface Change {
@@ -15,33 +20,60 @@ export interface Change {
   readonly check?: (() => Promise<boolean>) | undefined;
 }
 
+/** A text, or a time in milliseconds since 1970 until which there is some left. */
+export type Cell = string | { readonly until: number };
+
 export interface Row {
   /** Which element it is. */
   readonly id: string;
-  readonly cells: readonly string[];
-  readonly edit?: { readonly fields: readonly Field[]; readonly change: (values: Values) => Change };
+  readonly cells: readonly Cell[];
+  /** What it holds. */
+  readonly value?: Uint8Array;
+  readonly edit?: { readonly fields: () => readonly Field[]; readonly change: (values: Values) => Change };
   readonly remove: Change;
 }
 
 export interface Page {
+  readonly columns: readonly string[];
   readonly rows: readonly Row[];
   /** Where the next page begins, if there is one. */
   readonly next?: string | undefined;
+  /** In which of its orders it is. */
+  readonly order?: string;
+}
+
+/** What of a collection is shown. */
+export interface Look {
+  /** Where the page begins; the first one without. */
+  readonly from?: string | undefined;
+  /** How many elements, about. */
+  readonly size: number;
+  /** Only what matches. */
+  readonly match?: Uint8Array | undefined;
+  readonly order?: string | undefined;
+}
+
+export interface Form {
+  readonly fields: readonly Field[];
+  readonly change: (values: Values) => Change;
 }
 
 /** A collection type: how it is shown, and what can be done to it. */
 export interface Kind {
-  /** What its elements are called. */
-  readonly one: string;
-  readonly columns: readonly string[];
+  /** What its elements are called: one, and several. */
+  readonly names: readonly [one: string, many: string];
   readonly count: Command;
-  page(from: string | undefined): Promise<Page>;
-  readonly add: { readonly fields: readonly Field[]; readonly change: (values: Values) => Change };
+  /** What can be searched for. */
+  readonly searched?: string;
+  readonly orders?: readonly (readonly [order: string, name: string])[];
+  page(look: Look): Promise<Page>;
+  /** Adds an element; in this order. */
+  add(order?: string): Form;
 }
 
 export const QUOTES = 'Text as it is; bytes in quotes as in redis-cli: "\\x00\\n".';
 
-const field = (name: string, label: string, more: Partial<Field> = {}): Field => ({ name, label, ...more });
+export const field = (name: string, label: string, more: Partial<Field> = {}): Field => ({ name, label, ...more });
 
 export function kindOf(type: string, data: Data, key: Uint8Array): Kind | undefined {
   return KINDS[type]?.(data, key);
@@ -51,12 +83,27 @@ const KINDS: Readonly<Record<string, (data: Data, key: Uint8Array) => Kind>> = {
 
 /** The form with which a new key of a type begins. */
 export function firstFields(type: string, data: Data): readonly Field[] {
-  return type === "string" ? [field("value", "Value", { isLong: true, hint: QUOTES })] : (kindOf(type, data, new Uint8Array())?.add.fields ?? []);
+  return type === "string" ? [field("value", "Value", { isLong: true, hint: QUOTES })] : (kindOf(type, data, new Uint8Array())?.add().fields ?? []);
 }
 
 /** The commands with which a new key of a type begins. */
 export function firstCommands(type: string, data: Data, key: Uint8Array, values: Values): readonly Command[] {
-  return type === "string" ? [["SET", key, read(values.value!)]] : kindOf(type, data, key)!.add.change(values).commands;
+  return type === "string" ? [["SET", key, read(values.value!)]] : kindOf(type, data, key)!.add().change(values).commands;
+}
+
+/** What a scan of a collection finds from a cursor on: about so many elements of `words` words. */
+async function scanned(data: Data, name: string, key: Uint8Array, { from = "0", size, match }: Look, words: number): Promise<{ found: Uint8Array[]; next: string | undefined }> {
+  const { db } = data;
+  const found: Uint8Array[] = [];
+  let cursor = from;
+  do {
+    const more: Command = match ? [name, key, cursor, "MATCH", match, "COUNT", LOOK] : [name, key, cursor, "COUNT", size];
+    const [[next, some]] = (await data.run([more], db)) as [[Uint8Array, Uint8Array[]]];
+    cursor = ascii(next);
+    found.push(...some);
+    await nextTask();
+  } while (cursor !== "0" && found.length < (match ? size * words : 1));
+  return { found, next: cursor === "0" ? undefined : cursor };
 }
 
 function list(data: Data, key: Uint8Array): Kind {
@@ -67,33 +114,34 @@ function list(data: Data, key: Uint8Array): Kind {
     };
     // A list has no command that removes what is at an index: a value that is nowhere else is put there first.
     const marker = `lodis-removed-${crypto.randomUUID()}`;
+    const edit = {
+      fields: () => [field("value", "Value", { value: shown(value, true), isLong: true, hint: QUOTES })],
+      change: ({ value }: Values) => ({ commands: [["LSET", key, index, read(value!)] as const], check }),
+    };
     return {
       id: String(index),
-      cells: [String(index), shown(value)],
-      edit: {
-        fields: [field("value", "Value", { value: shown(value, true), isLong: true, hint: QUOTES })],
-        change: ({ value }) => ({ commands: [["LSET", key, index, read(value!)]], check }),
-      },
+      cells: [String(index), brief(value)],
+      value,
+      ...(value.length > EDITED ? {} : { edit }),
       remove: { commands: [["LSET", key, index, marker], ["LREM", key, 1, marker]], check },
     };
   };
   return {
-    one: "element",
-    columns: ["Index", "Value"],
+    names: ["element", "elements"],
     count: ["LLEN", key],
-    async page(from = "0") {
+    async page({ from = "0", size }) {
       const start = Number(from);
-      const values = (await data.ask("LRANGE", key, start, start + PAGE)) as Uint8Array[];
-      const rows = values.slice(0, PAGE).map((value, index) => rowOf(value, start + index));
-      return { rows, next: values.length > PAGE ? String(start + PAGE) : undefined };
+      const values = (await data.ask("LRANGE", key, start, start + size)) as Uint8Array[];
+      const rows = values.slice(0, size).map((value, index) => rowOf(value, start + index));
+      return { columns: ["Index", "Value"], rows, next: values.length > size ? String(start + size) : undefined };
     },
-    add: {
+    add: () => ({
       fields: [
         field("value", "Value", { isLong: true, hint: QUOTES }),
         field("end", "Where", { options: [["RPUSH", "At the end (RPUSH)"], ["LPUSH", "At the beginning (LPUSH)"]] }),
       ],
       change: ({ value, end }) => ({ commands: [[end!, key, read(value!)]] }),
-    },
+    }),
   };
 }
 
@@ -118,120 +166,130 @@ function hash(data: Data, key: Uint8Array): Kind {
     return { commands: [["HSET", key, name, read(value!)], ...timed] };
   };
   const ttl = (value = ""): Field => field("ttl", "Time to live of the field, in seconds", { value, hint: "Empty for none." });
-  const rowOf = (name: Uint8Array, value: Uint8Array, ms: number): Row => ({
-    id: shown(name),
-    cells: [shown(name), shown(value), ms >= 0 ? timeOf(ms) : ""],
-    edit: {
-      fields: [field("value", "Value", { value: shown(value, true), isLong: true, hint: QUOTES }), ttl(ms >= 0 ? String(Math.ceil(ms / 1000)) : "")],
-      change: (values) => set(name, values),
-    },
-    remove: { commands: [["HDEL", key, name]] },
-  });
+  const rowOf = (name: Uint8Array, value: Uint8Array, until: number): Row => {
+    const left = (): string => (until > 0 ? String(Math.max(1, Math.ceil((until - Date.now()) / 1000))) : "");
+    const edit = {
+      fields: () => [field("value", "Value", { value: shown(value, true), isLong: true, hint: QUOTES }), ttl(left())],
+      change: (values: Values) => set(name, values),
+    };
+    return {
+      id: idOf(name),
+      cells: [brief(name), brief(value), until > 0 ? { until } : ""],
+      value,
+      ...(value.length > EDITED ? {} : { edit }),
+      remove: { commands: [["HDEL", key, name]] },
+    };
+  };
   return {
-    one: "field",
-    columns: ["Field", "Value", "TTL"],
+    names: ["field", "fields"],
     count: ["HLEN", key],
-    async page(from = "0") {
-      const [cursor, found] = (await data.ask("HSCAN", key, from, "COUNT", PAGE)) as [Uint8Array, Uint8Array[]];
+    searched: "Fields",
+    async page(look) {
+      const { found, next } = await scanned(data, "HSCAN", key, look, 2);
       const names = found.filter((_, index) => index % 2 === 0);
-      const left = names.length === 0 ? [] : ((await data.ask("HPTTL", key, "FIELDS", names.length, ...names)) as number[] | null);
-      const rows = names.map((name, index) => rowOf(name, found[index * 2 + 1]!, left?.[index] ?? -1));
-      return { rows, next: nextOf(cursor) };
+      const until = names.length === 0 ? [] : ((await data.ask("HPEXPIRETIME", key, "FIELDS", names.length, ...names)) as number[] | null);
+      return { columns: ["Field", "Value", "TTL"], rows: names.map((name, index) => rowOf(name, found[index * 2 + 1]!, until?.[index] ?? -1)), next };
     },
-    add: {
+    add: () => ({
       fields: [field("name", "Field", { hint: QUOTES }), field("value", "Value", { isLong: true }), ttl()],
       change: (values) => set(read(values.name!), values),
-    },
+    }),
   };
 }
 
 function set(data: Data, key: Uint8Array): Kind {
-  const rowOf = (member: Uint8Array): Row => ({
-    id: shown(member),
-    cells: [shown(member)],
-    edit: {
-      fields: [field("member", "Member", { value: shown(member, true), isLong: true, hint: QUOTES })],
-      change: (values) => ({ commands: [["SREM", key, member], ["SADD", key, read(values.member!)]] }),
-    },
-    remove: { commands: [["SREM", key, member]] },
-  });
+  const rowOf = (member: Uint8Array): Row => {
+    const edit = {
+      fields: () => [field("member", "Member", { value: shown(member, true), isLong: true, hint: QUOTES })],
+      change: (values: Values) => ({ commands: [["SREM", key, member] as const, ["SADD", key, read(values.member!)] as const] }),
+    };
+    return { id: idOf(member), cells: [brief(member)], value: member, ...(member.length > EDITED ? {} : { edit }), remove: { commands: [["SREM", key, member]] } };
+  };
   return {
-    one: "member",
-    columns: ["Member"],
+    names: ["member", "members"],
     count: ["SCARD", key],
-    async page(from = "0") {
-      const [cursor, members] = (await data.ask("SSCAN", key, from, "COUNT", PAGE)) as [Uint8Array, Uint8Array[]];
-      return { rows: members.map(rowOf), next: nextOf(cursor) };
+    searched: "Members",
+    async page(look) {
+      const { found, next } = await scanned(data, "SSCAN", key, look, 1);
+      return { columns: ["Member"], rows: found.map(rowOf), next };
     },
-    add: {
+    add: () => ({
       fields: [field("member", "Member", { isLong: true, hint: QUOTES })],
       change: ({ member }) => ({ commands: [["SADD", key, read(member!)]] }),
-    },
+    }),
   };
+}
+
+/** A member with its score, and its place in the order. */
+type Scored = readonly [member: Uint8Array, score: number, rank: number];
+
+/** Positions have scores of 52 bits; smaller ones would all be near the south pole. */
+function isPosition([, score]: Scored): boolean {
+  return Number.isSafeInteger(score) && score >= 2 ** 40 && score < 2 ** 52;
 }
 
 function zset(data: Data, key: Uint8Array): Kind {
   const score = (value = ""): Field => field("score", "Score", { value, isRequired: true, hint: "A number, inf or -inf." });
-  const rowOf = ([member, points]: [Uint8Array, number], rank: number): Row => {
-    const text = scoreText(points);
+  const place = (longitude = "", latitude = ""): Field[] => [
+    field("longitude", "Longitude", { value: longitude, isRequired: true, hint: "From -180 to 180." }),
+    field("latitude", "Latitude", { value: latitude, isRequired: true, hint: "From -85.05112878 to 85.05112878." }),
+  ];
+  const scoredRow = ([member, points, rank]: Scored): Row => ({
+    id: idOf(member),
+    cells: [String(rank), scoreText(points), brief(member)],
+    value: member,
+    edit: { fields: () => [score(scoreText(points))], change: (values) => ({ commands: [["ZADD", key, values.score!.trim(), member]] }) },
+    remove: { commands: [["ZREM", key, member]] },
+  });
+  const placedRow = ([member]: Scored, at: readonly [number, number] | null): Row => {
+    const [longitude, latitude] = at?.map((degrees) => String(Number(degrees.toFixed(6)))) ?? ["", ""];
     return {
-      id: shown(member),
-      cells: [String(rank), text, shown(member)],
-      edit: { fields: [score(text)], change: (values) => ({ commands: [["ZADD", key, values.score!.trim(), member]] }) },
+      id: idOf(member),
+      cells: [brief(member), longitude!, latitude!],
+      value: member,
+      edit: { fields: () => place(longitude, latitude), change: (values) => ({ commands: [["GEOADD", key, values.longitude!.trim(), values.latitude!.trim(), member]] }) },
       remove: { commands: [["ZREM", key, member]] },
     };
   };
+  const scoredPage = async (look: Look): Promise<{ found: Scored[]; next: string | undefined }> => {
+    const { from = "0", size, match, order } = look;
+    if (match) {
+      const { found, next } = await scanned(data, "ZSCAN", key, look, 2);
+      const members = found.filter((_, index) => index % 2 === 0);
+      const ranks = await data.run(members.map((member): Command => [order === "desc" ? "ZREVRANK" : "ZRANK", key, member]));
+      return { found: members.map((member, index) => [member, Number(ascii(found[index * 2 + 1])), Number(ranks[index])]), next };
+    }
+    const start = Number(from);
+    const words: Command = ["ZRANGE", key, start, start + size, ...(order === "desc" ? ["REV"] : []), "WITHSCORES"];
+    const found = (await data.ask(...words)) as [Uint8Array, number][];
+    return { found: found.slice(0, size).map(([member, points], index) => [member, points, start + index]), next: found.length > size ? String(start + size) : undefined };
+  };
   return {
-    one: "member",
-    columns: ["Rank", "Score", "Member"],
+    names: ["member", "members"],
     count: ["ZCARD", key],
-    async page(from = "0") {
-      const start = Number(from);
-      const found = (await data.ask("ZRANGE", key, start, start + PAGE, "WITHSCORES")) as [Uint8Array, number][];
-      const rows = found.slice(0, PAGE).map((one, index) => rowOf(one, start + index));
-      return { rows, next: found.length > PAGE ? String(start + PAGE) : undefined };
+    searched: "Members",
+    orders: [["asc", "Lowest score first"], ["desc", "Highest score first"], ["geo", "As positions on a map (GEO)"]],
+    async page(look) {
+      const { found, next } = await scoredPage(look);
+      const order = look.order ?? (found.length > 0 && found.every(isPosition) ? "geo" : "asc");
+      if (order !== "geo") return { columns: ["Rank", "Score", "Member"], rows: found.map(scoredRow), next, order };
+      const places = found.length === 0 ? [] : ((await data.ask("GEOPOS", key, ...found.map(([member]) => member))) as ([number, number] | null)[]);
+      return { columns: ["Member", "Longitude", "Latitude"], rows: found.map((one, index) => placedRow(one, places[index] ?? null)), next, order };
     },
-    add: {
-      fields: [field("member", "Member", { hint: QUOTES }), score()],
-      change: ({ member, score }) => ({ commands: [["ZADD", key, score!.trim(), read(member!)]] }),
-    },
+    add: (order) =>
+      order === "geo"
+        ? {
+            fields: [field("member", "Member", { hint: QUOTES }), ...place()],
+            change: ({ member, longitude, latitude }) => ({ commands: [["GEOADD", key, longitude!.trim(), latitude!.trim(), read(member!)]] }),
+          }
+        : {
+            fields: [field("member", "Member", { hint: QUOTES }), score()],
+            change: ({ member, score }) => ({ commands: [["ZADD", key, score!.trim(), read(member!)]] }),
+          },
   };
 }
 
 /** A score as Redis writes it. */
 export function scoreText(score: number): string {
   return Number.isFinite(score) ? String(score) : score > 0 ? "inf" : "-inf";
-}
-
-function stream(data: Data, key: Uint8Array): Kind {
-  const rowOf = ([id, words]: [Uint8Array, Uint8Array[]]): Row => ({
-    id: ascii(id),
-    cells: [ascii(id), words.map((word, index) => shown(word) + (index % 2 === 0 ? ": " : index < words.length - 1 ? ", " : "")).join("")],
-    remove: { commands: [["XDEL", key, id]] },
-  });
-  return {
-    one: "entry",
-    columns: ["ID", "Fields"],
-    count: ["XLEN", key],
-    async page(from = "-") {
-      const entries = (await data.ask("XRANGE", key, from, "+", "COUNT", PAGE + 1)) as [Uint8Array, Uint8Array[]][];
-      const next = entries[PAGE];
-      return { rows: entries.slice(0, PAGE).map(rowOf), next: next && ascii(next[0]) };
-    },
-    add: {
-      fields: [
-        field("fields", "Fields and values", { isLong: true, isRequired: true, hint: 'In turn, as redis-cli takes them: name "Eve Moss" age 30' }),
-        field("id", "ID", { value: "*", isRequired: true, hint: "* has the server choose one." }),
-      ],
-      change: ({ fields, id }) => {
-        const words = wordsOf(fields!);
-        if (words.length === 0 || words.length % 2 !== 0) throw new Error("Every field needs a value: name Eve age 30.");
-        return { commands: [["XADD", key, id!.trim(), ...words]] };
-      },
-    },
-  };
-}
-
-function nextOf(cursor: Uint8Array): string | undefined {
-  return ascii(cursor) === "0" ? undefined : ascii(cursor);
 }

@@ -4,10 +4,11 @@ import { addressOf } from "../router.js";
 import type { Store } from "../store.js";
 import type { View } from "../view.js";
 import { Actions } from "./actions.js";
-import { ascii, equal, plural, read, shown, timeOf } from "./bytes.js";
+import { ascii, equal, plural, read, shown } from "./bytes.js";
 import { Changes } from "./changes.js";
 import { Data } from "./data.js";
-import { button, Detail } from "./detail.js";
+import { button } from "./controls.js";
+import { Detail } from "./detail.js";
 import { FilesBar } from "./files.js";
 import { TYPES } from "./kinds.js";
 import { type Happened, Search } from "./search.js";
@@ -281,12 +282,7 @@ export class KeysView implements View {
     const now = Date.now();
     this.treeView.tick(now);
     if (this.search.fade(now)) this.drawTree();
-    for (const time of this.detail.element.querySelectorAll<HTMLElement>("[data-until]")) {
-      const left = Number(time.dataset.until) - now;
-      // The store says that it is gone as soon as it looks.
-      if (left < -500) void this.detail.refresh();
-      time.textContent = timeOf(left);
-    }
+    void this.detail.tick(now).catch(this.failed);
     for (const { bytes, expiresAt = -1 } of this.tree.timed) if (expiresAt < now - 500) this.changed([bytes]);
   }
 }
