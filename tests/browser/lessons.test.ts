@@ -255,11 +255,11 @@ const PLAYS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
     await commandsOf(page);
   },
   "scanning 3": async (page) => {
-    await press(page, "Make 50,000 keys");
+    await press(page, "Make 200,000 keys");
     await press(page, "Find with KEYS");
-    await page.getByText("KEYS found 500 keys with 1 command").waitFor();
+    await page.getByText("KEYS found 200 keys with 1 command").waitFor();
     await press(page, "Find with SCAN");
-    await page.getByText("SCAN found 500 keys").waitFor();
+    await page.getByText("SCAN found 200 keys").waitFor();
   },
 };
 
@@ -433,6 +433,29 @@ test("a lesson can be done with the keyboard alone, and what comes of it is said
   }
   await page.getByText("Done, and with it the lesson.").waitFor();
   await tabTo(page.getByRole("link", { name: "Next lesson: Sorted sets as leaderboards" }));
+});
+
+test("what keeps a step from being looked at is said", async () => {
+  const page = await openedAnew("strings", 2);
+  const verdict = page.locator(".verdict");
+  await typed(page, "ACL SETUSER lessons-nobody on nopass +ping ~*");
+  await typed(page, "AUTH lessons-nobody x");
+  await verdict.getByText("AUTH default, with any password, leads back").waitFor();
+  await typed(page, "AUTH default x");
+  await typed(page, "ACL DELUSER lessons-nobody");
+  await typed(page, "INCRBY strings:views 20");
+  await isDone(page);
+  await next(page);
+  await typed(page, "SELECT 3");
+  await verdict.getByText("SELECT 0 leads back").waitFor();
+  await typed(page, "SELECT 0");
+  await typed(page, "MULTI");
+  await verdict.getByText("A transaction is open").waitFor();
+  await typed(page, "SET strings:name Grace XX GET");
+  await typed(page, "EXEC");
+  await met(page, 2);
+  await typed(page, "SETNX strings:name Ada");
+  await isDone(page);
 });
 
 test("where no tab can be opened, the second terminal does as well", async () => {

@@ -22,6 +22,7 @@ export class Course {
   met: ReadonlySet<number> = new Set();
   at = 0;
   private ran: Seen[] = [];
+  private refusal = "";
   private isLooking = false;
   private isOver = false;
   private readonly timers: ReturnType<typeof setInterval>[] = [];
@@ -69,6 +70,15 @@ export class Course {
     // Without them the step can be done all the same, if less easily.
     await this.prepare().catch(() => {});
     if (!this.isOver) this.changed(true);
+  }
+
+  /** What keeps goals from being looked at, in words; "" if nothing does. */
+  get hindrance(): string {
+    const { inTransaction, db } = this.panes.first.terminal.place;
+    if (inTransaction) return "A transaction is open: what it does counts after EXEC.";
+    if (db !== 0) return "The lessons are in database 0. SELECT 0 leads back.";
+    if (/^NO(AUTH|PERM)/.test(this.refusal)) return "The first terminal is logged in as somebody who may not look at this. AUTH default, with any password, leads back.";
+    return "";
   }
 
   /** Does what a learner might do; answers the replies. */
@@ -165,6 +175,12 @@ export class Course {
     return lines.flat();
   }
 
+  /** What is not known yet is not done. */
+  private refused({ message }: Error): false {
+    this.refusal = message;
+    return false;
+  }
+
   private listen(pane: Pane, isSecond: boolean): void {
     const transactions = new Transactions();
     pane.terminal.onRan = (one: Ran) => {
@@ -180,9 +196,11 @@ export class Course {
     if (this.isLooking || this.done.has(at) || !this.panes.first.terminal.isPlain) return;
     this.isLooking = true;
     const seen = ran.length;
+    const hindered = this.hindrance;
+    this.refusal = "";
     try {
       const done = { redis: this.store.redis, second: this.panes.secondRedis, ran: ran.slice() };
-      const met = await Promise.all(step.goals.map(async ({ check }, index) => this.met.has(index) || (await check(done).catch(() => false))));
+      const met = await Promise.all(step.goals.map(async ({ check }, index) => this.met.has(index) || (await check(done).catch((error: Error) => this.refused(error)))));
       if (this.isOver || this.ran !== ran) return;
       const before = this.met.size;
       this.met = new Set([...met.keys()].filter((index) => met[index]));
@@ -191,10 +209,12 @@ export class Course {
         this.done = new Set([...this.done, at]);
       }
       if (this.met.size > before && this.ran === ran) this.changed(false);
-    } catch {
+    } catch (error) {
       // A store that is being opened anew: it is looked at again.
+      this.refused(error as Error);
     } finally {
       this.isLooking = false;
+      if (this.hindrance !== hindered && !this.isOver) this.changed(false);
       if (this.ran !== ran || ran.length > seen) queueMicrotask(() => void this.look());
     }
   }

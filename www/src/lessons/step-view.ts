@@ -36,7 +36,7 @@ export class StepView {
     const rows = step.goals.map(({ text }, index) => goalRow(text, isDone || met.has(index)));
     this.goals.replaceChildren(...rows);
     this.verdict.dataset.done = String(isDone);
-    const verdict = isDone ? verdictOf(course) : `${met.size} of ${step.goals.length} done.`;
+    const verdict = isDone ? verdictOf(course) : `${met.size} of ${step.goals.length} done. ${course.hindrance}`.trim();
     if (this.verdict.textContent !== verdict) this.verdict.textContent = verdict;
     this.ways.replaceChildren(...waysOf(course));
     if (focused && !isNewStep) this.root.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });

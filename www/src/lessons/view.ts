@@ -16,6 +16,7 @@ import { StepView } from "./step-view.js";
 
 /** What stands in the address in place of a step, in a tab that a lesson has opened. */
 const TAB = "tab";
+const TITLE = document.title;
 
 /** The lessons: all of them, or one beside the terminal, or what another tab does for one. */
 export class LessonsView implements View {
@@ -50,6 +51,7 @@ export class LessonsView implements View {
   }
 
   hide(): void {
+    document.title = TITLE;
     this.visit++;
     this.course?.end();
     this.course = undefined;
@@ -87,6 +89,7 @@ export class LessonsView implements View {
   private showTab(lesson: Lesson): void {
     const { tab, title } = lesson;
     if (!tab) return;
+    document.title = `The other tab · ${title} · Lodis`;
     const course = new Course(lesson, this.store, { first: this.pane, second: undefined, secondRedis: undefined }, this.progress, () => {});
     this.course = course;
     const row = (command: Command): HTMLElement => commandRow(command, course);

@@ -20,9 +20,12 @@ async function drain(run: Run): Promise<string> {
   while ((await run("LMOVE caching:writing caching:queue RIGHT LEFT")) !== null);
   for (let product; (product = await run("LMOVE caching:queue caching:writing LEFT RIGHT")) !== null; brought++) {
     if (product !== "tea" && product !== "cake") continue;
-    await database.write(product, Number(await run(`GET caching:${product}`)));
+    // Many writes of one price are one; what is written from here on is in the queue again.
     await run(`LREM caching:queue 0 ${product}`);
-    await run(`LREM caching:writing 1 ${product}`);
+    const price = await run(`GET caching:${product}`);
+    if (price !== null) await database.write(product, Number(price));
+    await run(`EXPIRE caching:${product} 600`);
+    await run(`LREM caching:writing 0 ${product}`);
   }
   return brought === 0 ? "Nothing was waiting." : "The database has it.";
 }
@@ -38,7 +41,7 @@ const behind: Act = {
   does: async (run) => {
     const price = await dearer(run);
     await run("MULTI");
-    await run(`SET caching:cake ${price} EX 600`);
+    await run(`SET caching:cake ${price}`);
     await run("RPUSH caching:queue cake");
     await run("EXEC");
     return `The cache has ${price} €, the database has not.`;
@@ -142,7 +145,8 @@ export const caching: Lesson = {
         Or write only to the cache and to a queue, in one transaction, and say “done” at once. Later somebody
         brings what waits to the database. Writes are fast, and many writes of one price become one.
 
-        But until then, the database knows an old price.
+        But until then, the database knows an old price. And what still waits must not end, so it has no time to
+        live yet.
       `,
       demo: databaseDemo(database, [behind, bring]),
       commands: ["LRANGE caching:queue 0 -1"],

@@ -12,8 +12,8 @@ export const hyperloglog: Lesson = {
       title: "How many different ones?",
       text: `
         A set that knows every visitor grows with each of them. If you only want to know **how many different**
-        ones there were, a HyperLogLog will do: it takes 12 KB at most, forgets who they were, and is usually less
-        than 1 % off.
+        ones there were, a HyperLogLog will do: it takes 12 KB at most, forgets who they were, and is nearly always
+        less than 2 % off.
 
         \`PFADD\` adds, and \`PFCOUNT\` tells how many. Add somebody twice: they count once.
       `,

@@ -62,8 +62,8 @@ export const pubsub: Lesson = {
         All tabs of this page are clients of one store, as programs on many machines are clients of one Redis.
         Open another tab; it listens to \`${CHANNEL}\`. Then come back here and publish.
       `,
-      demo: tabDemo("pubsub", "Instead, let the second terminal listen: it is another client too."),
-      commands: [`PUBLISH ${CHANNEL} "Hello, other tab"`, `LRANGE ${HEARD} 0 -1`, { second: `SUBSCRIBE ${CHANNEL}` }],
+      demo: tabDemo("pubsub", "Instead, let the second terminal listen, which is another client too: `SUBSCRIBE pubsub:tabs`."),
+      commands: [`PUBLISH ${CHANNEL} "Hello, other tab"`, `LRANGE ${HEARD} 0 -1`],
       goals: [
         goal(`Publish to \`${CHANNEL}\`, and reach somebody`, answered(reached, "PUBLISH", CHANNEL)),
         goal("See that it was heard on the other side", any(

@@ -87,8 +87,8 @@ export const transactions: Lesson = {
         The other client can just as well be another tab. Open it, come back here, and run \`WATCH\` and \`GET\`.
         Then go to the other tab, take 50 from the account, and come back for the rest.
       `,
-      demo: tabDemo("transactions", "Instead, take the money in the second terminal below."),
-      commands: [...WATCHED, { second: "DECRBY transactions:ada 50" }, ...DECIDED],
+      demo: tabDemo("transactions", "Instead, take the money in the second terminal: `DECRBY transactions:ada 50`."),
+      commands: [...WATCHED, ...DECIDED],
       given: ACCOUNTS,
       goals: [goal("Lose to another client: `EXEC` answers `(nil)`", beaten("transactions:ada"))],
     },

@@ -4,10 +4,12 @@ import type { Stage } from "../lesson.js";
 import { action, bars, buttonRow, demoBox, newsLine } from "./action.js";
 
 /** How many of the last effects are shown, and how many records are read for them. */
-const EFFECTS = 6;
+const EFFECTS = 8;
 const RECORDS = 12;
 /** What comes before the commands in a record. */
 const HEADER_LEN = 36;
+/** Longer records would take too long to be read while the page is used. */
+const LONG = 64 * 1024;
 const TIMES = 1000;
 
 /** What INFO says of the log. */
@@ -17,26 +19,46 @@ export async function logFigures({ redis }: Pick<Stage, "redis">): Promise<{ rea
   return { bytes: field("aof_current_size"), rewrites: field("aof_rewrites") };
 }
 
-/** The last effects in the log of a store in IndexedDB, as a browser's own tools would show them. */
-async function lastEffects(name: string): Promise<string[]> {
-  const database = await asked(indexedDB.open(`lodis:${name}`));
-  try {
-    const store = database.transaction("log").objectStore("log");
-    const records: Uint8Array[] = [];
-    await new Promise<void>((resolve, reject) => {
-      const request = store.openCursor(null, "prev");
-      request.onerror = () => reject(request.error ?? new Error("no cursor"));
-      request.onsuccess = () => {
-        const cursor = request.result;
-        if (!cursor || records.length === RECORDS) return resolve();
-        records.unshift(new Uint8Array(cursor.value as ArrayBuffer));
-        cursor.continue();
-      };
-    });
-    return records.flatMap((record) => parse(record.subarray(HEADER_LEN))).map(lineOf).slice(-EFFECTS);
-  } finally {
-    database.close();
+/** The end of the log of a store in IndexedDB, as a browser's own tools would show it. */
+class LogEnd {
+  private newest: IDBValidKey | undefined;
+  private lines: readonly string[] = [];
+
+  constructor(private readonly name: string) {}
+
+  /** The last effects; read only if something was added. */
+  async effects(): Promise<readonly string[]> {
+    const database = await asked(indexedDB.open(`lodis:${this.name}`));
+    try {
+      const store = database.transaction("log").objectStore("log");
+      const newest = (await asked(store.openKeyCursor(null, "prev")))?.key;
+      if (newest === undefined || newest !== this.newest) this.lines = (await lastRecords(store)).flatMap(effectsOf).slice(-EFFECTS);
+      this.newest = newest;
+      return this.lines;
+    } finally {
+      database.close();
+    }
   }
+}
+
+function lastRecords(store: IDBObjectStore): Promise<Uint8Array[]> {
+  const records: Uint8Array[] = [];
+  return new Promise((resolve, reject) => {
+    const request = store.openCursor(null, "prev");
+    request.onerror = () => reject(request.error ?? new Error("no cursor"));
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (!cursor || records.length === RECORDS) return resolve(records);
+      records.unshift(new Uint8Array(cursor.value as ArrayBuffer));
+      cursor.continue();
+    };
+  });
+}
+
+/** What a record holds, without what Lodis notes for itself; a long one is not read. */
+function effectsOf(record: Uint8Array): string[] {
+  if (record.length > LONG) return [`… ${record.length.toLocaleString("en")} bytes at once …`];
+  return parse(record.subarray(HEADER_LEN)).map(lineOf).filter((line) => !line.startsWith("LODIS."));
 }
 
 function asked<T>(request: IDBRequest<T>): Promise<T> {
@@ -62,12 +84,13 @@ function wordOf(word: Value): string {
 export function logDemo(store: string): (stage: Stage) => HTMLElement {
   return (stage) => {
     const size = element("strong", {}, "…");
-    const list = element("ol", { class: "log", ariaLabel: "The last entries of the log" });
+    const log = new LogEnd(store);
+    const list = element("ul", { class: "log", ariaLabel: "The last entries of the log" });
     stage.every(async () => {
       const { bytes } = await logFigures(stage);
       size.textContent = `${bytes.toLocaleString("en")} bytes`;
       const isKept = stage.redis.persistence.state !== "memory";
-      const lines = isKept ? await lastEffects(store) : ["There is no log: this browser gives the page no storage."];
+      const lines = isKept ? await log.effects() : ["There is no log: this browser gives the page no storage."];
       if (lines.join("\n") !== [...list.children].map((line) => line.textContent).join("\n")) {
         list.replaceChildren(...lines.map((line) => element("li", {}, element("code", {}, line))));
       }

@@ -3,18 +3,18 @@ import { element } from "../../element.js";
 import type { Stage } from "../lesson.js";
 import { action, bars, breathe, buttonRow, demoBox, newsLine } from "./action.js";
 
-const KEYS = 50_000;
+const KEYS = 200_000;
 /** So many are written at a time: others have their turn in between. */
-const CHUNK = 50;
+const CHUNK = 100;
 const COUNT = 100;
-const PATTERN = "scanning:user:*77";
+const PATTERN = "scanning:user:*777";
 
 interface Measured {
   readonly found: number;
   readonly commands: number;
   readonly ms: number;
-  /** The longest time in which nobody else had a turn. */
-  readonly longest: number;
+  /** So long others waited for their turn at most, in 99 of 100 cases: this page is not alone on its machine. */
+  readonly waited: number;
   /** How often somebody else had one. */
   readonly turns: number;
 }
@@ -42,7 +42,7 @@ export function scanDemo(stage: Stage): HTMLElement {
       if (!second) return;
       const measured = await measure(() => does(second));
       results.set(name, measured);
-      picture.replaceChildren(bars([...results].map(([way, { longest }]) => [`${way}: the others waited for up to`, longest, `${longest.toFixed(1)} ms`])));
+      picture.replaceChildren(bars([...results].map(([way, { waited }]) => [`${way}: others waited for up to`, waited, `${waited.toFixed(waited < 1 ? 2 : 1)} ms`])));
       const { found, commands, ms, turns } = measured;
       return `${name} found ${found} keys with ${commands} command${commands === 1 ? "" : "s"} in ${ms.toFixed(1)} ms; meanwhile others had ${turns} turn${turns === 1 ? "" : "s"}.`;
     }, news);
@@ -69,25 +69,24 @@ async function withScan(redis: Redis): Promise<[number, number]> {
 
 /** Runs it while somebody else takes every turn there is. */
 async function measure(does: () => Promise<[number, number]>): Promise<Measured> {
-  let [isOver, turns, longest, last] = [false, 0, 0, performance.now()];
-  const turn = (): void => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last);
-    last = now;
-  };
+  const waits: number[] = [];
+  let [isOver, last] = [false, performance.now()];
   const other = (async () => {
     while (!isOver) {
       await breathe();
-      turn();
-      if (!isOver) turns++;
+      waits.push(performance.now() - last);
+      last = performance.now();
     }
   })();
   await breathe();
   const began = performance.now();
-  [last, longest, turns] = [began, 0, 0];
+  waits.length = 0;
+  last = began;
   const [found, commands] = await does();
   const ms = performance.now() - began;
+  const turns = waits.length;
   isOver = true;
   await other;
-  return { found, commands, ms, longest, turns };
+  waits.sort((one, two) => one - two);
+  return { found, commands, ms, waited: waits[Math.ceil(waits.length * 0.99) - 1] ?? ms, turns };
 }

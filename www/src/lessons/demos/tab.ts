@@ -1,6 +1,7 @@
 import { element } from "../../element.js";
 import { addressOf } from "../../router.js";
 import type { Stage } from "../lesson.js";
+import { paragraphsOf } from "../markup.js";
 import { demoBox, newsLine } from "./action.js";
 
 /** On this channel a tab that a lesson has opened listens; that is also how it is seen. */
@@ -16,7 +17,7 @@ export async function tabsOf(stage: Stage, lesson: string): Promise<number> {
 export function tabDemo(lesson: string, otherwise: string, ...more: readonly ((stage: Stage) => HTMLElement)[]): (stage: Stage) => HTMLElement {
   return (stage) => {
     const state = newsLine("No other tab is there yet.");
-    const blocked = element("p", { class: "demo-blocked", hidden: true }, `Your browser opened no tab: perhaps it blocks pop-ups. ${otherwise}`);
+    const blocked = element("div", { class: "demo-blocked", hidden: true }, ...paragraphsOf(`Your browser opened no tab: perhaps it blocks pop-ups. ${otherwise}`));
     const way = element("a", { class: "plain next", href: addressOf("lessons", lesson, "tab"), target: "_blank", rel: "opener", attributes: { "data-demo": "tab" } }, "Open another tab");
     way.addEventListener("click", (event) => {
       event.preventDefault();
