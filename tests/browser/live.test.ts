@@ -1,59 +1,23 @@
 // Live queries in pages: across tabs of every role, frame by frame, and where there are no frames.
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { end, launch, launchPlain, PKG, type Profile } from "./browser.js";
-import { serveFolder } from "./serving.js";
+import { expect, test } from "vitest";
+import { launchPlain } from "./browser.js";
+import { roleOf, tabsOf } from "./opening.js";
 
 declare global {
-  // What the pages of this file share.
-  var lodis: any;
-  var redis: any;
   var followed: unknown[];
 }
 
-const PAGE = `<!doctype html><title>live</title><link rel="icon" href="data:,">
-<script type="module">globalThis.lodis = await import("/index.js");</script>`;
-
-let server: Awaited<ReturnType<typeof serveFolder>>;
-let profile: Profile;
-const pages: Page[] = [];
-
-beforeAll(async () => {
-  server = await serveFolder(PKG, { "/page": PAGE });
-  profile = await launch();
-});
-afterEach(async () => {
-  await Promise.all(pages.splice(0).map((page) => page.close()));
-});
-afterAll(async () => {
-  await end(profile);
-  await server.close();
-  expect(profile.problems).toEqual([]);
-});
-
-/** A tab with `name` open. */
-async function tab(name: string, options: object = {}, { context } = profile): Promise<Page> {
-  const page = await context.newPage();
-  pages.push(page);
-  await page.goto(`${server.url}page`);
-  await page.waitForFunction(() => "lodis" in globalThis);
-  await page.evaluate(
-    async ([name, options]) => {
-      globalThis.redis = await lodis.open(name, options);
-      globalThis.followed = [];
-    },
-    [name, options] as const,
-  );
-  return page;
-}
+const { pages, tab } = tabsOf();
 
 const follow = (page: Page, ...command: unknown[]) =>
-  page.evaluate((command) => void redis.live(command, (reply: unknown) => followed.push(reply)), command);
+  page.evaluate((command) => {
+    globalThis.followed = [];
+    redis.live(command, (reply: unknown) => followed.push(reply));
+  }, command);
 
 const tells = (page: Page, ...replies: unknown[]) =>
   expect.poll(() => page.evaluate(() => followed), { timeout: 20_000 }).toEqual(replies);
-
-const roleOf = (page: Page): Promise<string> => page.evaluate(() => redis.role);
 
 /** Keys that the engine of a tab remembers for queries. */
 const remembered = (page: Page): Promise<number> =>

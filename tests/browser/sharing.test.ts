@@ -1,56 +1,11 @@
 // What tabs share, in which ways: copies from the leader where the store cannot serve, leaders that live in
 // workers, and versions that do not understand each other.
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { limited } from "../limited.js";
-import { end, launch, PKG, type Profile } from "./browser.js";
-import { serveFolder } from "./serving.js";
+import { openIn, roleOf, tabsOf } from "./opening.js";
 
-declare global {
-  // What the pages of this file share.
-  var lodis: any;
-  var redis: any;
-}
-
-const PAGE = `<!doctype html><title>sharing</title><link rel="icon" href="data:,">
-<script type="module">globalThis.lodis = await import("/index.js");</script>`;
-
-let server: Awaited<ReturnType<typeof serveFolder>>;
-let profile: Profile;
-const pages: Page[] = [];
-
-beforeAll(async () => {
-  server = await serveFolder(PKG, { "/page": PAGE });
-  profile = await launch();
-});
-afterEach(async () => {
-  await Promise.all(pages.splice(0).map((page) => page.close()));
-});
-afterAll(async () => {
-  await end(profile);
-  await server.close();
-  expect(profile.problems).toEqual([]);
-});
-
-/** A tab with the package, and with `name` open unless that is left out. */
-async function tab(name?: string, options: object = {}): Promise<Page> {
-  const page = await profile.context.newPage();
-  pages.push(page);
-  await page.goto(`${server.url}page`);
-  await page.waitForFunction(() => "lodis" in globalThis);
-  if (name !== undefined) await open(page, name, options);
-  return page;
-}
-
-const open = (page: Page, name: string, options: object = {}) =>
-  page.evaluate(
-    async ([name, options]) => {
-      globalThis.redis = await lodis.open(name, options);
-    },
-    [name, options] as const,
-  );
-
-const roleOf = (page: Page): Promise<string> => page.evaluate(() => redis.role);
+const { context, tab } = tabsOf();
 
 /** Copies follow; what has been told to one tab is on its way to the others. */
 const reads = (page: Page, key: string, value: string | null) =>
@@ -66,7 +21,7 @@ for (const missing of ["locks", "BroadcastChannel"]) {
         if (name === "locks") Object.defineProperty(of, name, { value: undefined });
         else Reflect.deleteProperty(of, name);
       }, missing);
-      await open(page, name);
+      await openIn(page, name);
       expect(await page.evaluate(() => [redis.topology, redis.role])).toEqual(["single", "alone"]);
       return page;
     };
@@ -206,7 +161,7 @@ for (const host of ["worker", "shared-worker"]) {
     // Everything is stored then, and nobody holds anything any more.
     const held = () => second.evaluate(async () => (await navigator.locks.query()).held!.map((lock) => lock.name!));
     expect((await held()).filter((lock) => lock.startsWith(`lodis:${name}`))).toEqual([]);
-    await open(second, name, { host: "page" });
+    await openIn(second, name, { host: "page" });
     expect(await second.evaluate(() => [redis.role, redis.sync.get("n")])).toEqual(["leader", "3"]);
   });
 }
@@ -260,7 +215,7 @@ test("a tab of an older version stores what it has, says so and ends", async () 
   await expect.poll(() => old.evaluate(() => heard)).toEqual(["OUTDATED"]);
   const code = await old.evaluate(() => redis.set("a", "2").catch((error: { code: string }) => error.code));
   expect(code).toBe("OUTDATED");
-  await open(other, "versions");
+  await openIn(other, "versions");
   expect(await other.evaluate(() => [redis.role, redis.sync.get("a")])).toEqual(["leader", "1"]);
 });
 
@@ -273,15 +228,16 @@ declare global {
 test("a leader that writes without end refuses that, and the others follow", { timeout: 60_000 }, async () => {
   const body = Buffer.from(await limited());
   const contentType = "application/wasm";
-  await profile.context.route("**/lodis_bg.wasm", (route) => route.fulfill({ body, contentType }));
+  await context().route("**/lodis_bg.wasm", (route) => route.fulfill({ body, contentType }));
   const leader = await tab("endless");
-  await profile.context.unroute("**/lodis_bg.wasm");
+  await context().unroute("**/lodis_bg.wasm");
   const replica = await tab("endless");
   for (const round of ["1", "2"]) {
     const refusal = await leader.evaluate(() => {
-      redis.sync.set("n", 1);
+      // Enough at a time that it is refused before others doubt that this tab still leads.
+      const value = "x".repeat(1000);
       try {
-        for (;;) redis.sync.pExpire("n", 1_000_000);
+        for (;;) redis.sync.set("n", value);
       } catch (error) {
         return String(error);
       }
