@@ -2,6 +2,7 @@
 // are, to compare them with what comes.
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { programOf } from "./checking.js";
 
 const FILE = fileURLToPath(new URL("./declared.virtual.ts", import.meta.url));
 
@@ -15,23 +16,7 @@ export class Declared {
   /** Each call is an expression, to which `head` has declared what it needs. */
   constructor(head: string, calls: readonly string[]) {
     const text = `${head}\n${calls.map((call) => `void ${call};`).join("\n")}`;
-    const options: ts.CompilerOptions = {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.NodeNext,
-      moduleResolution: ts.ModuleResolutionKind.NodeNext,
-      lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
-      types: [],
-      strict: true,
-      noEmit: true,
-      skipLibCheck: true,
-    };
-    const host = ts.createCompilerHost(options);
-    const { getSourceFile, fileExists, readFile } = host;
-    host.getSourceFile = (name, ...rest) =>
-      name === FILE ? ts.createSourceFile(name, text, ts.ScriptTarget.ES2022, true) : getSourceFile.call(host, name, ...rest);
-    host.fileExists = (name) => name === FILE || fileExists.call(host, name);
-    host.readFile = (name) => (name === FILE ? text : readFile.call(host, name));
-    this.program = ts.createProgram([FILE], options, host);
+    this.program = programOf(new Map([[FILE, text]]));
     this.checker = this.program.getTypeChecker();
     this.source = this.program.getSourceFile(FILE)!;
     for (const statement of this.source.statements) {

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { programOf } from "./checking.js";
 
 const SOURCES = fileURLToPath(new URL("../../pkg/src/", import.meta.url));
 
@@ -62,30 +63,7 @@ export const checks = (module: string): number => [...module.matchAll(/\bcheck\(
 
 /** What is wrong with the types of modules. */
 export function typeErrors(modules: ReadonlyMap<string, string>): string[] {
-  const options: ts.CompilerOptions = {
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
-    types: [],
-    jsx: ts.JsxEmit.ReactJSX,
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-    noUncheckedIndexedAccess: true,
-  };
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists, readFile } = host;
-  const read = (name: string) => modules.get(name);
-  host.getSourceFile = (name, ...rest) => {
-    const text = read(name);
-    return text === undefined
-      ? getSourceFile.call(host, name, ...rest)
-      : ts.createSourceFile(name, text, ts.ScriptTarget.ES2022, true);
-  };
-  host.fileExists = (name) => read(name) !== undefined || fileExists.call(host, name);
-  host.readFile = (name) => read(name) ?? readFile.call(host, name);
-  const program = ts.createProgram([...modules.keys()], options, host);
+  const program = programOf(modules, { jsx: ts.JsxEmit.ReactJSX, noUncheckedIndexedAccess: true });
   return [...modules.keys()].flatMap((name) => {
     const source = program.getSourceFile(name)!;
     return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(
