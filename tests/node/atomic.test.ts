@@ -12,7 +12,7 @@ const failing = (promise: Promise<unknown>): Promise<unknown> =>
 
 class Declined extends Error {}
 
-function transfer(redis: Redis, from: string, to: string, amount: number): Promise<number> {
+function transfer(redis: Redis, from: string, to: string, amount: number): Promise<number | bigint> {
   return redis.atomic((tx) => {
     tx.incrBy(to, amount);
     const left = tx.decrBy(from, amount);

@@ -397,7 +397,7 @@ describe("a leader", () => {
     });
     const told = expect(redis.importRdb(file)).rejects.toMatchObject({ name: "StoreError", code: "FENCED" });
     await begun;
-    tabs.emit({ type: "follow" });
+    tabs.emit({ type: "follow", transaction: false, tracking: 0 });
     fail(new Error("STORE_FAILED: the log is closed"));
     await told;
   });

@@ -429,7 +429,8 @@ describe("over HTTP", () => {
     const response = await miniflare.dispatchFetch(`http://worker.test/subscribe/chat?${query(place)}`, {
       headers: { authorization: "Bearer secret" },
     });
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const body = response.body as unknown as ReadableStream<BufferSource>;
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     expect((await reader.read()).value).toBe("data: subscribe,chat,1\n\n");
     expect(await call(place, "PUBLISH", "chat", "hello")).toBe(1);
     expect((await reader.read()).value).toBe("data: message,chat,hello\n\n");
@@ -460,7 +461,8 @@ describe("over WebSockets", () => {
     }
 
     send(message: unknown): void {
-      this.socket.send(typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message));
+      const isRaw = typeof message === "string" || message instanceof Uint8Array;
+      this.socket.send(isRaw ? (message as string | Uint8Array<ArrayBuffer>) : JSON.stringify(message));
     }
 
     async ask(message: unknown): Promise<unknown> {

@@ -209,7 +209,8 @@ describe("Workers, in workerd", () => {
       headers: { authorization: "Bearer secret" },
     });
     expect(response.headers.get("content-type")).toBe("text/event-stream");
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const body = response.body as unknown as ReadableStream<BufferSource>;
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     expect((await reader.read()).value).toBe("data: subscribe,chat,1\n\n");
     expect(await ask("/publish/chat/hello")).toEqual({ result: 1 });
     expect((await reader.read()).value).toBe("data: message,chat,hello\n\n");

@@ -1,7 +1,6 @@
 // Importing the package touches nothing of the page and leaves nothing behind.
 import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 import { expect, test } from "vitest";
 

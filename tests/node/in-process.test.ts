@@ -345,7 +345,7 @@ describe("in place of ioredis", () => {
       path,
       new InProcess({ path: "/tmp/no-such.sock" }),
       new InProcess("/tmp/no-such.sock", { db: 0 }),
-      InProcess.createClient({ path: "/tmp/no-such.sock" }),
+      InProcess.createClient(...([{ path: "/tmp/no-such.sock" }] as unknown as [])),
       path.duplicate(),
       new InProcess(null as never, null as never, { path: "/tmp/no-such.sock" }),
     ];

@@ -146,8 +146,8 @@ describe("a callback", () => {
 
 describe("what makes a query run again", () => {
   test.each([
-    ["a key that expires", ["GET", "k"], () => redis.sync.set("k", "1", { PX: 30 }), "1", null],
-    ["a field that expires", ["HLEN", "h"], () => (redis.sync.hSet("h", { f: 1, g: 1 }), redis.sync.call("HPEXPIRE", "h", 30, "FIELDS", 1, "f")), 2, 1],
+    ["a key that expires", ["GET", "k"], (): unknown => redis.sync.set("k", "1", { PX: 30 }), "1", null],
+    ["a field that expires", ["HLEN", "h"], (): unknown => (redis.sync.hSet("h", { f: 1, g: 1 }), redis.sync.call("HPEXPIRE", "h", 30, "FIELDS", 1, "f")), 2, 1],
   ] as const)("%s", async (_, command, set, before, after) => {
     set();
     const { told } = follow(command);
@@ -429,9 +429,11 @@ test("a write costs no more for queries of other keys", () => {
     for (let times = 0; times < 2000; times++) redis.sync.set(key, times);
     return performance.now() - start;
   };
-  took("warm");
-  const other = took("other");
-  expect(exec).toHaveBeenCalledTimes(4000);
+  // The machine may have something else to do for a while, but not every time.
+  const least = (key: string): number => Math.min(...[1, 2, 3].map(() => took(key)));
+  const warm = least("warm");
+  const other = least("other");
+  expect(exec).toHaveBeenCalledTimes(12_000);
   // 2,000 writes that each looked at 2,000 queries would take a hundred times as long.
-  expect(other).toBeLessThan(took("warm") * 10 + 50);
+  expect(other).toBeLessThan(warm * 10 + 50);
 });

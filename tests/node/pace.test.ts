@@ -28,7 +28,7 @@ test.each([
 });
 
 test("answers come in the order of the calls", async () => {
-  const came: number[] = [];
+  const came: (number | bigint)[] = [];
   const all: Promise<void>[] = [];
   for (let i = 1; i <= 20_000; i++) {
     all.push(redis.incr("n").then((n) => void came.push(n)));

@@ -40,7 +40,7 @@ async function loaded(file: Blob | Buffer): Promise<RealRedis> {
 }
 
 const bytesOf = async (file: Blob | Buffer): Promise<Buffer<ArrayBuffer>> =>
-  Buffer.from(file instanceof Blob ? await file.arrayBuffer() : file);
+  file instanceof Blob ? Buffer.from(await file.arrayBuffer()) : Buffer.from(file);
 
 async function another(name = "another"): Promise<Redis> {
   const other = await open(name);

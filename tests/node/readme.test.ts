@@ -346,9 +346,7 @@ test("an upstream, and a bridge to it", async () => {
       const show = (state) => states.push(state);
       const fetchToken = async () => ${JSON.stringify(env.LODIS_BRIDGE_TOKEN)};`;
     const example = (await block("package: An upstream, js")).replace(/url: "[^"]*"/, `url: "ws://127.0.0.1:${port}"`);
-    const { redis, states, upstream } = await runs<Ran & { states: string[]; upstream: import("lodis").Upstream }>(
-      `${before}\n${example}\nexport { upstream };`,
-    );
+    const { redis, states } = await runs<Ran & { states: string[] }>(`${before}\n${example}`);
     expect([await server.client.get("app:visits"), await redis.get("app:visits")]).toEqual(["1", "1"]);
     expect(states.at(-1)).toBe("online");
     await server.client.del("app:visits");

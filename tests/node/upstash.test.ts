@@ -84,7 +84,7 @@ describe.each([
       expect(await client.hset("h", { a: 1, b: "two", c: { d: 3 } })).toBe(3);
       expect(await client.hgetall("h")).toEqual({ a: 1, b: "two", c: { d: 3 } });
       expect(await client.hmget("h", "a", "none")).toEqual({ a: 1, none: null });
-      expect(await client.rpush("l", 1, "x", { y: 1 })).toBe(3);
+      expect(await client.rpush<unknown>("l", 1, "x", { y: 1 })).toBe(3);
       expect(await client.lrange("l", 0, -1)).toEqual([1, "x", { y: 1 }]);
       expect(await client.sadd("s", "a", "b")).toBe(2);
       expect((await client.smembers("s")).sort()).toEqual(["a", "b"]);

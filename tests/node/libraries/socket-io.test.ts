@@ -8,7 +8,7 @@ import { io, type Socket } from "socket.io-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Site, start } from "./library.js";
 
-type Make = (site: Site) => Promise<ReturnType<typeof createAdapter>>;
+type Make = (site: Site) => Promise<ReturnType<typeof createAdapter | typeof createShardedAdapter>>;
 type Pair = [publisher: unknown, subscriber: unknown];
 
 const overIoredis = async (site: Site): Promise<Pair> => [site.io(), site.io()];
@@ -171,7 +171,7 @@ test("an adapter hears again once its subscriber is connected again", async () =
   const [one, other] = await two(async () => createAdapter(...(await overIoredis(site)), options));
   const b = await connect(other);
   const admin = site.io();
-  expect(await admin.client("KILL", "TYPE", "pubsub")).toBe(2);
+  expect(await admin.call("CLIENT", "KILL", "TYPE", "pubsub")).toBe(2);
   await expect.poll(() => one.of("/").adapter.serverCount(), { timeout: 10_000 }).toBe(2);
   await expect.poll(async () => {
     one.emit("again");
