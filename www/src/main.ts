@@ -46,7 +46,9 @@ const VIEWS = new Map<string, (store: Store) => Promise<View>>([
   ["keys", async (store) => (await import("./keys/view.js")).KeysView.open(store, pane.terminal)],
 ]);
 const made = new Map<string, Promise<View>>();
+const TITLE = document.title;
 let current: Place = { view: "", rest: [] };
+let isFirst = true;
 
 async function show(store: Store, place: Place): Promise<void> {
   const make = VIEWS.get(place.view);
@@ -59,11 +61,15 @@ async function show(store: Store, place: Place): Promise<void> {
   for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    if (link.dataset.view === name) document.title = name === "" ? TITLE : `${link.textContent} · Lodis`;
   }
   exampleBar.hidden = name !== "";
   side.hidden = name === "";
   if (before !== name) (await made.get(before))?.hide();
-  if (!make) return pane.focus();
+  if (!make) {
+    isFirst = false;
+    return pane.focus();
+  }
   const coming = made.get(name) ?? make(store);
   made.set(name, coming);
   // What could not be loaded may be loaded next time.
@@ -73,6 +79,9 @@ async function show(store: Store, place: Place): Promise<void> {
   if (view.element.parentElement !== side) side.replaceChildren(view.element);
   await view.show(current.rest);
   scrollTo(0, 0);
+  // What had the focus may be gone: who goes on with Tab goes on here.
+  if (!isFirst && document.activeElement === document.body) side.focus({ preventScroll: true });
+  isFirst = false;
 }
 
 /** Another terminal in the place of the first one. */
@@ -110,6 +119,11 @@ async function start(): Promise<void> {
 
 get("share").addEventListener("click", () => {
   import("./share/dialog.js").then(({ share }) => share(shown.terminal.lines)).catch((error: Error) => warn(error.message));
+});
+get("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  if (current.view === "") pane.focus();
+  else side.focus();
 });
 installTheme(get<HTMLButtonElement>("theme"));
 // Typing anywhere goes to the line.

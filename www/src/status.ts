@@ -20,6 +20,8 @@ export function showPersistence(element: HTMLElement, persistence: Persistence):
   const { state } = persistence;
   const reason = persistence.state === "failed" ? `: ${persistence.reason}` : "";
   element.dataset.state = state;
+  // Every write is saved: only that one is not is worth a word in between.
+  element.ariaLive = state === "failed" ? "assertive" : null;
   element.textContent = STATES[state] + reason;
 }
 
