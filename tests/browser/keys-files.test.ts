@@ -211,3 +211,21 @@ test("an import that is cancelled leaves everything as it was", async () => {
   await suite.page.getByText("was cancelled. Nothing has changed.").waitFor();
   expect(await look("GET k1", "GET other", "DBSIZE")).toEqual(['"mine"', '"x"', "(integer) 2"]);
 });
+
+test("in the tab that leads, everything is replaced in one step, and comes back", async () => {
+  const { rdb } = await ofRealRedis();
+  await look("SET mine x", "SELECT 9", "SET nine 9", "SELECT 0");
+  const { page } = suite.other;
+  await page.goto(`${suite.url}#/keys`);
+  await page.getByText("1 key", { exact: true }).waitFor();
+  await page.locator("input[type=file]").setInputFiles({ name: "dump.rdb", mimeType: "", buffer: rdb });
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Keys of the same name that are there").selectOption("everything");
+  await dialog.getByRole("button", { name: "Import" }).click();
+  await page.getByText("Imported 5 keys of dump.rdb.").waitFor();
+  await page.getByText("4 keys", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByText("1 key", { exact: true }).waitFor();
+  await page.goto(`${suite.url}#/`);
+  expect(await look("GET mine", "DBSIZE", "SELECT 9", "GET nine", "SELECT 0")).toEqual(['"x"', "(integer) 1", "OK", '"9"', "OK"]);
+});

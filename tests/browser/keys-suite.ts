@@ -21,11 +21,13 @@ export function keysSuite() {
     await server.close();
   });
   beforeEach(async () => {
+    if (other.page.isClosed()) other = await Playground.open(profile, server.url);
     await other.type("FLUSHALL");
     page = await profile.context.newPage();
   });
   afterEach(async () => {
-    await page.close();
+    // Once all others are gone, the terminal's tab leads, or the one that is opened next.
+    for (const one of profile.context.pages()) if (one !== other.page && one.url().startsWith(server.url)) await one.close();
     expect(profile.problems).toEqual([]);
   });
 
@@ -42,6 +44,12 @@ export function keysSuite() {
     },
     get url(): string {
       return server.url;
+    },
+    /** Another tab with a terminal. */
+    open: (): Promise<Playground> => Playground.open(profile, server.url),
+    /** Closes the tab that leads. */
+    async leave(): Promise<void> {
+      await other.page.close();
     },
     detail,
     dialog,

@@ -337,6 +337,43 @@ test("files that are none are refused in words, and nothing changes", async () =
   expect(await suite.other.type("GET k")).toBe('"v"');
 });
 
+test("when the tab that leads goes, the next one's changes are shown as well", async () => {
+  const leader = suite.other;
+  await leader.type("SET k one");
+  await keys("/0/k");
+  const value = detail().getByLabel("Value", { exact: true });
+  await expect.poll(() => value.inputValue()).toBe("one");
+  const third = await suite.open();
+  await suite.leave();
+  expect(await third.type("SET k two")).toBe("OK");
+  await expect.poll(() => value.inputValue()).toBe("two");
+  expect(await third.type("SET new x")).toBe("OK");
+  await row("new").waitFor();
+  await value.fill("three");
+  await press("Save");
+  await suite.page.getByText("Changed k.").waitFor();
+  expect(await third.type("GET k")).toBe('"three"');
+});
+
+test("dialogs hold the keyboard, and give it back", async () => {
+  await suite.other.type("HSET h f v");
+  await keys("/0/h");
+  await detail().getByRole("button", { name: "Edit f" }).focus();
+  await suite.page.keyboard.press("Enter");
+  const focused = (): Promise<string | null> => suite.page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? null);
+  await dialog().getByLabel("Value").waitFor();
+  for (let press = 0; press < 8; press++) {
+    await suite.page.keyboard.press("Tab");
+    expect(await suite.page.evaluate(() => document.activeElement === document.body || document.activeElement?.closest("dialog") !== null)).toBe(true);
+  }
+  // What is below is drawn anew meanwhile.
+  await suite.other.type("HSET h g w");
+  await expect.poll(() => cells().then((all) => all.length)).toBe(2);
+  await suite.page.keyboard.press("Escape");
+  await done();
+  await expect.poll(focused).toBe("Edit f");
+});
+
 test("on a narrow page, a key takes the place of the list, and there is a way back", async () => {
   await suite.page.setViewportSize({ width: 390, height: 780 });
   await suite.other.type("SET k v");

@@ -148,7 +148,7 @@ export class Actions {
         const time = expires === "" ? [] : [expiry(key, expires!)];
         const isFree = async (): Promise<boolean> => Number(await data.ask("EXISTS", key)) === 0;
         if (!(await isFree())) throw new Error(`There is a key ${shown(key)} already.`);
-        this.changes.add(`Created ${shown(key)}`, await data.change(key, [...firstCommands(type, data, key, values), ...time], isFree));
+        this.changes.add(`Created ${shown(key)}`, await data.change(key, { commands: [...firstCommands(type, data, key, values), ...time], check: isFree }));
         this.events.changed([key]);
         location.hash = addressOf("keys", data.db, shown(key));
       },

@@ -1,7 +1,7 @@
 import type { Redis } from "lodis";
 import type { Terminal } from "lodis/terminal/pane";
 import type { Store } from "../store.js";
-import { equal } from "./bytes.js";
+import { equal, shown } from "./bytes.js";
 
 export type Argument = string | number | Uint8Array;
 /** A command with its words. */
@@ -10,6 +10,28 @@ export type Answer = unknown;
 
 /** Up to so many bytes of keys are kept, so that what happens to them can be undone. */
 export const UNDO_BYTES = 32 * 1024 * 1024;
+
+/** What is larger is not kept as a whole where a part does: that would hold up the page. */
+const WHOLE_BYTES = 256 * 1024;
+
+/** What undoes a change of a part of a key. */
+export interface Inverse {
+  /** What tells all of that part: asked before, and after. */
+  readonly reads: readonly Command[];
+  readonly undoes: (before: readonly Answer[], after: readonly Answer[]) => readonly Command[];
+}
+
+/** What changes a key. `check` sees whether the element is still what was shown. */
+export interface Change {
+  readonly commands: readonly Command[];
+  readonly check?: (() => Promise<boolean>) | undefined;
+  readonly inverse?: Inverse;
+}
+
+interface Watched {
+  readonly key: Uint8Array;
+  readonly check: () => Promise<boolean>;
+}
 
 /** What brings keys back, and answers how many it could not. */
 export type Undo = () => Promise<number>;
@@ -84,7 +106,7 @@ export class Data {
   }
 
   /** Runs commands with none in between, if `check`, which may ask, finds the key as it is expected. */
-  transaction(commands: readonly Command[], watched?: { key: Uint8Array; check: () => Promise<boolean> }, db = this.db): Promise<Answer[]> {
+  transaction(commands: readonly Command[], watched?: Watched, db = this.db): Promise<Answer[]> {
     const work = async (): Promise<Answer[]> => {
       if (watched) {
         await this.run([["WATCH", watched.key]], db);
@@ -107,10 +129,11 @@ export class Data {
    * Changes one key; answers what undoes it, as long as nothing else has changed it since, or undefined if it
    * is too large to be kept.
    */
-  async change(key: Uint8Array, commands: readonly Command[], check?: () => Promise<boolean>): Promise<Undo | undefined> {
+  async change(key: Uint8Array, { commands, check, inverse }: Change): Promise<Undo | undefined> {
     const watched = check ? { key, check } : undefined;
     const { db } = this;
     const size = Number((await this.ask("MEMORY", "USAGE", key)) ?? 0);
+    if (size > WHOLE_BYTES && inverse) return this.changePart(key, commands, watched, inverse);
     if (size > UNDO_BYTES) return void (await this.transaction(commands, watched, db));
     const before: Command[] = [["DUMP", key], ["PEXPIRETIME", key]];
     const answers = await this.transaction([...before, ...commands, ["DUMP", key]], watched, db);
@@ -119,6 +142,18 @@ export class Data {
     const isAsLeft = async (): Promise<boolean> => same((await this.run([["DUMP", key]], db))[0] as Uint8Array | null, after);
     return async () => {
       await this.transaction(was.dump ? [restored(was, "REPLACE")] : [["DEL", key]], { key, check: isAsLeft }, db);
+      return 0;
+    };
+  }
+
+  /** The same for a part of a large key, of which only that part is read. */
+  private async changePart(key: Uint8Array, commands: readonly Command[], watched: Watched | undefined, { reads, undoes }: Inverse): Promise<Undo> {
+    const { db } = this;
+    const answers = await this.transaction([...reads, ...commands, ...reads], watched, db);
+    const [before, after] = [answers.slice(0, reads.length), answers.slice(reads.length + commands.length)];
+    const isAsLeft = async (): Promise<boolean> => textOf(await this.run(reads, db)) === textOf(after);
+    return async () => {
+      await this.transaction(undoes(before, after), { key, check: isAsLeft }, db);
       return 0;
     };
   }
@@ -147,6 +182,11 @@ export function selected(commands: readonly Command[], db: number): Command[] {
 /** The command that brings a key back. */
 export function restored({ key, dump, expiresAt }: Was, ...words: string[]): Command {
   return expiresAt > 0 ? ["RESTORE", key, expiresAt, dump!, "ABSTTL", ...words] : ["RESTORE", key, 0, dump!, ...words];
+}
+
+/** Different for different answers. */
+export function textOf(answers: unknown): string {
+  return JSON.stringify(answers, (_, value: unknown) => (value instanceof Uint8Array ? shown(value) : value));
 }
 
 function same(one: Uint8Array | null, other: Uint8Array | null): boolean {

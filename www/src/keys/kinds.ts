@@ -1,5 +1,5 @@
 import { ascii, equal, read, shown } from "./bytes.js";
-import type { Command, Data } from "./data.js";
+import type { Change, Command, Data, Inverse } from "./data.js";
 import type { Field } from "./dialog.js";
 import { brief, idOf } from "./formats.js";
 import { nextTask } from "./search.js";
@@ -13,12 +13,6 @@ const LOOK = 1000;
 export const EDITED = 64 * 1024;
 
 export type Values = Readonly<Record<string, string>>;
-
-/** What changes a key. `check` sees whether the element is still what was shown. */
-export interface Change {
-  readonly commands: readonly Command[];
-  readonly check?: (() => Promise<boolean>) | undefined;
-}
 
 /** A text, or a time in milliseconds since 1970 until which there is some left. */
 export type Cell = string | { readonly until: number };
@@ -116,14 +110,26 @@ function list(data: Data, key: Uint8Array): Kind {
     const marker = `lodis-removed-${crypto.randomUUID()}`;
     const edit = {
       fields: () => [field("value", "Value", { value: shown(value, true), isLong: true, hint: QUOTES })],
-      change: ({ value }: Values) => ({ commands: [["LSET", key, index, read(value!)] as const], check }),
+      change: ({ value }: Values) => ({
+        commands: [["LSET", key, index, read(value!)] as const],
+        check,
+        inverse: { reads: [["LINDEX", key, index] as const], undoes: ([was]: readonly unknown[]) => [["LSET", key, index, was as Uint8Array] as const] },
+      }),
+    };
+    // Put in before the one that is there now.
+    const inverse: Inverse = {
+      reads: [["LINDEX", key, index]],
+      undoes: ([was], [now]) =>
+        now === null
+          ? [["RPUSH", key, was as Uint8Array]]
+          : [["LSET", key, index, marker], ["LINSERT", key, "BEFORE", marker, was as Uint8Array], ["LSET", key, index + 1, now as Uint8Array]],
     };
     return {
       id: String(index),
       cells: [String(index), brief(value)],
       value,
       ...(value.length > EDITED ? {} : { edit }),
-      remove: { commands: [["LSET", key, index, marker], ["LREM", key, 1, marker]], check },
+      remove: { commands: [["LSET", key, index, marker], ["LREM", key, 1, marker]], check, inverse },
     };
   };
   return {
@@ -140,7 +146,10 @@ function list(data: Data, key: Uint8Array): Kind {
         field("value", "Value", { isLong: true, hint: QUOTES }),
         field("end", "Where", { options: [["RPUSH", "At the end (RPUSH)"], ["LPUSH", "At the beginning (LPUSH)"]] }),
       ],
-      change: ({ value, end }) => ({ commands: [[end!, key, read(value!)]] }),
+      change: ({ value, end }) => ({
+        commands: [[end!, key, read(value!)]],
+        inverse: { reads: [["LLEN", key]], undoes: () => [[end === "LPUSH" ? "LPOP" : "RPOP", key]] },
+      }),
     }),
   };
 }
@@ -160,24 +169,36 @@ export function expiry(key: Uint8Array, text: string): Command {
 }
 
 function hash(data: Data, key: Uint8Array): Kind {
+  const inverse = (name: Uint8Array): Inverse => ({
+    reads: [["HGET", key, name], ["HPEXPIRETIME", key, "FIELDS", 1, name]],
+    undoes: ([value, until]) => {
+      if (value === null) return [["HDEL", key, name]];
+      const at = (until as number[])[0]!;
+      return [["HSET", key, name, value as Uint8Array], ...(at > 0 ? [["HPEXPIREAT", key, at, "FIELDS", 1, name] as const] : [])];
+    },
+  });
   const set = (name: Uint8Array, { value, ttl }: Values): Change => {
     const ms = millisecondsOf(ttl!);
     const timed: Command[] = ms === undefined ? [] : [["HPEXPIRE", key, ms, "FIELDS", 1, name]];
-    return { commands: [["HSET", key, name, read(value!)], ...timed] };
+    return { commands: [["HSET", key, name, read(value!)], ...timed], inverse: inverse(name) };
   };
   const ttl = (value = ""): Field => field("ttl", "Time to live of the field, in seconds", { value, hint: "Empty for none." });
   const rowOf = (name: Uint8Array, value: Uint8Array, until: number): Row => {
     const left = (): string => (until > 0 ? String(Math.max(1, Math.ceil((until - Date.now()) / 1000))) : "");
     const edit = {
       fields: () => [field("value", "Value", { value: shown(value, true), isLong: true, hint: QUOTES }), ttl(left())],
-      change: (values: Values) => set(name, values),
+      change: (values: Values) => ({ ...set(name, values), check }),
+    };
+    const check = async (): Promise<boolean> => {
+      const now = await data.ask("HGET", key, name);
+      return now instanceof Uint8Array && equal(now, value);
     };
     return {
       id: idOf(name),
       cells: [brief(name), brief(value), until > 0 ? { until } : ""],
       value,
       ...(value.length > EDITED ? {} : { edit }),
-      remove: { commands: [["HDEL", key, name]] },
+      remove: { commands: [["HDEL", key, name]], inverse: inverse(name) },
     };
   };
   return {
@@ -198,12 +219,19 @@ function hash(data: Data, key: Uint8Array): Kind {
 }
 
 function set(data: Data, key: Uint8Array): Kind {
+  const inverse = (...members: Uint8Array[]): Inverse => ({
+    reads: members.map((member) => ["SISMEMBER", key, member]),
+    undoes: (before) => members.map((member, index) => [before[index] === 1 ? "SADD" : "SREM", key, member]),
+  });
   const rowOf = (member: Uint8Array): Row => {
     const edit = {
       fields: () => [field("member", "Member", { value: shown(member, true), isLong: true, hint: QUOTES })],
-      change: (values: Values) => ({ commands: [["SREM", key, member] as const, ["SADD", key, read(values.member!)] as const] }),
+      change: (values: Values): Change => {
+        const other = read(values.member!);
+        return { commands: [["SREM", key, member], ["SADD", key, other]], inverse: inverse(member, other) };
+      },
     };
-    return { id: idOf(member), cells: [brief(member)], value: member, ...(member.length > EDITED ? {} : { edit }), remove: { commands: [["SREM", key, member]] } };
+    return { id: idOf(member), cells: [brief(member)], value: member, ...(member.length > EDITED ? {} : { edit }), remove: { commands: [["SREM", key, member]], inverse: inverse(member) } };
   };
   return {
     names: ["member", "members"],
@@ -215,7 +243,7 @@ function set(data: Data, key: Uint8Array): Kind {
     },
     add: () => ({
       fields: [field("member", "Member", { isLong: true, hint: QUOTES })],
-      change: ({ member }) => ({ commands: [["SADD", key, read(member!)]] }),
+      change: ({ member }) => ({ commands: [["SADD", key, read(member!)]], inverse: inverse(read(member!)) }),
     }),
   };
 }
@@ -234,12 +262,21 @@ function zset(data: Data, key: Uint8Array): Kind {
     field("longitude", "Longitude", { value: longitude, isRequired: true, hint: "From -180 to 180." }),
     field("latitude", "Latitude", { value: latitude, isRequired: true, hint: "From -85.05112878 to 85.05112878." }),
   ];
+  const inverse = (member: Uint8Array): Inverse => ({
+    reads: [["ZSCORE", key, member]],
+    undoes: ([was]) => [was === null ? ["ZREM", key, member] : ["ZADD", key, scoreText(was as number), member]],
+  });
+  const scored = (score: string, member: Uint8Array): Change => ({ commands: [["ZADD", key, score.trim(), member]], inverse: inverse(member) });
+  const placed = ({ longitude, latitude }: Values, member: Uint8Array): Change => ({
+    commands: [["GEOADD", key, longitude!.trim(), latitude!.trim(), member]],
+    inverse: inverse(member),
+  });
   const scoredRow = ([member, points, rank]: Scored): Row => ({
     id: idOf(member),
     cells: [String(rank), scoreText(points), brief(member)],
     value: member,
-    edit: { fields: () => [score(scoreText(points))], change: (values) => ({ commands: [["ZADD", key, values.score!.trim(), member]] }) },
-    remove: { commands: [["ZREM", key, member]] },
+    edit: { fields: () => [score(scoreText(points))], change: (values) => scored(values.score!, member) },
+    remove: { commands: [["ZREM", key, member]], inverse: inverse(member) },
   });
   const placedRow = ([member]: Scored, at: readonly [number, number] | null): Row => {
     const [longitude, latitude] = at?.map((degrees) => String(Number(degrees.toFixed(6)))) ?? ["", ""];
@@ -247,8 +284,8 @@ function zset(data: Data, key: Uint8Array): Kind {
       id: idOf(member),
       cells: [brief(member), longitude!, latitude!],
       value: member,
-      edit: { fields: () => place(longitude, latitude), change: (values) => ({ commands: [["GEOADD", key, values.longitude!.trim(), values.latitude!.trim(), member]] }) },
-      remove: { commands: [["ZREM", key, member]] },
+      edit: { fields: () => place(longitude, latitude), change: (values) => placed(values, member) },
+      remove: { commands: [["ZREM", key, member]], inverse: inverse(member) },
     };
   };
   const scoredPage = async (look: Look): Promise<{ found: Scored[]; next: string | undefined }> => {
@@ -280,11 +317,11 @@ function zset(data: Data, key: Uint8Array): Kind {
       order === "geo"
         ? {
             fields: [field("member", "Member", { hint: QUOTES }), ...place()],
-            change: ({ member, longitude, latitude }) => ({ commands: [["GEOADD", key, longitude!.trim(), latitude!.trim(), read(member!)]] }),
+            change: (values) => placed(values, read(values.member!)),
           }
         : {
             fields: [field("member", "Member", { hint: QUOTES }), score()],
-            change: ({ member, score }) => ({ commands: [["ZADD", key, score!.trim(), read(member!)]] }),
+            change: ({ member, score }) => scored(score!, read(member!)),
           },
   };
 }

@@ -1,10 +1,10 @@
 import { element } from "../element.js";
 import { read, shown, timeOf } from "./bytes.js";
-import type { Data } from "./data.js";
+import type { Change, Data } from "./data.js";
 import { button, cut } from "./controls.js";
 import { ask, tell } from "./dialog.js";
 import { bitsOf, type Format, FORMATS, guess, hexOf, isJson, isText, pretty } from "./formats.js";
-import type { Cell, Change, Kind, Page, Row } from "./kinds.js";
+import type { Cell, Kind, Page, Row } from "./kinds.js";
 
 /** So many elements are shown at a time, unless they are large: then about so many bytes of them. */
 const PAGE = 100;

@@ -1,10 +1,10 @@
 import { element } from "../element.js";
 import { ascii, read, shown, timeOf, wordsOf } from "./bytes.js";
-import type { Command, Data } from "./data.js";
+import { type Change, type Command, type Data, textOf } from "./data.js";
 import { button } from "./controls.js";
 import { ask, type Field } from "./dialog.js";
 import { brief } from "./formats.js";
-import { type Change, field, type Kind, type Look, type Page, QUOTES, type Row } from "./kinds.js";
+import { field, type Kind, type Look, type Page, QUOTES, type Row } from "./kinds.js";
 
 /** So many pending entries of a group are shown. */
 const PENDING = 100;
@@ -68,7 +68,7 @@ export class Groups {
   /** Whether they are not as they were shown: nobody is told when they read. */
   async haveChanged(): Promise<boolean> {
     const [groups] = await this.data.tryAll([["XINFO", "GROUPS", this.key]]);
-    return !(groups instanceof Error) && textOf(groups as Info[]) !== this.last;
+    return !(groups instanceof Error) && textOf(groups) !== this.last;
   }
 
   private table(groups: readonly Info[]): HTMLElement {
@@ -172,7 +172,3 @@ export class Groups {
 }
 
 const position = (): Field => field("id", "Delivers what is after", { value: "$", isRequired: true, hint: "An ID; 0 for all that is there, $ for what comes from now on." });
-
-function textOf(groups: readonly Info[]): string {
-  return JSON.stringify(groups, (_, value: unknown) => (value instanceof Uint8Array ? shown(value) : value));
-}

@@ -76,7 +76,7 @@ export class KeysView implements View {
       },
     });
     this.detail = new Detail(data, {
-      change: async (what, key, { commands, check }) => this.changes.add(what, await data.change(key, commands, check)),
+      change: async (what, key, change) => this.changes.add(what, await data.change(key, change)),
       actions: this.actions,
       export: () => this.files.askExport("key"),
       failed: this.failed,
