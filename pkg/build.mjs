@@ -45,6 +45,7 @@ const common = {
   alias: { "lodis-wasm": here("wasm/lodis.js"), "lodis-wasm-full": here("wasm-full/lodis.js") },
   // Runtimes and other bundlers make modules of these; packages are the app's own.
   external: ["*.wasm", "*.wasm?module", "cloudflare:workers", "ioredis", "redis", "react", "vue", "svelte"],
+  loader: { ".css": "text" },
   plugins: [inline],
   logLevel: "warning",
 };
@@ -67,7 +68,7 @@ await build({
   ...common,
   platform: "node",
   entryPoints: [
-    ...[...runtimes, ...objects, "slim", "worker", "rest", "terminal", "terminal/pane", ...stores, ...alone],
+    ...[...runtimes, ...objects, "slim", "worker", "rest", "terminal", "terminal/pane", "terminal/element", ...stores, ...alone],
     ...[...frameworks, "svelte"],
     ...[...nodeEntries, ...Object.keys(dropIns), "cli"],
   ].map(source),

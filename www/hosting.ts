@@ -21,16 +21,20 @@ export function offline(): Plugin {
   return {
     name: "offline",
     apply: "build",
-    async generateBundle(_, bundle) {
-      const files = Object.keys(bundle).filter((file) => !RARE.test(file) && !file.endsWith(".html")).sort();
-      const hash = createHash("sha256").update(files.join("\n"));
-      // Names of files are made from what is in them; that of the page is not.
-      hash.update(await read("index.html"));
-      const worker = await read("src/sw.js");
-      const source = worker
-        .replace("__VERSION__", hash.digest("hex").slice(0, 16))
-        .replace("[/* __FILES__ */]", JSON.stringify(["./", ...files.map((file) => `./${file}`)]));
-      this.emitFile({ type: "asset", fileName: "sw.js", source });
+    generateBundle: {
+      // Chunks of nothing but style are gone by then.
+      order: "post",
+      async handler(_, bundle) {
+        const files = Object.keys(bundle).filter((file) => !RARE.test(file) && !file.endsWith(".html")).sort();
+        const hash = createHash("sha256").update(files.join("\n"));
+        // Names of files are made from what is in them; that of the page is not.
+        hash.update(await read("index.html"));
+        const worker = await read("src/sw.js");
+        const source = worker
+          .replace("__VERSION__", hash.digest("hex").slice(0, 16))
+          .replace("[/* __FILES__ */]", JSON.stringify(["./", ...files.map((file) => `./${file}`)]));
+        this.emitFile({ type: "asset", fileName: "sw.js", source });
+      },
     },
   };
 }

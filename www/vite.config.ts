@@ -1,12 +1,22 @@
-import { defineConfig } from "vite";
+import { defineConfig, type UserConfig } from "vite";
 import { ahead, compressed, offline } from "./hosting.js";
 
-export default defineConfig({
+/** What other sites show is built by itself, into the same folder: the playground does not wait for more files. */
+const embed: UserConfig["build"] = {
+  emptyOutDir: false,
+  rolldownOptions: {
+    input: { embed: "embed.html", "lodis-terminal": "src/embed/element.ts" },
+    // Other sites name this one.
+    output: { entryFileNames: ({ name }) => (name === "lodis-terminal" ? "[name].js" : "assets/[name]-[hash].js") },
+  },
+};
+
+export default defineConfig(({ mode }) => ({
   base: "./",
-  plugins: [offline(), ahead(), compressed()],
-  build: { target: "es2022", modulePreload: { polyfill: false } },
+  plugins: [...(mode === "embed" ? [] : [offline()]), ahead(), compressed()],
+  build: { target: "es2022", modulePreload: { polyfill: false }, ...(mode === "embed" ? embed : {}) },
   // Lodis finds its wasm file beside itself; pre-bundling would move one without the other.
   optimizeDeps: { exclude: ["lodis"] },
   // The package is a link out of this folder here.
   server: { fs: { allow: [".", "../pkg"] } },
-});
+}));

@@ -11,10 +11,14 @@ const TYPES: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-/** Serves the files under `folder` on a free port of 127.0.0.1; `pages` are served as they are. */
-export async function serveFolder(folder: string, pages: Record<string, string> = {}) {
+/**
+ * Serves the files under `folder` on a free port of 127.0.0.1; `pages` are served as they are. With `isForAll`, pages
+ * of other origins may read them.
+ */
+export async function serveFolder(folder: string, pages: Record<string, string> = {}, isForAll = false) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (isForAll) response.setHeader("access-control-allow-origin", "*");
     const page = pages[path];
     const type = TYPES[extname(path)];
     if (page !== undefined) return void response.setHeader("content-type", type ?? TYPES[".html"]!).end(page);

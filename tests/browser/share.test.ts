@@ -37,7 +37,7 @@ function linkOf(text: string | Uint8Array): string {
 const noise = (index: number): string => createHash("sha256").update(String(index)).digest("hex");
 
 const codeOf = (page: Page): Promise<string[]> => page.locator(".shared li code").allInnerTexts();
-const replies = (page: Page): Promise<string[]> => page.locator(".pane .reply").allInnerTexts();
+const replies = (page: Page): Promise<string[]> => page.locator(".pane .reply").allTextContents();
 const press = (page: Page, name: string): Promise<void> => page.getByRole("button", { name, exact: true }).click();
 
 describe("a link is made", () => {

@@ -90,6 +90,12 @@ describe("Node", () => {
     await redis.close();
   });
 
+  test("the element may be imported where there are no elements, and does nothing", async () => {
+    const script = 'import { LodisTerminal } from "lodis/terminal/element"; console.log(typeof LodisTerminal, typeof customElements);';
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: here });
+    expect(stdout).toBe("function undefined\n");
+  });
+
   test("with types, whichever way", async () => {
     const dir = await mkdtemp(join(tmpdir(), "lodis-pack-"));
     try {

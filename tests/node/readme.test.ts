@@ -38,6 +38,8 @@ const TESTED: Record<string, string> = {
   "package: What is going on, js": "readme.test.ts",
   "package: A server, sh": "readme.test.ts",
   "package: A command line, sh": "readme.test.ts",
+  "package: A terminal for any page, html": "../browser/element.test.ts",
+  "package: A terminal for any page, html, the second": "../browser/embed.test.ts",
 };
 
 test("every block is run by a test", async () => {

@@ -27,7 +27,8 @@ export class Store {
     try {
       return new Store(await open(NAME));
     } catch (error) {
-      if ((error as { code?: string }).code !== "STORE_UNAVAILABLE") throw error;
+      // A page of another site that shows this one may get it neither storage nor locks.
+      if (!/^(STORE|LOCKS)_UNAVAILABLE$/.test((error as { code?: string }).code ?? "")) throw error;
       return new Store(await open(NAME, { store: "memory" }));
     }
   }

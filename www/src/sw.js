@@ -27,7 +27,9 @@ async function forgetOthers() {
 
 async function answer(request) {
   const cache = await caches.open(VERSION);
-  const wanted = request.mode === "navigate" ? "./" : request;
+  // What other sites show is no part of the playground.
+  const isPage = request.mode === "navigate" && !new URL(request.url).pathname.endsWith("/embed.html");
+  const wanted = isPage ? "./" : request;
   const known = await cache.match(wanted, { ignoreSearch: true });
   if (known) return known;
   const response = await fetch(request);

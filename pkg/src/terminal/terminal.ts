@@ -27,6 +27,8 @@ export interface Ran {
 export class Terminal {
   /** Told of every command that was answered. */
   onRan: (ran: Ran) => void = () => {};
+  /** Called before a command runs, which waits for it; if it fails, the command does. */
+  onBefore: (words: readonly string[]) => Promise<void> = async () => {};
   private session: Session | undefined;
   private readonly entered: string[] = [];
   private table = new Table([]);
@@ -131,17 +133,21 @@ export class Terminal {
     if (own === "clear" && names.length === 1) this.output.clear();
     else if (own === "help" || own === "?") this.help(names.slice(1));
     else if (!words) this.output.add([line("error", "Invalid argument(s)")]);
-    else if (!this.session) this.output.add([line("error", "There is no open store.")]);
-    else return this.ask(this.session, words, names);
+    else return this.ask(words, names);
     return [];
   }
 
-  private async ask(session: Session, words: readonly Uint8Array[], names: readonly string[]): Promise<readonly Value[]> {
+  private async ask(words: readonly Uint8Array[], names: readonly string[]): Promise<readonly Value[]> {
     const running = new AbortController();
     this.running = running;
     const slow = setTimeout(() => this.note(WAITING), WAITING_MS);
     try {
-      const replies = await session.run(words, running.signal);
+      await this.onBefore(names);
+      const replies = await this.session?.run(words, running.signal);
+      if (!replies) {
+        this.output.add([line("error", "There is no open store.")]);
+        return [];
+      }
       for (const reply of replies) this.output.add(linesOf(reply), "reply");
       this.onRan({ words: names, replies });
       return replies;

@@ -31,6 +31,8 @@ const DANGERS = new Map<string, string>([
 /** What harm a command may do to the data of whoever runs it; undefined if none is known of. */
 export function dangerOf(command: string): string | undefined {
   const decoder = new TextDecoder();
-  const [name = "", next = ""] = (split(command) ?? []).map((word) => decoder.decode(word).toLowerCase());
+  const words = (split(command) ?? []).map((word) => decoder.decode(word).toLowerCase());
+  // `3 DEL …` runs it so many times.
+  const [name = "", next = ""] = /^\d+$/.test(words[0] ?? "") ? words.slice(1) : words;
   return DANGERS.get(name) ?? DANGERS.get(`${name} ${next}`);
 }
