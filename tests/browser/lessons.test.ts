@@ -263,11 +263,25 @@ const PLAYS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
   },
 };
 
+/** What is there to play with can be read in both themes, wide and narrow. */
+async function looksWell(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(PICTURES, `${name}-light-wide.png`) });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.setViewportSize({ width: 390, height: 800 });
+  expect(await violations(page)).toEqual([]);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth), `${name} need not be scrolled sideways`).toBe(390);
+  await page.screenshot({ path: join(PICTURES, `${name}-dark-narrow.png`) });
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
 async function doStep(page: Page, id: string, step: number): Promise<void> {
   await at(page, step);
   expect(await page.locator(".verdict").getAttribute("data-done"), `step ${step} of ${id} before anything was done`).toBe("false");
-  await (PLAYS[`${id} ${step}`] ?? commandsOf)(page);
+  const play = PLAYS[`${id} ${step}`];
+  await (play ?? commandsOf)(page);
   await isDone(page);
+  if (play) await looksWell(page, `${id}-${step}`);
 }
 
 const countSteps = async (page: Page): Promise<number> => {
@@ -298,7 +312,9 @@ describe.each(LESSONS)("the lesson %s", (id) => {
   });
 });
 
-test.each(["basics", "strings", "lists", "streams", "sessions", "security"])("the steps of %s can be taken from the last to the first", async (id) => {
+test.each(["basics", "strings", "lists", "streams", "sessions", "security"])("the steps of %s can be taken from the last to the first, in a tab that follows another one", async (id) => {
+  const leader = await opened("#/");
+  await leader.locator("#role", { hasText: "Leader" }).waitFor();
   const page = await opened(`#/lessons/${id}`);
   const steps = await countSteps(page);
   await reset(page);
@@ -433,6 +449,25 @@ test("a lesson can be done with the keyboard alone, and what comes of it is said
   }
   await page.getByText("Done, and with it the lesson.").waitFor();
   await tabTo(page.getByRole("link", { name: "Next lesson: Sorted sets as leaderboards" }));
+});
+
+test("without storage, the second terminal stands for another tab, and what cannot be done is said", async () => {
+  const page = await profile.context.newPage();
+  await page.addInitScript("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })");
+  await page.goto(`${server.url}#/lessons/pubsub/3`);
+  await page.getByText("each tab has data of its own").waitFor();
+  expect(await page.getByRole("link", { name: "Open another tab" }).count()).toBe(0);
+  await typed(page, "SUBSCRIBE pubsub:tabs", 1);
+  await typed(page, "PUBLISH pubsub:tabs hello");
+  await isDone(page);
+  await page.goto(`${server.url}#/lessons/transactions/4`);
+  await at(page, 4);
+  for (const line of ["WATCH transactions:ada", "GET transactions:ada"]) await typed(page, line);
+  await typed(page, "DECRBY transactions:ada 50", 1);
+  for (const line of ["MULTI", "PING", "EXEC"]) await typed(page, line);
+  await isDone(page);
+  await page.goto(`${server.url}#/lessons/persistence/2`);
+  await page.getByText("this step cannot be done here").waitFor();
 });
 
 test("what keeps a step from being looked at is said", async () => {

@@ -72,6 +72,11 @@ export class Course {
     if (!this.isOver) this.changed(true);
   }
 
+  /** Whether the step needs a storage that the browser does not give. */
+  get lacksStorage(): boolean {
+    return this.step.needsStorage === true && !this.store.isKept;
+  }
+
   /** What keeps goals from being looked at, in words; "" if nothing does. */
   get hindrance(): string {
     const { inTransaction, db } = this.panes.first.terminal.place;
@@ -123,6 +128,7 @@ export class Course {
         return course.ran;
       },
       second: panes.secondRedis,
+      isShared: store.hasClients,
       scripts: {
         get state() {
           return store.scripts;

@@ -27,6 +27,8 @@ export interface Step {
   readonly goals: readonly Goal[];
   /** What earlier steps leave: steps may be taken in any order. */
   readonly given?: Given;
+  /** It cannot be done where the browser gives the page no storage. */
+  readonly needsStorage?: boolean;
   /** Something to be looked at, or to be played with. */
   readonly demo?: (stage: Stage) => HTMLElement;
 }
@@ -65,6 +67,8 @@ export interface Stage {
   run(command: Command): Promise<readonly Value[]>;
   /** The store of the second terminal. */
   readonly second: Redis | undefined;
+  /** Whether tabs share the store: not where it is in memory. */
+  readonly isShared: boolean;
   /** Opens another client of the store, which is closed when the lesson is left. */
   client(): Promise<Redis>;
   /** Calls `listener` with the store, now and when another instance takes its place, until the lesson is left. */

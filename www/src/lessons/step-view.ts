@@ -5,6 +5,8 @@ import { LESSONS } from "./content/index.js";
 import type { Course } from "./course.js";
 import { paragraphsOf } from "./markup.js";
 
+const LACK = "This browser gives the page no storage, so this step cannot be done here: nothing outlives the page.";
+
 /** A step of a lesson: its text, what is to be done, and how far that is. */
 export class StepView {
   private readonly title = element("h2");
@@ -48,7 +50,8 @@ export class StepView {
     this.title.textContent = lesson.title;
     this.heading.textContent = `${at + 1}. ${step.title}`;
     const figure = course.demo();
-    this.body.replaceChildren(...paragraphsOf(step.text), ...(figure ? [figure] : []));
+    const lack = course.lacksStorage ? [element("p", { class: "demo-blocked" }, LACK)] : [];
+    this.body.replaceChildren(...lack, ...paragraphsOf(step.text), ...(figure ? [figure] : []));
     if (!this.root.contains(this.heading)) {
       const back = element("p", { class: "back" }, element("a", { href: addressOf("lessons") }, "All lessons"));
       this.root.replaceChildren(back, this.title, this.steps, this.heading, this.body, this.commands, this.goals, this.verdict, this.ways);

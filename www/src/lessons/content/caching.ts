@@ -157,6 +157,7 @@ export const caching: Lesson = {
     },
     {
       title: "What a crash takes with it",
+      needsStorage: true,
       text: `
         Where does the queue live? If it is only a variable of the program, it dies with the program. The cache
         then has a price that the database will never hear of, and after 600 seconds nobody knows it any more.
@@ -183,6 +184,7 @@ export const caching: Lesson = {
     },
     {
       title: "A queue that survives",
+      needsStorage: true,
       text: `
         With the queue in Redis, and Redis’s log on the disk, it survives. \`LMOVE\` keeps what is under way in a
         second list, so that it is not lost either if the page dies in the middle.

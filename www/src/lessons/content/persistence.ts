@@ -17,11 +17,12 @@ export const persistence: Lesson = {
         **append-only file**. When it starts again, it runs them all, and everything is as it was. Here the file is
         in this browser’s database.
 
-        Reads do not change anything, so they are not in it. Write and read, and watch the end of the log. You see
-        what was **done**: a time to live, for example, becomes a date. The playground’s own notes about your
-        progress are in there, too.
+        Reads change nothing, so they are not in it. Write and read, and watch the end of the log. You see what was
+        **done**: a time to live becomes a moment, and \`SELECT\` tells which database it was. The playground notes
+        your progress in there, too.
       `,
       demo: logDemo(NAME),
+      needsStorage: true,
       commands: ["SET persistence:note hello EX 3600", "INCR persistence:count", "GET persistence:note"],
       goals: [
         goal("Write something to `persistence:note`", ran("SET|SETEX|APPEND|GETSET|MSET", "persistence:note"), exists("persistence:note")),
@@ -37,6 +38,7 @@ export const persistence: Lesson = {
 
         \`WAITAOF 1 0 0\` waits until everything so far is on the disk, whatever the setting.
       `,
+      needsStorage: true,
       commands: ["CONFIG GET appendfsync", "SET persistence:safe yes", "WAITAOF 1 0 1000"],
       goals: [
         goal("Ask for the setting", answered((reply) => itemsOf(reply).some((item) => textOf(item) === "appendfsync"), "CONFIG", "GET")),
@@ -51,6 +53,7 @@ export const persistence: Lesson = {
         log has doubled.
       `,
       demo: rewriteDemo("persistence:count"),
+      needsStorage: true,
       commands: ["BGREWRITEAOF", "GET persistence:count"],
       goals: [
         goal("Get `persistence:count` to a thousand or more", stored(async (redis) => Number(await redis.get("persistence:count")) >= 1000)),
@@ -68,6 +71,7 @@ export const persistence: Lesson = {
         not.) The second waits for the disk with \`WAITAOF\`: then it is always there.
       `,
       demo: crashDemo("persistence:last"),
+      needsStorage: true,
       commands: ["GET persistence:last"],
       goals: [
         goal("Write, wait for the disk, crash, and find it again", async ({ redis }) => {

@@ -17,7 +17,8 @@ export async function tabsOf(stage: Stage, lesson: string): Promise<number> {
 export function tabDemo(lesson: string, otherwise: string, ...more: readonly ((stage: Stage) => HTMLElement)[]): (stage: Stage) => HTMLElement {
   return (stage) => {
     const state = newsLine("No other tab is there yet.");
-    const blocked = element("div", { class: "demo-blocked", hidden: true }, ...paragraphsOf(`Your browser opened no tab: perhaps it blocks pop-ups. ${otherwise}`));
+    const why = stage.isShared ? "Your browser opened no tab: perhaps it blocks pop-ups." : "This browser gives the page no storage, so each tab has data of its own.";
+    const blocked = element("div", { class: "demo-blocked", hidden: stage.isShared }, ...paragraphsOf(`${why} ${otherwise}`));
     const way = element("a", { class: "plain next", href: addressOf("lessons", lesson, "tab"), target: "_blank", rel: "opener", attributes: { "data-demo": "tab" } }, "Open another tab");
     way.addEventListener("click", (event) => {
       event.preventDefault();
@@ -32,6 +33,7 @@ export function tabDemo(lesson: string, otherwise: string, ...more: readonly ((s
       if (state.textContent !== said) state.textContent = said;
       if (count > 0) blocked.hidden = true;
     });
+    way.hidden = !stage.isShared;
     return demoBox(element("p", { class: "ways" }, way), state, blocked, ...more.map((one) => one(stage)));
   };
 }
