@@ -10,6 +10,7 @@
 //! | [`persist`] | the log's records and manager, a state machine: events in, actions out | clocks, I/O, JavaScript |
 //! | [`engine`] | command table, commands, keyspace, expiry, transactions, pub/sub, effects | clocks, I/O, JavaScript |
 //! | [`resp`] | RESP2 and RESP3, reading and writing | everything else |
+//! | [`number`] | numbers as Redis reads and writes them | everything else |
 //! | [`collections`] | maps in the order of their keys | everything else |
 //!
 //! `web` exists only on `wasm32`; everything below it runs and is tested natively.
@@ -17,6 +18,7 @@
 
 pub mod collections;
 pub mod engine;
+pub mod number;
 pub mod persist;
 pub mod replication;
 pub mod resp;

@@ -1,7 +1,7 @@
 //! Reading a command's arguments.
 
 use super::error::Error;
-use super::number::{parse_double, parse_integer};
+use crate::number::{parse_double, parse_integer};
 
 /// A cursor over the arguments after the command's name, borrowed from the request.
 ///

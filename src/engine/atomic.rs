@@ -17,12 +17,12 @@ use super::Engine;
 use super::dict::Dict;
 use super::effects::{Effects, Mark};
 use super::error::Error;
-use super::number::parse_integer;
 use super::pubsub::Space;
 use super::registry::Resolved;
 use super::room::ask;
 use super::session::SessionId;
 use super::table::{Command, flag};
+use crate::number::parse_integer;
 use crate::resp::{Limits, Request, RequestParser, Writer};
 use std::hash::{BuildHasher, Hasher};
 

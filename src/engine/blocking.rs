@@ -9,11 +9,11 @@ use super::Engine;
 use super::context::Ctx;
 use super::error::Error;
 use super::key::Key;
-use super::number::{Extended, parse_integer};
 use super::requests::RequestId;
 use super::session::SessionId;
 use super::types::Value;
 use crate::collections::SortedKeys;
+use crate::number::{Extended, parse_integer};
 use crate::resp::Writer;
 
 /// What a blocked command waits for.

@@ -88,7 +88,7 @@ fn parse_seconds(word: &[u8]) -> Option<i32> {
     if word.is_empty() {
         return Some(0);
     }
-    let seconds = super::number::parse_integer(word).filter(|seconds| *seconds >= 0)?;
+    let seconds = crate::number::parse_integer(word).filter(|seconds| *seconds >= 0)?;
     Some(i32::try_from(seconds).unwrap_or(i32::MAX))
 }
 

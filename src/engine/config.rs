@@ -8,7 +8,7 @@ use super::error::Error;
 use super::eviction::{MaxMemory, Policy};
 use super::host::HOSTED;
 use super::notify::{format_classes, parse_classes};
-use super::number::parse_integer;
+use crate::number::parse_integer;
 
 /// When a write is acknowledged with respect to the log (`appendfsync`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -1,7 +1,7 @@
 //! Finding the keys of a command by its key specifications.
 
-use super::number::parse_integer;
 use super::table::{Begin, Command, Find, KeySpec, flag, key};
+use crate::number::parse_integer;
 
 impl Command {
     /// Where the keys are in `argv`, each with the flags of its specification; `None` when the

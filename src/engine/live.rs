@@ -14,12 +14,12 @@
 
 use super::Engine;
 use super::error::Error;
-use super::number::parse_integer;
 use super::registry::Resolved;
 use super::renames::Named;
 use super::session::SessionId;
 use super::table::{Command, flag};
 use super::tracking::Reader;
+use crate::number::parse_integer;
 use crate::resp::{Protocol, Writer};
 
 /// What the words of such a request begin with.

@@ -43,7 +43,6 @@ mod live;
 pub mod meter;
 mod monitor;
 pub mod notify;
-pub mod number;
 mod outbox;
 pub(crate) mod pause;
 pub mod pubsub;

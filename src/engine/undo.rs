@@ -22,10 +22,10 @@ use super::atomic::parse_commands;
 use super::context::Ctx;
 use super::error::Error;
 use super::keyspace::Object;
-use super::number::parse_integer;
 use super::registry::Resolved;
 use super::requests::RequestId;
 use super::session::SessionId;
+use crate::number::parse_integer;
 use crate::resp::{Protocol, Writer};
 
 /// When a key expires that does not.

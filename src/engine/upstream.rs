@@ -26,7 +26,6 @@ use super::atomic::parse_commands;
 use super::dict::Dict;
 use super::effects::Captured;
 use super::error::Error;
-use super::number::parse_integer;
 use super::outbox::{CLOSED, EntryId, Outbox, queued, sent};
 use super::pubsub::Space;
 use super::rdb::{self, Purpose};
@@ -34,6 +33,7 @@ use super::registry::Resolved;
 use super::room::{SAMPLES, ask};
 use super::session::SessionId;
 use super::table::flag;
+use crate::number::parse_integer;
 use crate::resp::{Protocol, Writer, write_command};
 
 const NAME: &[u8] = b"LODIS.UPSTREAM";

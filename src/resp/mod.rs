@@ -4,12 +4,10 @@
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 #![forbid(unsafe_code)]
 
-mod double;
 mod inline;
 mod request;
 mod writer;
 
-pub use double::write_double;
 pub use inline::{UnbalancedQuotes, split_words};
 pub use request::{Limits, ProtocolError, Request, RequestParser};
 pub use writer::{Protocol, Writer, write_command};

@@ -1,6 +1,6 @@
 //! Writing replies and commands.
 
-use super::double::write_double;
+use crate::number::write_double;
 
 /// The protocol version that a session has chosen with `HELLO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! What has to be the same in two replies.
 
-use lodis::engine::number::{parse_double, write_double};
+use lodis::number::{parse_double, write_double};
 use std::fmt;
 
 /// How replies are compared.

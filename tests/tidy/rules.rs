@@ -13,17 +13,18 @@ pub struct Finding {
 pub type Rule = fn(&Source) -> Vec<Finding>;
 
 /// The layers from the top down, each with those of which it may know.
-pub const LAYERS: [(&str, &[&str]); 6] = [
-    ("web", &["replication", "persist", "engine", "resp", "collections"]),
+pub const LAYERS: [(&str, &[&str]); 7] = [
+    ("web", &["replication", "persist", "engine", "resp", "number", "collections"]),
     ("replication", &["persist", "resp", "collections"]),
-    ("persist", &["engine", "resp", "collections"]),
-    ("engine", &["resp", "collections"]),
-    ("resp", &[]),
+    ("persist", &["engine", "resp", "number", "collections"]),
+    ("engine", &["resp", "number", "collections"]),
+    ("resp", &["number"]),
+    ("number", &[]),
     ("collections", &[]),
 ];
 
 /// The layers that know neither JavaScript nor clocks nor I/O.
-pub const PURE: [&str; 5] = ["replication", "persist", "engine", "resp", "collections"];
+pub const PURE: [&str; 6] = ["replication", "persist", "engine", "resp", "number", "collections"];
 
 /// Crates that are JavaScript, or the system, in disguise.
 const FOREIGN_CRATES: [&str; 8] = [

@@ -5,9 +5,9 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, KeySpec, flag, key, ts};
 use crate::engine::types::bits;
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 /// The family's declarations.

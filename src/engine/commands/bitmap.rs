@@ -4,10 +4,10 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::StringValue;
 use crate::engine::types::bits::{self, Operation};
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 pub(super) const BITMAP: Command = Command { group: Group::Bitmap, ..Command::BASE };

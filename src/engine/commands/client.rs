@@ -419,7 +419,7 @@ impl<'a> KillFilter<'a> {
 
 fn positive(word: &[u8], name: &str, not_integer: Option<&'static str>) -> Result<i64, Error> {
     let too_small = || Error::new(format!("ERR {name} should be greater than 0"));
-    match crate::engine::number::parse_integer(word) {
+    match crate::number::parse_integer(word) {
         Some(value) if value > 0 => Ok(value),
         Some(_) => Err(too_small()),
         None => Err(not_integer.map_or_else(too_small, Error::fixed)),
@@ -526,7 +526,7 @@ fn unblock(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result
     } else {
         return Err(Error::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
     };
-    let client = crate::engine::number::parse_integer(id).ok_or(Error::NOT_AN_INTEGER)?;
+    let client = crate::number::parse_integer(id).ok_or(Error::NOT_AN_INTEGER)?;
     let client = u64::try_from(client).ok();
     let found = alive(c).find(|(_, session)| Some(session.client_id) == client);
     let unblocked = found.map(|(id, _)| id).is_some_and(|id| c.engine.unblock(id, why));

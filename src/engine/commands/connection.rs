@@ -5,9 +5,9 @@ use crate::engine::acl::DEFAULT;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
-use crate::engine::number::parse_integer;
 use crate::engine::session::ReplyMode;
 use crate::engine::table::{Command, Group, acl, flag, ts};
+use crate::number::parse_integer;
 use crate::resp::{Protocol, Writer};
 
 const CONNECTION: Command = Command {

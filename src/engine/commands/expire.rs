@@ -4,8 +4,8 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, KeySpec, acl, flag, key, ts};
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 const SETTING: Command = Command {

@@ -7,7 +7,8 @@ use crate::engine::error::Error;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
 use crate::engine::types::geo::Place;
-use crate::resp::{Writer, write_double};
+use crate::number::write_double;
+use crate::resp::Writer;
 
 pub(super) const GEO: Command = Command { group: Group::Geo, ..Command::BASE };
 

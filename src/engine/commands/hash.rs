@@ -5,9 +5,9 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::{Extended, parse_integer};
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::{Hash, Item};
+use crate::number::{Extended, parse_integer};
 use crate::resp::{Protocol, Writer};
 
 pub(super) const HASH: Command = Command { group: Group::Hash, ..Command::BASE };

@@ -4,9 +4,9 @@ use super::hash::{HASH, bulk_or_null, modified};
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, KeySpec, flag, key, ts};
 use crate::engine::types::Hash;
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 const SETTING: Command = Command {

@@ -3,8 +3,8 @@
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, acl, flag, ts};
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 const REPLICATION: Command = Command {

@@ -5,9 +5,9 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::info;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, acl, flag, ts};
 use crate::engine::{Engine, REDIS_VERSION};
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 const SERVER: Command = Command { group: Group::Server, ..Command::BASE };

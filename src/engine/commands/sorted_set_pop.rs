@@ -8,7 +8,8 @@ use crate::engine::error::Error;
 use crate::engine::notify::class;
 use crate::engine::table::{Begin, Command, Find, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
-use crate::resp::{Protocol, Writer, write_double};
+use crate::number::write_double;
+use crate::resp::{Protocol, Writer};
 
 const TAKE: u32 = key::RW | key::ACCESS | key::DELETE;
 const POP: Command = Command {

@@ -6,9 +6,9 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::{parse_bound, parse_integer};
 use crate::engine::table::{Command, KeySpec, flag, key, ts};
 use crate::engine::types::{Item, SortedSet};
+use crate::number::{parse_bound, parse_integer};
 use crate::resp::Writer;
 use std::ops::Range;
 

@@ -6,10 +6,10 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::Stream;
 use crate::engine::types::stream::{Entry, StreamId, parse_unsigned};
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 pub(super) const STREAM: Command = Command { group: Group::Stream, ..Command::BASE };

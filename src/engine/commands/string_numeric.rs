@@ -4,9 +4,9 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::Extended;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::StringValue;
+use crate::number::Extended;
 use crate::resp::Writer;
 
 const NUMERIC: Command = Command {

@@ -7,9 +7,9 @@ use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
 use crate::engine::notify::class;
-use crate::engine::number::parse_integer;
 use crate::engine::table::{Begin, Command, Find, KeySpec, flag, key, ts};
 use crate::engine::types::StringValue;
+use crate::number::parse_integer;
 use crate::resp::Writer;
 
 const OVERWRITE: &[KeySpec] = &[KeySpec::at(1, key::OW | key::UPDATE)];

@@ -9,7 +9,7 @@ use crate::engine::REDIS_VERSION;
 use crate::engine::args::Args;
 use crate::engine::context::Ctx;
 use crate::engine::error::Error;
-use crate::engine::number::parse_integer;
+use crate::number::parse_integer;
 use crate::resp::Writer;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@
 //! the content, and its own length once more in a form that is read backwards, so that a listpack
 //! is walked from either end. A text that is a canonical integer is stored as one.
 
-use crate::engine::number::parse_integer;
+use crate::number::parse_integer;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 use std::hash::BuildHasher;

@@ -4,8 +4,8 @@ use super::intset::Intset;
 use super::listpack::{Item, Listpack};
 use crate::engine::config::Limits;
 use crate::engine::dict::Dict;
-use crate::engine::number::parse_integer;
 use crate::engine::rng::Rng;
+use crate::number::parse_integer;
 
 /// Different strings. A member is found in O(1), in the compact encodings in O(log n) or O(n).
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Strings: the encodings `int`, `embstr` and `raw`.
 
-use crate::engine::number::parse_integer;
+use crate::number::parse_integer;
 use std::borrow::Cow;
 use std::collections::TryReserveError;
 

@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
             255 => Ok(f64::NEG_INFINITY),
             len => {
                 let text = self.bytes(usize::from(len))?;
-                crate::engine::number::parse_bound(text).ok_or(Stop::Bad)
+                crate::number::parse_bound(text).ok_or(Stop::Bad)
             }
         }
     }

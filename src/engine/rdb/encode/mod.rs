@@ -4,8 +4,8 @@ mod stream;
 
 use super::lzf::{Compressed, Compression, Compressor};
 use super::{Budget, crc64, kind};
-use crate::engine::number::parse_integer;
 use crate::engine::types::{Hash, Intset, Item, List, Listpack, Set, SortedSet, Value};
+use crate::number::parse_integer;
 use stream::StreamCursor;
 
 /// The version that every type but the newest has been read by since Redis 7.0.

@@ -31,7 +31,7 @@ pub fn argument(number: f64) -> Vec<u8> {
     if number == number.trunc() && number.abs() < 9.2e18 {
         text.extend_from_slice(itoa::Buffer::new().format(number as i64).as_bytes());
     } else {
-        crate::resp::write_double(number, &mut text);
+        crate::number::write_double(number, &mut text);
     }
     text
 }
@@ -226,7 +226,7 @@ impl<'a> Reading<'a> {
             }
             b'#' => Ok(Value::Boolean(line == b"t")),
             b',' => {
-                let number = crate::engine::number::parse_double(line).unwrap_or(f64::NAN);
+                let number = crate::number::parse_double(line).unwrap_or(f64::NAN);
                 self.single("double", Value::Number(number))
             }
             b'(' => self.single("big_number", self.string(line)?),

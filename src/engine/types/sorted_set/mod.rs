@@ -5,8 +5,8 @@ mod tree;
 use super::listpack::{Item, Listpack, Position};
 use crate::engine::config::Limits;
 use crate::engine::dict::{Dict, Slot};
-use crate::engine::number::{parse_double, write_double};
 use crate::engine::rng::Rng;
+use crate::number::{parse_double, write_double};
 use std::ops::Range;
 use tree::{Probe, Tree};
 

@@ -1,11 +1,12 @@
 //! Numbers as Redis reads and writes them.
 
-mod double;
 mod extended;
+mod read_double;
+mod write_double;
 
-pub use crate::resp::write_double;
-pub use double::{parse_bound, parse_double};
 pub use extended::Extended;
+pub use read_double::{parse_bound, parse_double};
+pub use write_double::write_double;
 
 /// Reads a canonical signed 64-bit integer: no sign but `-`, no leading zeros, no spaces.
 /// The inverse of formatting, so that a string that parses can be stored as the integer.
