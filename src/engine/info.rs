@@ -8,6 +8,7 @@ use super::REDIS_VERSION;
 use super::calls::Counts;
 use super::pubsub::Space;
 use super::script;
+use crate::number::fixed;
 use std::fmt::Write;
 
 /// Writes a section.
@@ -107,7 +108,7 @@ fn clients(engine: &mut Engine, text: &mut String) {
 fn memory(engine: &mut Engine, text: &mut String) {
     let (used, total) = ((engine.meter.used)() as u64, (engine.meter.total)() as u64);
     let peak = ((engine.meter.peak)() as u64).max(used);
-    let percent = |part: u64, whole: u64| format!("{:.2}%", ratio(part, whole) * 100.0);
+    let percent = |part: u64, whole: u64| fixed(ratio(part, whole) * 100.0, 2) + "%";
     let maxmemory = engine.config.maxmemory;
     let (overhead, dataset) = (engine.overhead_bytes(), engine.dataset_bytes());
     let net = used.saturating_sub(engine.startup_bytes as u64);
@@ -125,13 +126,13 @@ fn memory(engine: &mut Engine, text: &mut String) {
     scripts(engine, text);
     bytes(text, "maxmemory", maxmemory.bytes);
     field(text, "maxmemory_policy", maxmemory.policy.name());
-    field(text, "allocator_frag_ratio", format!("{:.2}", ratio(total, used)));
+    field(text, "allocator_frag_ratio", fixed(ratio(total, used), 2));
     field(text, "allocator_frag_bytes", total as i64 - used as i64);
     field(text, "allocator_rss_ratio", "1.00");
     none(text, &["allocator_rss_bytes"]);
     field(text, "rss_overhead_ratio", "1.00");
     none(text, &["rss_overhead_bytes"]);
-    field(text, "mem_fragmentation_ratio", format!("{:.2}", ratio(total, used)));
+    field(text, "mem_fragmentation_ratio", fixed(ratio(total, used), 2));
     field(text, "mem_fragmentation_bytes", total as i64 - used as i64);
     field(text, "mem_not_counted_for_evict", engine.not_counted_bytes());
     none(text, &["mem_replication_backlog", "mem_total_replication_buffers"]);
@@ -165,9 +166,7 @@ fn bytes(text: &mut String, name: &str, bytes: u64) {
     let unit = (1..UNITS.len()).take_while(|unit| bytes >> (10 * (unit + 1)) > 0).count();
     let human = match bytes {
         0..1024 => format!("{bytes}B"),
-        _ => {
-            format!("{:.2}{}", bytes as f64 / f64::from(1 << 10).powi(unit as i32 + 1), UNITS[unit])
-        }
+        _ => fixed(bytes as f64 / f64::from(1 << 10).powi(unit as i32 + 1), 2) + UNITS[unit],
     };
     field(text, &format!("{name}_human"), human);
 }
@@ -249,7 +248,7 @@ fn stats(engine: &mut Engine, text: &mut String) {
     field(text, "total_net_input_bytes", stats.net_input);
     field(text, "total_net_output_bytes", stats.net_output);
     none(text, &["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
-    let kbps = |rate: u64| format!("{:.2}", rate as f64 / 1024.0);
+    let kbps = |rate: u64| fixed(rate as f64 / 1024.0, 2);
     field(text, "instantaneous_input_kbps", kbps(input));
     field(text, "instantaneous_output_kbps", kbps(output));
     field(text, "instantaneous_input_repl_kbps", "0.00");
@@ -313,10 +312,10 @@ fn errorstats(engine: &mut Engine, text: &mut String) {
 /// Where no clock is asked for, nothing takes any time.
 fn commandstats(engine: &mut Engine, text: &mut String) {
     for Counts { name, calls, us, rejected, failed } in engine.calls.iter() {
-        let each_us = ratio(us, calls);
+        let each_us = fixed(ratio(us, calls), 2);
         let _ = write!(
             text,
-            "cmdstat_{name}:calls={calls},usec={us},usec_per_call={each_us:.2},\
+            "cmdstat_{name}:calls={calls},usec={us},usec_per_call={each_us},\
              rejected_calls={rejected},failed_calls={failed}\r\n"
         );
     }
@@ -325,12 +324,12 @@ fn commandstats(engine: &mut Engine, text: &mut String) {
 /// Of every command that was measured, the times that so many of its calls took no longer than.
 fn latencystats(engine: &mut Engine, text: &mut String) {
     for (name, histogram) in engine.timing.histograms.iter() {
-        let [p50, p99, p999] =
-            [500, 990, 999].map(|permille| histogram.percentile_ns(permille) as f64 / 1000.0);
-        let _ = write!(
-            text,
-            "latency_percentiles_usec_{name}:p50={p50:.3},p99={p99:.3},p99.9={p999:.3}\r\n"
-        );
+        let [p50, p99, p999] = [500, 990, 999].map(|permille| {
+            let ns = histogram.percentile_ns(permille);
+            format!("{}.{:03}", ns / 1000, ns % 1000)
+        });
+        let _ =
+            write!(text, "latency_percentiles_usec_{name}:p50={p50},p99={p99},p99.9={p999}\r\n");
     }
 }
 

@@ -4,16 +4,14 @@
 //! ties to even), gradual underflow. Reading and printing are exact, as glibc's `strtold` and
 //! `printf("%.17Lf")` are.
 
-use std::cmp::Ordering;
+use super::big::{Big, quotient, shift_right_rounded};
+use super::decimal::{PLACES_MAX, write_fixed};
 
 /// The exponent of the last bit of the significand, at its least and at its greatest.
 const EXPONENT_MIN: i32 = -16445;
 const EXPONENT_MAX: i32 = 16320;
 /// The longest text that Redis reads as a number, in bytes.
 const TEXT_LEN_MAX: usize = 5 * 1024 - 1;
-/// Decimal places that Redis prints at most, and the power of ten that shifts them up.
-const PLACES: usize = 17;
-const PLACES_FACTOR: u64 = 100_000_000_000_000_000;
 
 /// A number in extended precision; never NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +114,14 @@ impl Extended {
         }
         match self.magnitude {
             Magnitude::Infinite => out.extend_from_slice(b"inf"),
-            Magnitude::Finite(significand, exponent) if exponent >= 0 => {
-                write_integer(out, significand, exponent.unsigned_abs());
-            }
             Magnitude::Finite(significand, exponent) => {
-                write_fraction(out, significand, exponent.unsigned_abs());
+                write_fixed(out, significand, exponent, PLACES_MAX);
+                while out.last() == Some(&b'0') {
+                    out.pop();
+                }
+                if out.last() == Some(&b'.') {
+                    out.pop();
+                }
             }
         }
         if &out[start..] == b"-0" {
@@ -157,23 +158,6 @@ fn round(value: u128, exponent: i32) -> Magnitude {
         return Magnitude::Infinite;
     }
     Magnitude::Finite(significand as u64, target)
-}
-
-/// `value / 2^bits`, to the nearest integer, ties to even; `value` is below 2^127 if `bits` is
-/// above 127.
-fn shift_right_rounded(value: u128, bits: u32) -> u128 {
-    if bits == 0 {
-        return value;
-    }
-    let (Some(quotient), Some(unit)) = (value.checked_shr(bits), 1u128.checked_shl(bits)) else {
-        return 0;
-    };
-    let up = match (value & (unit - 1)).cmp(&(unit / 2)) {
-        Ordering::Less => 0,
-        Ordering::Equal => quotient & 1,
-        Ordering::Greater => 1,
-    };
-    quotient + up
 }
 
 /// `value / 2^bits` rounded down, the last bit set if anything was lost.
@@ -235,9 +219,7 @@ impl Digits {
             return Some(Extended::ZERO.magnitude);
         }
         let power = if exponent < 0 { &mut below } else { &mut above };
-        for _ in 0..exponent.unsigned_abs() {
-            power.multiply_add(5, 0);
-        }
+        power.multiply_by_five_to(exponent.unsigned_abs());
         representable(rounded_quotient(above, below, exponent))
     }
 
@@ -276,27 +258,6 @@ fn rounded_quotient(above: Big, below: Big, exponent: i32) -> Magnitude {
     round(quotient, exponent)
 }
 
-/// `above / below * 2^exponent` as 69 bits or more and a power of two; what is lost is in the last
-/// bit. Neither is zero.
-fn quotient(mut above: Big, mut below: Big, exponent: i32) -> (u128, i32) {
-    /// More bits of the quotient than the significand has.
-    const BITS: i32 = 68;
-    let scale = BITS - 1 - (above.bits() - below.bits());
-    let scaled = if scale >= 0 { &mut above } else { &mut below };
-    scaled.shift_left(scale.unsigned_abs());
-    below.shift_left(BITS.unsigned_abs());
-    let mut quotient = 0u128;
-    for _ in 0..=BITS {
-        quotient <<= 1;
-        if above.subtract(&below) {
-            quotient |= 1;
-        }
-        below.halve();
-    }
-    let inexact = u128::from(!above.is_zero());
-    (quotient << 1 | inexact, exponent - scale - 1)
-}
-
 /// The double nearest to these decimal digits times `10^exponent`.
 pub(super) fn nearest_of_digits(digits: impl Iterator<Item = u8>, exponent: i32) -> f64 {
     /// More digits than the midpoint between two doubles can have.
@@ -326,9 +287,7 @@ pub(super) fn nearest_of_digits(digits: impl Iterator<Item = u8>, exponent: i32)
         return f64::INFINITY;
     }
     let power = if exponent < 0 { &mut below } else { &mut above };
-    for _ in 0..exponent.unsigned_abs() {
-        power.multiply_add(5, 0);
-    }
+    power.multiply_by_five_to(exponent.unsigned_abs());
     let (value, exponent) = quotient(above, below, exponent);
     rounded_double(value, exponent)
 }
@@ -356,130 +315,6 @@ pub(super) fn rounded_double(value: u128, exponent: i32) -> f64 {
     let is_normal = significand >> (BITS - 1) != 0;
     let biased = if is_normal { (target - EXPONENT_MIN + 1) as u64 } else { 0 };
     f64::from_bits(biased << (BITS - 1) | significand & ((1 << (BITS - 1)) - 1))
-}
-
-fn write_integer(out: &mut Vec<u8>, significand: u64, exponent: u32) {
-    const CHUNK: u32 = 1_000_000_000;
-    let mut value = Big::from(significand);
-    value.shift_left(exponent);
-    let mut chunks = Vec::new();
-    while !value.is_zero() {
-        chunks.push(value.divide(CHUNK));
-    }
-    let mut width = 0;
-    for chunk in chunks.iter().rev() {
-        write_padded(out, u64::from(*chunk), width);
-        width = 9;
-    }
-}
-
-/// `significand / 2^exponent`, of which the integer part has at most 63 bits.
-fn write_fraction(out: &mut Vec<u8>, significand: u64, exponent: u32) {
-    let factor = u128::from(PLACES_FACTOR);
-    let shifted = shift_right_rounded(u128::from(significand) * factor, exponent);
-    write_padded(out, (shifted / factor) as u64, 0);
-    let fraction = (shifted % factor) as u64;
-    if fraction != 0 {
-        out.push(b'.');
-        write_padded(out, fraction, PLACES);
-        while out.last() == Some(&b'0') {
-            out.pop();
-        }
-    }
-}
-
-fn write_padded(out: &mut Vec<u8>, value: u64, width: usize) {
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(value).as_bytes();
-    out.resize(out.len() + width.saturating_sub(digits.len()), b'0');
-    out.extend_from_slice(digits);
-}
-
-/// A natural number of any size: 32 bits a limb, the lowest first, the highest not zero.
-#[derive(Default)]
-struct Big(Vec<u32>);
-
-impl Big {
-    fn is_zero(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn bits(&self) -> i32 {
-        let Some(top) = self.0.last() else { return 0 };
-        self.0.len() as i32 * 32 - top.leading_zeros() as i32
-    }
-
-    fn trim(&mut self) {
-        while self.0.last() == Some(&0) {
-            self.0.pop();
-        }
-    }
-
-    fn multiply_add(&mut self, factor: u32, addend: u32) {
-        let mut carry = u64::from(addend);
-        for limb in &mut self.0 {
-            carry += u64::from(*limb) * u64::from(factor);
-            *limb = carry as u32;
-            carry >>= 32;
-        }
-        if carry != 0 {
-            self.0.push(carry as u32);
-        }
-    }
-
-    fn shift_left(&mut self, bits: u32) {
-        self.multiply_add(1 << (bits % 32), 0);
-        let zeros = std::iter::repeat_n(0, if self.is_zero() { 0 } else { bits as usize / 32 });
-        self.0.splice(0..0, zeros);
-    }
-
-    fn halve(&mut self) {
-        let mut carry = 0;
-        for limb in self.0.iter_mut().rev() {
-            let low = *limb << 31;
-            *limb = *limb >> 1 | carry;
-            carry = low;
-        }
-        self.trim();
-    }
-
-    /// Takes `other` away if it is not greater; whether it was.
-    fn subtract(&mut self, other: &Self) -> bool {
-        let order = self.0.len().cmp(&other.0.len());
-        if order.then_with(|| self.0.iter().rev().cmp(other.0.iter().rev())) == Ordering::Less {
-            return false;
-        }
-        let mut borrow = false;
-        for (index, limb) in self.0.iter_mut().enumerate() {
-            let subtrahend = other.0.get(index).copied().unwrap_or(0);
-            let (difference, first) = limb.overflowing_sub(subtrahend);
-            let (difference, second) = difference.overflowing_sub(u32::from(borrow));
-            *limb = difference;
-            borrow = first || second;
-        }
-        self.trim();
-        true
-    }
-
-    /// Divides by `divisor`; answers the remainder.
-    fn divide(&mut self, divisor: u32) -> u32 {
-        let mut rest = 0u64;
-        for limb in self.0.iter_mut().rev() {
-            rest = rest << 32 | u64::from(*limb);
-            *limb = (rest / u64::from(divisor)) as u32;
-            rest %= u64::from(divisor);
-        }
-        self.trim();
-        rest as u32
-    }
-}
-
-impl From<u64> for Big {
-    fn from(value: u64) -> Self {
-        let mut big = Self(vec![value as u32, (value >> 32) as u32]);
-        big.trim();
-        big
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
 //! Numbers as Redis reads and writes them.
+#![forbid(unsafe_code)]
 
+mod angle;
+mod big;
+mod decimal;
 mod extended;
 mod read_double;
 mod write_double;
 
+pub use angle::{cosine, sine};
+pub use decimal::{fixed, general};
 pub use extended::Extended;
 pub use read_double::{parse_bound, parse_double};
 pub use write_double::write_double;

@@ -1,6 +1,6 @@
 //! Doubles as text.
 
-use std::fmt::Write;
+use super::decimal::{Decimal, parts, shortest};
 
 /// Integers up to this magnitude are written without an exponent.
 const EXACT_INTEGER: f64 = (1i64 << 52) as f64;
@@ -21,42 +21,15 @@ pub fn write_double(value: f64, out: &mut Vec<u8>) {
     if value < EXACT_INTEGER && value.fract() == 0.0 {
         return out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
     }
-    let mut text = Scientific { bytes: [0; 32], len: 0 };
-    // It fits: 17 digits, a point, and an exponent of three digits.
-    let _ = write!(text, "{value:e}");
-    write_digits(&text.bytes[..text.len], out);
+    let (significand, exponent) = parts(value);
+    write_digits(shortest(significand, exponent), out);
 }
 
-/// `d.ddde-x` on the stack.
-struct Scientific {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl Write for Scientific {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(std::fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
-}
-
-fn write_digits(scientific: &[u8], out: &mut Vec<u8>) {
-    let mut parts = scientific.splitn(2, |byte| *byte == b'e');
-    let mut digits = [0u8; 32];
-    let mut count = 0;
-    for byte in parts.next().unwrap_or_default().iter().filter(|byte| **byte != b'.') {
-        digits[count] = *byte;
-        count += 1;
-    }
-    let digits = &digits[..count];
-    let exponent = std::str::from_utf8(parts.next().unwrap_or_default())
-        .ok()
-        .and_then(|text| text.parse::<i32>().ok())
-        .unwrap_or(0);
-    // The last digit stands for 10^scale.
-    let scale = exponent + 1 - count as i32;
+fn write_digits(Decimal { digits, power: scale }: Decimal, out: &mut Vec<u8>) {
+    let mut text = itoa::Buffer::new();
+    let digits = text.format(digits).as_bytes();
+    let count = digits.len();
+    let exponent = scale - 1 + count as i32;
     let size = exponent.unsigned_abs() as usize;
     if scale >= 0 && size < count + 7 {
         out.extend_from_slice(digits);

@@ -1,6 +1,6 @@
 //! The Redis serialisation protocol, versions 2 and 3: reading requests, writing replies.
 //!
-//! The lowest layer: it knows bytes and nothing else. Specification:
+//! It knows bytes and numbers, and nothing else. Specification:
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 #![forbid(unsafe_code)]
 

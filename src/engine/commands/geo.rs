@@ -7,7 +7,7 @@ use crate::engine::error::Error;
 use crate::engine::table::{Command, Group, KeySpec, flag, key, ts};
 use crate::engine::types::SortedSet;
 use crate::engine::types::geo::Place;
-use crate::number::write_double;
+use crate::number::{fixed, write_double};
 use crate::resp::Writer;
 
 pub(super) const GEO: Command = Command { group: Group::Geo, ..Command::BASE };
@@ -89,7 +89,8 @@ pub(super) fn take_place(args: &mut Args<'_>) -> Result<Place, Error> {
         return Ok(place);
     }
     let Place { longitude, latitude } = place;
-    Err(Error::new(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}")))
+    let (longitude, latitude) = (fixed(longitude, 6), fixed(latitude, 6));
+    Err(Error::new(format!("ERR invalid longitude,latitude pair {longitude},{latitude}")))
 }
 
 /// A score as ZADD takes it.
@@ -101,14 +102,14 @@ pub(super) fn number(score: f64) -> Vec<u8> {
 
 /// A number with 17 decimals, less the zeros at the end.
 pub(super) fn coordinate(value: f64, out: &mut Writer<'_>) {
-    let text = format!("{value:.17}");
+    let text = fixed(value, 17);
     let text = text.trim_end_matches('0').trim_end_matches('.');
     out.human_double(text);
 }
 
 /// A distance with four decimals.
 pub(super) fn distance(metres: f64, unit: f64, out: &mut Writer<'_>) {
-    out.bulk(format!("{:.4}", metres / unit).as_bytes());
+    out.bulk(fixed(metres / unit, 4).as_bytes());
 }
 
 fn geoadd(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(), Error> {

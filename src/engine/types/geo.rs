@@ -1,5 +1,6 @@
 //! Places on earth as 52-bit numbers, and the areas around them: Redis's interleaved geohash.
 
+use crate::number::{cosine, sine};
 use std::f64::consts::PI;
 
 /// Latitudes beyond this cannot be stored: the limit of the Mercator projection.
@@ -70,13 +71,13 @@ impl Place {
 
     /// Metres along the earth's surface, taken for a sphere.
     pub fn distance(self, other: Self) -> f64 {
-        let v = ((radians(other.longitude) - radians(self.longitude)) / 2.0).sin();
+        let v = sine((radians(other.longitude) - radians(self.longitude)) / 2.0);
         if v == 0.0 {
             return latitude_distance(self.latitude, other.latitude);
         }
         let (one, two) = (radians(self.latitude), radians(other.latitude));
-        let u = ((two - one) / 2.0).sin();
-        let a = u * u + one.cos() * two.cos() * v * v;
+        let u = sine((two - one) / 2.0);
+        let a = u * u + cosine(one) * cosine(two) * v * v;
         2.0 * EARTH_RADIUS_M * a.sqrt().asin()
     }
 }
@@ -137,7 +138,7 @@ impl Shape {
             Self::Box(width, height) => (width / 2.0, height / 2.0),
         };
         let latitude_delta = degrees(height / EARTH_RADIUS_M);
-        let delta = |latitude: f64| degrees(width / EARTH_RADIUS_M / radians(latitude).cos());
+        let delta = |latitude: f64| degrees(width / EARTH_RADIUS_M / cosine(radians(latitude)));
         // Nearer to the pole the same width is more degrees.
         let delta = if center.latitude < 0.0 {
             delta(center.latitude - latitude_delta)

@@ -2,6 +2,7 @@
 
 use super::stream::StreamId;
 use super::{Item, Value};
+use crate::number::general;
 use sha1_smol::Sha1;
 
 /// A digest to which parts are added, in order or in any order.
@@ -59,7 +60,7 @@ impl Sha {
             Value::SortedSet(set) => set.visit(0, false, |member, score| {
                 let mut pair = Self::default();
                 pair.mix_item(member);
-                pair.mix(shortest_17(score).as_bytes());
+                pair.mix(general(score).as_bytes());
                 self.add_digest(pair);
                 true
             }),
@@ -97,56 +98,5 @@ fn kind(value: &Value) -> u32 {
         Value::SortedSet(_) => 3,
         Value::Hash(_) => 4,
         Value::Stream(_) => 6,
-    }
-}
-
-/// A double with 17 significant digits and no zeros at their end: `%.17g` of C.
-fn shortest_17(value: f64) -> String {
-    const DIGITS: i32 = 17;
-    if !value.is_finite() {
-        let sign = if value < 0.0 { "-" } else { "" };
-        return format!("{sign}inf");
-    }
-    let text = format!("{value:.16e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let stripped = |digits: &str| {
-        if digits.contains('.') {
-            digits.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            digits.to_owned()
-        }
-    };
-    if (-4..DIGITS).contains(&exponent) {
-        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
-        return stripped(&format!("{value:.decimals$}"));
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", stripped(mantissa), exponent.abs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn doubles_have_17_digits() {
-        for (value, text) in [
-            (0.0, "0"),
-            (-0.0, "-0"),
-            (1.0, "1"),
-            (-2.5, "-2.5"),
-            (0.1, "0.10000000000000001"),
-            (1e16, "10000000000000000"),
-            (1e17, "1e+17"),
-            (1.5e300, "1.5000000000000001e+300"),
-            (1e-4, "0.0001"),
-            (1e-5, "1.0000000000000001e-05"),
-            (123456.789, "123456.789"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-        ] {
-            assert_eq!(shortest_17(value), text);
-        }
     }
 }
