@@ -61,12 +61,12 @@ async fn wait(promise: Promise) -> Result<JsValue, JsValue> {
     JsFuture::from(promise).await
 }
 
-fn object(pairs: &[(&str, JsValue)]) -> JsValue {
+fn object<T: JsCast>(pairs: &[(&str, JsValue)]) -> T {
     let object = js_sys::Object::new();
     for (name, value) in pairs {
         Reflect::set(&object, &(*name).into(), value).unwrap();
     }
-    object.into()
+    object.unchecked_into()
 }
 
 fn now() -> f64 {
@@ -75,7 +75,7 @@ fn now() -> f64 {
 
 impl Page {
     async fn open(name: &str, append_only: bool, fsync: &str) -> Result<Self, JsValue> {
-        let lodis = Lodis::new(object(&[("nowMs", now().into())])).map_err(JsValue::from)?;
+        let lodis = Lodis::new(&object(&[("nowMs", now().into())])).map_err(JsValue::from)?;
         let session = lodis.connect(3);
         let events = Array::new();
         let noted = events.clone();
@@ -84,7 +84,7 @@ impl Page {
         });
         let options = object(&[("appendOnly", append_only.into()), ("appendFsync", fsync.into())]);
         let on_event: Function = handler.as_ref().clone().unchecked_into();
-        let opening = Log::open(&lodis, name.into(), options, on_event).map_err(JsValue::from)?;
+        let opening = Log::open(&lodis, name.into(), &options, on_event).map_err(JsValue::from)?;
         let log = wait(opening).await?;
         let log = <Log as TryFromJsValue>::try_from_js_value(log)?;
         Ok(Self { lodis, session, log, events, _handler: handler })
@@ -586,10 +586,11 @@ async fn opening_that_is_blocked_is_told_and_goes_on() {
         noted.push(&Array::of2(&kind, &value));
         resume.call0(&JsValue::UNDEFINED).unwrap();
     });
-    let lodis = Lodis::new(object(&[("nowMs", now().into())])).map_err(JsValue::from).unwrap();
+    let lodis = Lodis::new(&object(&[("nowMs", now().into())])).map_err(JsValue::from).unwrap();
     let options = object(&[("appendOnly", true.into()), ("appendFsync", "always".into())]);
     let on_event: Function = handler.as_ref().clone().unchecked_into();
-    let opening = Log::open(&lodis, name.into(), options, on_event).map_err(JsValue::from).unwrap();
+    let opening =
+        Log::open(&lodis, name.into(), &options, on_event).map_err(JsValue::from).unwrap();
     let log = wait(opening).await.unwrap();
     assert_eq!(Array::from(&events.get(0)).get(0).as_string().as_deref(), Some("blocked"));
     wait(<Log as TryFromJsValue>::try_from_js_value(log).unwrap().close()).await.unwrap();

@@ -13,12 +13,12 @@ wasm_bindgen_test_configure!(run_in_dedicated_worker);
 /// `INCR n` as a frame.
 const FRAME: &[u8] = b"\x02\0\0\0\x04\0\0\0INCR\x01\0\0\0n";
 
-fn object(pairs: &[(&str, JsValue)]) -> JsValue {
+fn object<T: JsCast>(pairs: &[(&str, JsValue)]) -> T {
     let object = js_sys::Object::new();
     for (name, value) in pairs {
         Reflect::set(&object, &(*name).into(), value).unwrap();
     }
-    object.into()
+    object.unchecked_into()
 }
 
 async fn wait(promise: Promise) -> JsValue {
@@ -28,9 +28,9 @@ async fn wait(promise: Promise) -> JsValue {
 /// Opens, counts one up, waits until that is stored by itself, closes; answers the reply.
 async fn visit(name: &str) -> String {
     let now = js_sys::Date::now();
-    let lodis = Lodis::new(object(&[("nowMs", now.into())])).map_err(JsValue::from).unwrap();
+    let lodis = Lodis::new(&object(&[("nowMs", now.into())])).map_err(JsValue::from).unwrap();
     let options = object(&[("appendOnly", true.into()), ("appendFsync", "everysec".into())]);
-    let opening = Log::open(&lodis, name.into(), options, Function::new_no_args(""));
+    let opening = Log::open(&lodis, name.into(), &options, Function::new_no_args(""));
     let log = wait(opening.map_err(JsValue::from).unwrap()).await;
     let log = Log::try_from_js_value(log).unwrap();
     let session = lodis.connect(3);

@@ -235,7 +235,9 @@ impl Connection {
         let change: &IdbVersionChangeEvent = event.unchecked_ref();
         self.disturb(Some(match change.new_version() {
             None => "another context deletes the database".to_owned(),
-            Some(version) => format!("another context makes the database one of version {version}"),
+            Some(version) => {
+                format!("another context makes the database one of version {}", version as u64)
+            }
         }));
     }
 

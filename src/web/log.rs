@@ -17,7 +17,6 @@ use crate::persist::lineage::Lineage;
 use crate::persist::log::{Action, Durability, Log as Manager, Settings, Transaction};
 use crate::persist::manifest::Manifest;
 use js_sys::{Function, Promise, Reflect};
-use serde::Deserialize;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::JsCast;
@@ -48,29 +47,34 @@ export type LogEvent =
   | "rewritten" | "rewriteFailed";
 "#;
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct LogOptions {
+#[wasm_bindgen]
+extern "C" {
+    /// How a log is kept.
+    #[wasm_bindgen(js_name = Object, typescript_type = "LogOptions")]
+    pub type LogOptions;
+    #[wasm_bindgen(method, getter, js_name = appendOnly)]
+    fn append_only(this: &LogOptions) -> bool;
+    #[wasm_bindgen(method, getter, js_name = appendFsync)]
+    fn append_fsync(this: &LogOptions) -> String;
+}
+
+/// The same, read.
+#[derive(Clone, Copy)]
+pub(super) struct Keeping {
     pub(super) append_only: bool,
-    pub(super) append_fsync: Fsync,
+    append_fsync: AppendFsync,
 }
 
-impl LogOptions {
-    fn fsync(&self) -> AppendFsync {
-        match self.append_fsync {
-            Fsync::Always => AppendFsync::Always,
-            Fsync::Everysec => AppendFsync::Everysec,
-            Fsync::No => AppendFsync::No,
-        }
+impl Keeping {
+    pub(super) fn of(options: &LogOptions) -> Result<Self, JsError> {
+        let append_fsync = match options.append_fsync().as_str() {
+            "always" => AppendFsync::Always,
+            "everysec" => AppendFsync::Everysec,
+            "no" => AppendFsync::No,
+            _ => return Err(JsError::new("appendFsync is \"always\", \"everysec\" or \"no\"")),
+        };
+        Ok(Self { append_only: options.append_only(), append_fsync })
     }
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Fsync {
-    Always,
-    Everysec,
-    No,
 }
 
 /// Persistence of one engine.
@@ -91,11 +95,11 @@ impl Log {
     pub fn open(
         lodis: &Lodis,
         #[wasm_bindgen(unchecked_param_type = "string | StoreCalls")] store: JsValue,
-        #[wasm_bindgen(unchecked_param_type = "LogOptions")] options: JsValue,
+        options: &LogOptions,
         #[wasm_bindgen(unchecked_param_type = "(type: LogEvent, value: number | string) => void")]
         on_event: Function,
     ) -> Result<Promise, JsError> {
-        let options: LogOptions = serde_wasm_bindgen::from_value(options)?;
+        let options = Keeping::of(options)?;
         let core = lodis.core();
         let (promise, settle) = promise();
         let settle = move |opened: Result<Rc<Driver>, StoreError>| match opened {
@@ -261,7 +265,7 @@ impl Driver {
     pub(super) fn new(
         core: Rc<RefCell<Core>>,
         store: Rc<dyn Store>,
-        options: LogOptions,
+        options: Keeping,
         on_event: Function,
         claim: Claim,
         offset: u64,
@@ -270,7 +274,7 @@ impl Driver {
         let (settings, generation) = {
             let config = &mut core.borrow_mut().engine.config;
             config.append_only = manifest.recording || options.append_only;
-            config.append_fsync = options.fsync();
+            config.append_fsync = options.append_fsync;
             (settings(config), config.generation)
         };
         let mut manager = Manager::new(settings, manifest, offset, now_ms());

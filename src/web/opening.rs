@@ -1,7 +1,7 @@
 //! Reading a store into an engine: to go on writing it, or to save what can be read of it.
 
 use super::facade::Core;
-use super::log::{Driver, LogOptions, tell};
+use super::log::{Driver, Keeping, tell};
 use super::reader::Reader;
 use super::store::{AppendError, CORRUPT, Claim, Claimant, Done, Part, Store, StoreError};
 use super::timer::{LOAD_MS, after_this_task, elapsed_ms, now_ms};
@@ -29,7 +29,7 @@ enum Purpose {
     /// It is somebody's stream, which is followed from there on, unless that is given up meanwhile.
     Follow(Rc<Cell<bool>>, Followed),
     /// It goes on being written.
-    Own(LogOptions, Settle),
+    Own(Keeping, Settle),
     /// It stays as it is.
     Salvage(Salvaged),
 }
@@ -50,7 +50,7 @@ impl Opening {
     pub(super) fn claim(
         core: Rc<RefCell<Core>>,
         store: Rc<dyn Store>,
-        options: LogOptions,
+        options: Keeping,
         on_event: Function,
         settle: Settle,
     ) {

@@ -106,7 +106,7 @@ impl Member {
 
     /// Joins; `react` is called inside the handler of every event.
     pub fn try_join(name: &str, options: Options, react: React) -> Result<Self, JsValue> {
-        let lodis = Lodis::new(object(&[("nowMs", Date::now().into())])).map_err(JsValue::from)?;
+        let lodis = Lodis::new(&object(&[("nowMs", Date::now().into())])).map_err(JsValue::from)?;
         let session = lodis.connect(3);
         let events = Rc::new(RefCell::new(Vec::new()));
         let noted = Rc::clone(&events);
@@ -136,7 +136,7 @@ impl Member {
             session,
             name.to_owned(),
             JsValue::UNDEFINED,
-            settings,
+            &settings,
             on_event,
             on_log,
         )?;
@@ -283,10 +283,10 @@ impl Drop for Member {
     }
 }
 
-fn object(pairs: &[(&str, JsValue)]) -> JsValue {
+fn object<T: JsCast>(pairs: &[(&str, JsValue)]) -> T {
     let object = Object::new();
     for (name, value) in pairs {
         Reflect::set(&object, &(*name).into(), value).unwrap();
     }
-    object.into()
+    object.unchecked_into()
 }

@@ -5,7 +5,7 @@ use super::super::allocator::METER;
 use super::super::facade::Core;
 use super::super::indexed_db::IndexedDb;
 use super::super::locks::Ask;
-use super::super::log::{self, Audience, Log, LogOptions, on_stall};
+use super::super::log::{self, Audience, Keeping, Log, on_stall};
 use super::super::store::{Claim, Done, Store, StoreError};
 use super::super::timer::{Timer, now_ms};
 use super::TabsOptions;
@@ -33,7 +33,7 @@ pub(super) struct Driver {
     silence_ms: i64,
     pub(super) core: Rc<RefCell<Core>>,
     pub(super) peer: RefCell<Peer>,
-    pub(super) options: LogOptions,
+    pub(super) options: Keeping,
     pub(super) links: RefCell<Option<Links>>,
     /// A store of JavaScript's, in place of IndexedDB.
     calls: Option<JsValue>,
@@ -84,13 +84,13 @@ impl Driver {
         session: SessionId,
         name: String,
         calls: Option<JsValue>,
-        options: TabsOptions,
+        options: &TabsOptions,
         on_event: Function,
         on_log: Function,
     ) -> Result<Rc<Self>, JsValue> {
         let tab = getrandom::u64().map_err(|error| js_sys::Error::new(&error.to_string()))?.max(1);
-        let TabsOptions { append_only, append_fsync, replica, leads, silence_ms } = options;
-        let silence_ms = silence_ms as i64;
+        let (replica, leads) = (options.replica(), options.leads());
+        let silence_ms = options.silence_ms() as i64;
         core.borrow_mut().engine.set_follower(true);
         let driver = Rc::new(Self {
             name: format!("lodis:{name}"),
@@ -98,7 +98,7 @@ impl Driver {
             silence_ms,
             core,
             peer: RefCell::new(Peer::new(Settings { tab, replica, leads, silence_ms })),
-            options: LogOptions { append_only, append_fsync },
+            options: Keeping::of(options)?,
             links: RefCell::default(),
             calls,
             store: RefCell::default(),

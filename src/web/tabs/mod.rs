@@ -11,11 +11,10 @@ mod links;
 mod sync;
 
 use super::facade::Lodis;
-use super::log::Fsync;
+use super::log::LogOptions;
 use crate::engine::session::SessionId;
 use driver::Driver;
 use js_sys::Function;
-use serde::Deserialize;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -55,14 +54,17 @@ export type TabsEvent =
   | { type: "failed"; error: Error };
 "#;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct TabsOptions {
-    append_only: bool,
-    append_fsync: Fsync,
-    replica: bool,
-    leads: bool,
-    silence_ms: f64,
+#[wasm_bindgen]
+extern "C" {
+    /// How a context takes part in a name.
+    #[wasm_bindgen(js_name = Object, typescript_type = "TabsOptions", extends = LogOptions)]
+    pub type TabsOptions;
+    #[wasm_bindgen(method, getter)]
+    fn replica(this: &TabsOptions) -> bool;
+    #[wasm_bindgen(method, getter)]
+    fn leads(this: &TabsOptions) -> bool;
+    #[wasm_bindgen(method, getter, js_name = silenceMs)]
+    fn silence_ms(this: &TabsOptions) -> f64;
 }
 
 /// One context's part in a name.
@@ -83,12 +85,11 @@ impl Tabs {
         session: u32,
         name: String,
         #[wasm_bindgen(unchecked_param_type = "StoreCalls | undefined")] store: JsValue,
-        #[wasm_bindgen(unchecked_param_type = "TabsOptions")] options: JsValue,
+        options: &TabsOptions,
         #[wasm_bindgen(unchecked_param_type = "(event: TabsEvent) => void")] on_event: Function,
         #[wasm_bindgen(unchecked_param_type = "(type: LogEvent, value: number | string) => void")]
         on_log: Function,
     ) -> Result<Tabs, JsValue> {
-        let options: TabsOptions = serde_wasm_bindgen::from_value(options)?;
         let session = SessionId(session);
         let store = Some(store).filter(|store| !store.is_undefined());
         let driver = Driver::new(lodis.core(), session, name, store, options, on_event, on_log)?;
