@@ -211,6 +211,22 @@ test("with a name its data is kept, and those of the same name share it", async 
   expect(await repliesOf(first)).toEqual(["(integer) 2"]);
 });
 
+test("a script of one that shares a name has the one that leads load what runs it", async () => {
+  await show(`<lodis-terminal name="scripts" label="one">SET s 1</lodis-terminal><lodis-terminal name="scripts" label="two">PING</lodis-terminal>`);
+  await terminals().first().locator(".reply").waitFor();
+  await terminals().last().locator(".reply").waitFor();
+  let roles: string[] = [];
+  await expect
+    .poll(async () => {
+      roles = await terminals().evaluateAll((all) => all.map((terminal) => (terminal as LodisTerminal).redis!.role));
+      return [...roles].sort();
+    })
+    .toEqual(["leader", "replica"]);
+  const replica = terminals().nth(roles.indexOf("replica"));
+  expect(await type(replica, `EVAL "return redis.call('INCR', 's')" 0`)).toBe("(integer) 2");
+  expect(await type(terminals().nth(roles.indexOf("leader")), "GET s")).toBe('"2"');
+});
+
 test("another name, or other commands, begin anew", async () => {
   await show(`<lodis-terminal load="eager">SET a 1</lodis-terminal>`);
   await terminals().locator(".reply").waitFor();

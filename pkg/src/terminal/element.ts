@@ -171,6 +171,7 @@ export class LodisTerminal extends Base {
     pane.element.setAttribute("part", "pane");
     pane.terminal.onBefore = async (words) => {
       await this.opened(pane);
+      await this.own?.settled();
       this.tell("command", { words });
     };
     // No line waits for a store that comes by itself: each has it opened.
@@ -233,7 +234,8 @@ export class LodisTerminal extends Base {
     if (life !== this.life) return void own?.close().catch(() => {});
     this.own = own;
     if (own && name !== undefined && own.isInMemory) pane.terminal.note("This browser gives the page no storage: the data is in memory only.");
-    const use = (redis: Redis): Promise<void> => pane.terminal.use(redis, () => own?.withScripts(use) ?? Promise.resolve());
+    const use = (redis: Redis): Promise<void> => pane.terminal.use(redis, () => own?.withScripts() ?? Promise.resolve());
+    if (own) own.use = use;
     const redis = given ?? own!.redis;
     await use(redis);
     void this.runFirst(pane);
