@@ -138,6 +138,15 @@ test.each([
   expect(await frame.locator("img").count()).toBe(0);
 });
 
+test.each([
+  ["another site", "localhost", ""],
+  ["nobody's origin", "127.0.0.1", 'sandbox="allow-scripts allow-forms"'],
+] as const)("the playground itself works in a page of %s, without storage", async (_, host, attributes) => {
+  const frame = await show("", host, attributes);
+  await frame.locator("#persistence").getByText("In memory only").waitFor();
+  expect(await type(frame, "SET a 1")).toBe("OK");
+});
+
 test("as the README has it", async () => {
   const html = await block("package: A terminal for any page, html, the second");
   pages["/"] = `<!doctype html><html lang="en"><title>Docs</title><link rel="icon" href="data:,">${html.replace("https://example.org/playground/", playground.url)}</html>`;

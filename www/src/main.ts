@@ -134,7 +134,9 @@ document.addEventListener("keydown", (event) => {
   if (typing && !isEditing && !isAway) shown.focus();
 });
 pane.focus();
-void start().then(() => {
+void start()
+  .then(async () => {
+    if (import.meta.env.PROD) await navigator.serviceWorker.register("./sw.js");
+  })
   // Where it may not, the page works as long as there is a network.
-  if (import.meta.env.PROD) navigator.serviceWorker?.register("./sw.js").catch(() => {});
-});
+  .catch(() => {});
