@@ -32,7 +32,7 @@ export function offline(): Plugin {
         const worker = await read("src/sw.js");
         const source = worker
           .replace("__VERSION__", hash.digest("hex").slice(0, 16))
-          .replace("[/* __FILES__ */]", JSON.stringify(["./", ...files.map((file) => `./${file}`)]));
+          .replace("[/* __FILES__ */]", JSON.stringify(files.map((file) => `./${file}`)));
         this.emitFile({ type: "asset", fileName: "sw.js", source });
       },
     },

@@ -61,8 +61,8 @@ async function show(store: Store, place: Place): Promise<void> {
   for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-    if (link.dataset.view === name) document.title = name === "" ? TITLE : `${link.textContent} · Lodis`;
   }
+  entitle();
   exampleBar.hidden = name !== "";
   side.hidden = name === "";
   if (before !== name) (await made.get(before))?.hide();
@@ -78,10 +78,18 @@ async function show(store: Store, place: Place): Promise<void> {
   if (current.view !== name) return;
   if (view.element.parentElement !== side) side.replaceChildren(view.element);
   await view.show(current.rest);
+  // A view may say more of what it shows, but not once another one is gone to.
+  if (current.view !== name) return entitle();
   scrollTo(0, 0);
   // What had the focus may be gone: who goes on with Tab goes on here.
   if (!isFirst && document.activeElement === document.body) side.focus({ preventScroll: true });
   isFirst = false;
+}
+
+/** Says what is shown. */
+function entitle(): void {
+  const link = document.querySelector("a[data-view][aria-current]");
+  document.title = link && current.view !== "" ? `${link.textContent} · Lodis` : TITLE;
 }
 
 /** Another terminal in the place of the first one. */

@@ -4,7 +4,7 @@ const VERSION = "lodis-playground-__VERSION__";
 const FILES = [/* __FILES__ */];
 
 addEventListener("install", (event) => {
-  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(FILES)));
+  event.waitUntil(keep());
 });
 
 addEventListener("activate", (event) => {
@@ -18,6 +18,16 @@ addEventListener("fetch", (event) => {
   if (!pathname.startsWith(new URL("./", location.href).pathname)) return;
   event.respondWith(answer(request));
 });
+
+async function keep() {
+  const cache = await caches.open(VERSION);
+  // Hosts let the page be kept for a while: it must be the one of this version all the same.
+  const page = await fetch("./", { cache: "reload" });
+  const named = (await page.clone().text()).match(/\.\/assets\/[^"]+/g) ?? [];
+  if (!page.ok || !named.every((name) => FILES.includes(name))) throw new Error("The host has the page of another version yet.");
+  await cache.put("./", page);
+  await cache.addAll(FILES);
+}
 
 async function forgetOthers() {
   const names = await caches.keys();
@@ -33,6 +43,8 @@ async function answer(request) {
   const known = await cache.match(wanted, { ignoreSearch: true });
   if (known) return known;
   const response = await fetch(request);
-  if (response.ok && new URL(request.url).pathname.includes("/assets/")) await cache.put(request, response.clone());
+  const isAsset = response.ok && new URL(request.url).pathname.includes("/assets/");
+  // Where there is no room for it, it is fetched the next time as well.
+  if (isAsset) await cache.put(request, response.clone()).catch(() => {});
   return response;
 }

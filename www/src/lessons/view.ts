@@ -16,7 +16,6 @@ import { StepView } from "./step-view.js";
 
 /** What stands in the address in place of a step, in a tab that a lesson has opened. */
 const TAB = "tab";
-const TITLE = document.title;
 
 /** The lessons: all of them, or one beside the terminal, or what another tab does for one. */
 export class LessonsView implements View {
@@ -51,7 +50,6 @@ export class LessonsView implements View {
   }
 
   hide(): void {
-    document.title = TITLE;
     this.visit++;
     this.course?.end();
     this.course = undefined;
