@@ -5,7 +5,7 @@ export type { Answers } from "./batch.js";
 export type { Persistence } from "./durability.js";
 export { ClosedError, FileError, LostError, ReplyError, StoreError } from "./errors.js";
 export type { FileErrorCode, StoreErrorCode } from "./errors.js";
-export type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
+export type { FileOptions, Imported, ImportOptions, ImportSource } from "./file-port.js";
 export type {
   BitmapCommands,
   ClusterCommands,

@@ -1,51 +1,6 @@
-import type { Engine } from "./engine.js";
 import { FileError, type FileErrorCode, ReplyError } from "./errors.js";
+import type { FileHost, FileOptions, Imported, ImportOptions, ImportSource } from "./file-port.js";
 import { nextTask } from "./task.js";
-
-/** How a file is written. */
-export interface FileOptions {
-  /** Called now and then with how much is done, from 0 to 1. */
-  readonly onProgress?: ((done: number) => void) | undefined;
-  /** When it is aborted, the promise is rejected with its reason, and nothing is left behind. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How a file is loaded. */
-export interface ImportOptions extends FileOptions {
-  /** How many bytes a stream has, so that `onProgress` can tell how much is done. */
-  readonly size?: number | undefined;
-}
-
-/** Where a file comes from; a `File` of the page is a `Blob`. */
-export type ImportSource = Blob | ArrayBuffer | ArrayBufferView | ReadableStream<Uint8Array>;
-
-/** What was loaded. */
-export interface Imported {
-  /** How many keys there are now. */
-  readonly keys: number;
-  /** The version of the file's format. */
-  readonly version: number;
-  /** What is in the file and not here. */
-  readonly skipped: {
-    /** Keys whose time had come. */
-    readonly expired: number;
-    /** Keys that held collections of nothing. */
-    readonly empty: number;
-    /** Libraries of functions that have no name. Others are there, for instances that have scripting. */
-    readonly functions: number;
-  };
-}
-
-/** What files need of their host. */
-export interface FileHost {
-  readonly engine: Engine;
-  /** Throws unless the data is here. */
-  mustHaveData(): void;
-  /** Why nothing can be stored, while that is so. */
-  storeError(): Error | undefined;
-  /** Resolves once everything is stored that is to be. */
-  stored(): Promise<void>;
-}
 
 /** So much is given to the engine at a time: what its request buffer holds. */
 const PIECE = 64 * 1024;
@@ -61,9 +16,12 @@ const WAIT_MS = 10;
 /** Files of one instance, in and out, while commands run. */
 export class Files {
   private importing: Promise<unknown> | undefined;
-  private readonly closing = new AbortController();
 
-  constructor(private readonly host: FileHost) {}
+  /** `closing` is aborted, with the reason, when the engine is gone. */
+  constructor(
+    private readonly host: FileHost,
+    private readonly closing: AbortSignal,
+  ) {}
 
   /** Replaces everything by what is in an RDB file. */
   import(source: ImportSource, options: ImportOptions = {}): Promise<Imported> {
@@ -76,17 +34,12 @@ export class Files {
     return imported;
   }
 
-  /** Ends what is under way, for this reason. */
-  close(error: Error): void {
-    this.closing.abort(error);
-  }
-
-  /** Everything there is when it begins, as an RDB file; `aof` if it is to be an AOF. */
-  async export(aof: boolean, options?: FileOptions): Promise<Blob> {
+  /** Everything there is when it begins, as an RDB file; `aof` if it is to be an AOF. It may have begun. */
+  async export(aof: boolean, hasBegun: boolean, options?: FileOptions): Promise<Blob> {
     const parts: Blob[] = [];
     let pieces: Uint8Array<ArrayBuffer>[] = [];
     let length = 0;
-    await this.write(aof, options, (piece, done) => {
+    await this.write(aof, hasBegun, options, (piece, done) => {
       pieces.push(piece);
       length += piece.length;
       if (length < JOIN && done < 1) return;
@@ -100,20 +53,22 @@ export class Files {
   /** The same, piece by piece, with how much is done; `began` when the moment has come that it will show. */
   async write(
     aof: boolean,
+    hasBegun: boolean,
     { onProgress, signal }: FileOptions = {},
     take: (piece: Uint8Array<ArrayBuffer>, done: number) => unknown,
     began?: () => void,
   ): Promise<void> {
     const { engine } = this.host;
     const { lodis } = engine;
-    this.check(signal);
     // What the store is being given is a snapshot as well, and so is another export. There is one at a
     // time. Now, if that is possible: this is the moment that the file will show.
-    while (!lodis.beginExport(aof, Date.now())) {
+    if (!hasBegun) this.check(signal);
+    while (!hasBegun && !lodis.beginExport(aof, Date.now())) {
       await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
       this.check(signal);
     }
     try {
+      if (hasBegun) this.check(signal);
       began?.();
       for (;;) {
         const done = lodis.stepExport();
@@ -127,7 +82,7 @@ export class Files {
     } catch (error) {
       throw typed(error);
     } finally {
-      if (!this.closing.signal.aborted) {
+      if (!this.closing.aborted) {
         lodis.endExport();
         engine.schedule(0); // what the snapshot kept is to be freed
       }
@@ -138,7 +93,7 @@ export class Files {
     const { onProgress, signal } = options;
     const { engine } = this.host;
     const { lodis } = engine;
-    const signals = [this.closing.signal, ...(signal ? [signal] : [])];
+    const signals = [this.closing, ...(signal ? [signal] : [])];
     const [size, pieces] = open(source, signals);
     const total = size ?? options.size ?? Infinity;
     this.check(signal);
@@ -167,7 +122,7 @@ export class Files {
     } catch (error) {
       throw typed(error);
     } finally {
-      if (!this.closing.signal.aborted) {
+      if (!this.closing.aborted) {
         lodis.endImport();
         engine.schedule(0); // what is not needed any more is to be freed
       }
@@ -180,7 +135,7 @@ export class Files {
   }
 
   private check(signal: AbortSignal | undefined): void {
-    this.closing.signal.throwIfAborted();
+    this.closing.throwIfAborted();
     signal?.throwIfAborted();
     this.host.mustHaveData();
   }

@@ -6,7 +6,7 @@ import { Durability, type Persistence } from "./durability.js";
 import { Engine, MUCH, WROTE } from "./engine.js";
 import { ClosedError, LostError, orThrow, ReplyError, StoreError, storeErrorOf, writeError } from "./errors.js";
 import { Events, report } from "./events.js";
-import { Files } from "./files.js";
+import { FilePort } from "./file-port.js";
 import { Held, isUnpause, POSTPONED } from "./held.js";
 import type { Hosted } from "./hosting.js";
 import { listenToPage } from "./lifecycle.js";
@@ -74,7 +74,7 @@ export class Host {
   readonly engine: Engine;
   readonly events = new Events<HostEvents>();
   readonly listening: Listening;
-  readonly files: Files;
+  readonly files: FilePort;
   role: Role = "alone";
   private state: State = "opening";
   private session = 0;
@@ -133,7 +133,7 @@ export class Host {
     });
     this.live = new Live(this.liveHost());
     this.units = new Units(this.unitHost());
-    this.files = new Files({
+    this.files = new FilePort({
       engine: this.engine,
       mustHaveData: () => {
         this.mustLead();

@@ -3,7 +3,7 @@ import { Atomic } from "./atomic.js";
 import { Multi, Pipeline } from "./batch.js";
 import { find, flatten, install, mayBlock, signalOf, splitSignal } from "./commands.js";
 import type { Persistence } from "./durability.js";
-import type { FileOptions, Imported, ImportOptions, ImportSource } from "./files.js";
+import type { FileOptions, Imported, ImportOptions, ImportSource } from "./file-port.js";
 import type { Commands } from "./generated/commands.js";
 import { type LiveMethod, liveMethod } from "./live.js";
 import { GET, type Host, type InstanceEvents, type Role } from "./host.js";

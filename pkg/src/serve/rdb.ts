@@ -3,7 +3,8 @@ import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { Files, type Imported } from "../files.js";
+import type { Imported } from "../file-port.js";
+import { Files } from "../files.js";
 import { reasonOf } from "./conf.js";
 import type { ServedEngine as Engine } from "./engine.js";
 
@@ -30,7 +31,7 @@ export class RdbFile {
     private readonly path: string,
     private readonly onNotice: (text: string) => void,
   ) {
-    this.files = new Files({ engine, mustHaveData: () => {}, storeError: () => undefined, stored: async () => {} });
+    this.files = new Files({ engine, mustHaveData: () => {}, storeError: () => undefined, stored: async () => {} }, new AbortController().signal);
     this.timer = setInterval(() => this.look(), LOOK_MS).unref();
     this.readPoints();
   }
@@ -119,7 +120,7 @@ export class RdbFile {
     const file = await open(temporary, "w");
     try {
       const began = (): void => engine.lodis.beganSaving();
-      await this.files.write(false, {}, (piece) => file.writeFile(piece), began);
+      await this.files.write(false, false, {}, (piece) => file.writeFile(piece), began);
       await file.sync();
       await file.close();
       await rename(temporary, path);
