@@ -1,4 +1,7 @@
 // The first visit of the playground, with an empty cache: what comes over the wire, and in which order.
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { end, launch, Playground, type Profile, WWW } from "./browser.js";
@@ -111,4 +114,15 @@ test("what is typed where no store can be opened is answered that there is none"
   await page.locator(".error", { hasText: "There is no open store." }).waitFor();
   await expect.poll(() => page.locator("#persistence").innerText()).toBe("Not opened");
   profile.problems.length = 0;
+});
+
+test("beside each file lies the same one, compressed", async () => {
+  const all = await readdir(WWW, { recursive: true });
+  const files = all.filter((name) => /\.(html|js|css|wasm)$/.test(name));
+  expect(files.length).toBeGreaterThan(10);
+  for (const name of files) {
+    const [plain, brotli, gzip] = await Promise.all(["", ".br", ".gz"].map((end) => readFile(join(WWW, name) + end)));
+    expect(brotliDecompressSync(brotli!).equals(plain!), `${name}.br`).toBe(true);
+    expect(gunzipSync(gzip!).equals(plain!), `${name}.gz`).toBe(true);
+  }
 });
