@@ -3,7 +3,7 @@ import type { Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { end, launch, Playground, type Profile, WWW } from "./browser.js";
 import { serveFolder } from "./serving.js";
-import { tasksOf } from "./tracing.js";
+import { type Task, tasksOf } from "./tracing.js";
 
 let server: Awaited<ReturnType<typeof serveFolder>>;
 let profile: Profile;
@@ -17,7 +17,11 @@ beforeAll(async () => {
     await other.type(`MSET ${Array.from({ length: 10_000 }, (_, index) => `k:${from + index} v`).join(" ")}`);
   }
   await other.type("SET z v");
-}, 60_000);
+  await other.type("SELECT 1");
+  for (let from = 0; from < 100_000; from += 10_000) {
+    await other.type(`HSET hash ${Array.from({ length: 10_000 }, (_, index) => `f${from + index} v`).join(" ")}`);
+  }
+}, 120_000);
 afterAll(async () => {
   await end(profile);
   await server.close();
@@ -79,7 +83,7 @@ test("nothing that the tree does with 100,000 keys holds up the page", async () 
   await keys();
   await page.getByText("100,001 keys", { exact: true }).waitFor();
   await page.evaluate(() => void (location.hash = "#/lessons"));
-  await page.locator(".cards").waitFor();
+  await page.locator(".cards").first().waitFor();
   const tasks = await tasksOf(page, async () => {
     await page.evaluate(() => {
       performance.mark("begin");
@@ -91,11 +95,47 @@ test("nothing that the tree does with 100,000 keys holds up the page", async () 
     await page.keyboard.press("ArrowUp");
     await page.locator("[role=treeitem]:focus").filter({ hasText: "99999" }).waitFor();
   });
+  mannerly(tasks);
+});
+
+test("nothing that is done with 100,000 fields holds up the page", async () => {
+  await page.goto(`${server.url}#/keys/1/hash`);
+  const detail = page.getByRole("region", { name: "Key", exact: true });
+  await detail.getByText("100,000 fields").waitFor();
+  // From within: what looks at the page from without takes its time too.
+  const tasks = await tasksOf(page, () => page.evaluate(async () => {
+    performance.mark("begin");
+    const until = async (test: () => boolean): Promise<void> => {
+      while (!test()) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    const find = (text: string): HTMLButtonElement | undefined => [...document.querySelectorAll("button")].find((one) => one.textContent === text);
+    const first = (): string | null | undefined => document.querySelector(".detail tbody tr")?.textContent;
+    for (let turn = 0; turn < 10; turn++) {
+      const before = first();
+      find("Next")!.click();
+      await until(() => first() !== before);
+    }
+    const input = document.querySelector<HTMLInputElement>(".detail input[type=search]")!;
+    input.value = "f99999";
+    input.dispatchEvent(new Event("input"));
+    await until(() => document.querySelectorAll(".detail tbody tr").length === 1);
+    find("Edit")!.click();
+    document.querySelector<HTMLTextAreaElement>("dialog textarea")!.value = "other";
+    find("Save")!.click();
+    await until(() => /Changed field f99999/.test(document.querySelector(".changes")!.textContent));
+    find("Undo")!.click();
+    await until(() => /Undone/.test(document.querySelector(".changes")!.textContent));
+  }));
+  mannerly(tasks);
+});
+
+/** Sees to it that there is much done, and hardly any task is long. */
+function mannerly(tasks: readonly Task[]): void {
   const times = tasks.map(({ whole }) => whole).filter((ms) => ms > 0.5).sort((a, b) => b - a);
   const long = times.filter((ms) => ms > 4);
   console.log(`${times.length} tasks over 0.5 ms, ${long.length} over 4 ms, the longest ${times[0]?.toFixed(1)} ms`);
-  expect(times.length).toBeGreaterThan(50);
+  expect(times.length).toBeGreaterThan(10);
   expect(long.length).toBeLessThanOrEqual(Math.max(5, times.length * 0.03));
   // What the browser calls a long task.
   expect(times[0]).toBeLessThan(50);
-});
+}

@@ -48,9 +48,11 @@ test("a value of 10 MB is walked in parts, saved as a file, and replaced by one"
   await suite.other.type("SETRANGE big 10485759 z");
   await suite.other.type("SETRANGE big 0 begin");
   await keys("/0/big");
+  // What is no text is shown as bytes.
+  await detail().getByText("Bytes 0 to 4,096 of 10.0 MB").waitFor();
+  await format().selectOption("text");
   await detail().getByText("Bytes 0 to 65,536 of 10.0 MB").waitFor();
   await format().selectOption("hex");
-  await detail().getByText("Bytes 0 to 4,096 of 10.0 MB").waitFor();
   await press("Next");
   await detail().getByText("Bytes 4,096 to 8,192 of 10.0 MB").waitFor();
   await press("Last");
@@ -65,6 +67,17 @@ test("a value of 10 MB is walked in parts, saved as a file, and replaced by one"
   expect(await suite.other.type("GET big")).toBe('"\\x00\\x01\\xff"');
   await press("Undo");
   await detail().getByText("10,485,760 bytes").waitFor();
+});
+
+test("a long text is shown in parts, of whole letters", async () => {
+  await suite.other.type(`SET text ${"üöä€".repeat(10_000)}`);
+  await keys("/0/text");
+  await detail().getByText("Bytes 0 to 65,536 of 87.9 KB").waitFor();
+  const dump = () => detail().locator(".dump").innerText();
+  expect(await dump()).toMatch(/^(üöä€)+ü?ö?ä?$/);
+  await press("Next");
+  await detail().getByText("Bytes 65,536 to 90,000 of 87.9 KB").waitFor();
+  expect(await dump()).toMatch(/^ö?ä?€?(üöä€)+$/);
 });
 
 test("a HyperLogLog says what it is, and looking at it does not change it", async () => {

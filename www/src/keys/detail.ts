@@ -106,7 +106,8 @@ export class Detail {
     const place = search && ([search.value, search.selectionStart, search.selectionEnd] as const);
     const scrolled = this.element.scrollTop;
     this.element.replaceChildren(...children);
-    this.element.scrollTop = scrolled;
+    // To set it has everything laid out at once.
+    if (scrolled > 0) this.element.scrollTop = scrolled;
     if (focused) {
       const next = this.element.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`) ?? this.element;
       next.focus();

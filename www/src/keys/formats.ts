@@ -34,9 +34,21 @@ export function isHyperLogLog(bytes: Uint8Array): boolean {
   return [72, 89, 76, 76].every((byte, index) => bytes[index] === byte);
 }
 
+/** A part of a text without the parts of letters at its ends. */
+export function wholeLetters(bytes: Uint8Array): Uint8Array {
+  const isPart = (at: number): boolean => (bytes[at]! & 0xc0) === 0x80;
+  let from = 0;
+  while (from < 3 && isPart(from)) from++;
+  let last = bytes.length - 1;
+  while (last > 0 && bytes.length - last < 4 && isPart(last)) last--;
+  const first = bytes[last] ?? 0;
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+  return bytes.subarray(from, last + length > bytes.length ? last : bytes.length);
+}
+
 /** How a value is best read. */
 export function guess(bytes: Uint8Array, isWhole: boolean): Format {
-  if (isHyperLogLog(bytes)) return "hex";
+  if (isHyperLogLog(bytes) || (!isWhole && !isText(wholeLetters(bytes)))) return "hex";
   const text = isWhole && (bytes[0] === 123 || bytes[0] === 91) ? new TextDecoder().decode(bytes) : "";
   return text !== "" && isJson(text) ? "json" : "text";
 }

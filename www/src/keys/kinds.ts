@@ -305,7 +305,7 @@ function zset(data: Data, key: Uint8Array): Kind {
     names: ["member", "members"],
     count: ["ZCARD", key],
     searched: "Members",
-    orders: [["asc", "Lowest score first"], ["desc", "Highest score first"], ["geo", "As positions on a map (GEO)"]],
+    orders: [["asc", "Lowest score first"], ["desc", "Highest score first"], ["geo", "As positions (GEO)"]],
     async page(look) {
       const { found, next } = await scoredPage(look);
       const order = look.order ?? (found.length > 0 && found.every(isPosition) ? "geo" : "asc");

@@ -5,12 +5,15 @@ import { button, cut } from "./controls.js";
 import { ask, tell } from "./dialog.js";
 import { bitsOf, type Format, FORMATS, guess, hexOf, isJson, isText, pretty } from "./formats.js";
 import type { Cell, Kind, Page, Row } from "./kinds.js";
+import { nextTask } from "./search.js";
 
 /** So many elements are shown at a time, unless they are large: then about so many bytes of them. */
-const PAGE = 100;
+const PAGE = 50;
 const PAGE_BYTES = 2 * 1024 * 1024;
 /** So much of an element is shown when it is looked at. */
 const VIEWED = 64 * 1024;
+/** So long rows are made before the page has its turn. */
+const BUDGET_MS = 1.5;
 /** Time to type on before a search begins, in milliseconds. */
 const TYPING_MS = 300;
 
@@ -54,7 +57,7 @@ export class Pages {
       this.first();
       return this.nodes(kind, bytes, isLive);
     }
-    return [this.bar(kind, count, page), this.table(kind, page, isLive), this.walk(page, count, look.match !== undefined)];
+    return [this.bar(kind, count, page), await this.table(kind, page, isLive), this.walk(page, count, look.match !== undefined)];
   }
 
   private bar(kind: Kind, count: number, page: Page): HTMLElement {
@@ -116,9 +119,17 @@ export class Pages {
     );
   }
 
-  private table(kind: Kind, { columns, rows, order }: Page, isLive: boolean): HTMLElement {
+  private async table(kind: Kind, { columns, rows, order }: Page, isLive: boolean): Promise<HTMLElement> {
     const titles = columns.map((name) => element("th", { scope: "col" }, name));
     const marks = this.marksOf(rows, isLive);
+    const made: HTMLElement[] = [];
+    let since = performance.now();
+    for (const row of rows) {
+      made.push(this.row(kind, row, marks.get(row.id)));
+      if (performance.now() - since < BUDGET_MS) continue;
+      await nextTask();
+      since = performance.now();
+    }
     return element(
       "div",
       { class: "scroller" },
@@ -126,7 +137,7 @@ export class Pages {
         "table",
         { ariaLabel: kind.names[1] },
         element("thead", {}, element("tr", {}, ...titles, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Actions")))),
-        element("tbody", { attributes: { "data-order": order ?? "" } }, ...rows.map((row) => this.row(kind, row, marks.get(row.id)))),
+        element("tbody", { attributes: { "data-order": order ?? "" } }, ...made),
       ),
     );
   }
@@ -180,6 +191,6 @@ export class Pages {
     const begin: Format = isText(head) ? guess(value, value.length <= VIEWED) : "hex";
     const select = element("select", { ariaLabel: "Format", on: { change: () => show(select.value as Format) } }, ...FORMATS.map(([value, text]) => element("option", { value, selected: value === begin }, text)));
     show(begin);
-    tell(`${one} ${cut(id)}`, element("div", { class: "bar" }, select, element("span", { class: "count" }, `${value.length.toLocaleString("en")} bytes${value.length > VIEWED ? ", of which the first are shown" : ""}`)), out);
+    tell(`${one[0]!.toUpperCase()}${one.slice(1)} ${cut(id)}`, element("div", { class: "bar" }, select, element("span", { class: "count" }, `${value.length.toLocaleString("en")} bytes${value.length > VIEWED ? ", of which the first are shown" : ""}`)), out);
   }
 }

@@ -5,7 +5,7 @@ import type { Data } from "./data.js";
 import { button } from "./controls.js";
 import type { DetailEvents } from "./detail.js";
 import { ask } from "./dialog.js";
-import { bitsOf, type Format, FORMATS, guess, hexOf, isHyperLogLog, isJson, minified, pretty } from "./formats.js";
+import { bitsOf, type Format, FORMATS, guess, hexOf, isHyperLogLog, isJson, minified, pretty, wholeLetters } from "./formats.js";
 import { QUOTES } from "./kinds.js";
 
 /** So much of a string is shown at a time, in bytes; what is longer is not edited as text. */
@@ -44,9 +44,9 @@ export class TextValue {
   /** What it is now. What is being typed stays. */
   async nodes(): Promise<Node[]> {
     const { data, key } = this;
-    const most = SHOWN[this.chosen ?? "text"];
     const [length, head] = (await data.run([["STRLEN", key], ["GETRANGE", key, 0, SHOWN.text - 1]])) as [number, Uint8Array];
     const format = this.chosen ?? guess(head, length <= SHOWN.json);
+    const most = SHOWN[format];
     if (this.from >= length) this.from = 0;
     const isWhole = length <= most;
     const special = await this.special(head, length);
@@ -162,7 +162,7 @@ export class TextValue {
   private page(bytes: Uint8Array, format: Format, length: number, most: number): Node[] {
     this.editor = undefined;
     const isNarrow = matchMedia("(max-width: 640px)").matches;
-    const text = format === "hex" ? hexOf(bytes, this.from, isNarrow ? 8 : 16) : format === "bits" ? bitsOf(bytes, this.from, isNarrow ? 2 : 4) : shown(bytes, true);
+    const text = format === "hex" ? hexOf(bytes, this.from, isNarrow ? 8 : 16) : format === "bits" ? bitsOf(bytes, this.from, isNarrow ? 2 : 4) : shown(wholeLetters(bytes), true);
     const go = (from: number) => (): void => {
       this.from = from;
       this.refresh();
