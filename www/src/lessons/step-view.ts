@@ -18,6 +18,8 @@ export class StepView {
   // It stays where it is: only what changes in a place that was there before is said aloud.
   private readonly verdict = element("p", { class: "verdict", role: "status" });
   private readonly ways = element("p", { class: "ways" });
+  // How far one is, and how to go on, stays in sight.
+  private readonly foot = element("div", { class: "foot" }, this.verdict, this.ways);
 
   constructor(
     private readonly root: HTMLElement,
@@ -53,8 +55,14 @@ export class StepView {
     const lack = course.lacksStorage ? [element("p", { class: "demo-blocked" }, LACK)] : [];
     this.body.replaceChildren(...lack, ...paragraphsOf(step.text), ...(figure ? [figure] : []));
     if (!this.root.contains(this.heading)) {
-      const back = element("p", { class: "back" }, element("a", { href: addressOf("lessons") }, "All lessons"));
-      this.root.replaceChildren(back, this.title, this.steps, this.heading, this.body, this.commands, this.goals, this.verdict, this.ways);
+      const reset = { click: () => void this.course().reset() };
+      const back = element(
+        "p",
+        { class: "back" },
+        element("a", { href: addressOf("lessons") }, "All lessons"),
+        element("button", { type: "button", class: "plain", title: "Forgets what you did in this lesson, and deletes its keys", on: reset }, "Start over"),
+      );
+      this.root.replaceChildren(back, this.title, this.steps, this.heading, this.body, this.commands, this.goals, this.foot);
     }
     // Who is at the terminal stays there; others go on reading from here.
     const isTyping = document.activeElement?.closest(".terminals");
@@ -84,15 +92,13 @@ function verdictOf({ lesson, done }: Course): string {
 
 function waysOf(course: Course): HTMLElement[] {
   const { lesson, at, done } = course;
-  const link = (text: string, href: string, isNext: boolean): HTMLElement =>
-    element("a", { class: isNext && done.has(at) ? "plain next" : "plain", href, attributes: { "data-focus": text } }, text);
+  const link = (text: string, href: string, isNext: boolean, more = ""): HTMLElement =>
+    element("a", { class: isNext && done.has(at) ? "plain next" : "plain", href, title: more, attributes: { "data-focus": text, ...(more ? { "aria-label": `${text}: ${more}` } : {}) } }, text);
   const next = LESSONS[LESSONS.indexOf(lesson) + 1];
   const ways: HTMLElement[] = [];
   if (at > 0) ways.push(link("Back", addressOf("lessons", lesson.id, at), false));
   if (at < lesson.steps.length - 1) ways.push(link("Next step", addressOf("lessons", lesson.id, at + 2), true));
-  else if (next) ways.push(link(`Next lesson: ${next.title}`, addressOf("lessons", next.id), true));
-  else ways.push(link("See how far you have got", addressOf("lessons"), true));
-  const reset = { click: () => void course.reset() };
-  ways.push(element("button", { type: "button", class: "plain", title: "Forgets what you did in this lesson, and deletes its keys", attributes: { "data-focus": "reset" }, on: reset }, "Start over"));
+  else if (next) ways.push(link("Next lesson", addressOf("lessons", next.id), true, next.title));
+  else ways.push(link("See all lessons", addressOf("lessons"), true));
   return ways;
 }

@@ -1,9 +1,9 @@
 import { crash, forgetCrash, lastCrash } from "../demos/crash.js";
 import { type Act, databaseDemo, type Run, SlowDatabase } from "../demos/database.js";
-import { answered, type Check, exists, goal, type Lesson, ran, stored } from "../lesson.js";
+import { answered, type Check, exists, type Given, goal, type Lesson, ran, stored } from "../lesson.js";
 
 const database = new SlowDatabase();
-const TEA = { "caching:tea": `SET caching:tea ${database.price("tea")} EX 60` };
+const tea: Given = async (redis) => ((await redis.exists("caching:tea")) ? [] : [`SET caching:tea ${database.price("tea")} EX 60`]);
 
 async function load(run: Run): Promise<string> {
   const cached = await run("GET caching:tea");
@@ -109,7 +109,7 @@ export const caching: Lesson = {
         loadTea,
       ]),
       commands: ["DEL caching:tea"],
-      given: TEA,
+      given: tea,
       goals: [
         goal("See the cache answer an old price", answered((reply) => reply.type === "string" && new TextDecoder().decode(reply.bytes) !== String(database.price("tea")), "GET", "caching:tea")),
         goal("Delete the key", ran("DEL|UNLINK|GETDEL", "caching:tea")),

@@ -55,10 +55,9 @@ export const lists: Lesson = {
 
         Whatever stays there for too long belongs to a worker that has died: put it back.
       `,
-      commands: ["LMOVE lists:jobs lists:doing RIGHT LEFT", "LRANGE lists:doing 0 -1", "LREM lists:doing 1 mail:5"],
-      given: { "lists:jobs": "LPUSH lists:jobs mail:5" },
+      commands: ["LPUSH lists:mails mail:5", "LMOVE lists:mails lists:doing RIGHT LEFT", "LRANGE lists:doing 0 -1", "LREM lists:doing 1 mail:5"],
       goals: [
-        goal("Move a job from `lists:jobs` to `lists:doing`", answered((reply) => reply.type === "string", "LMOVE|BLMOVE|RPOPLPUSH|BRPOPLPUSH", "lists:jobs", "lists:doing")),
+        goal("Move a job from `lists:mails` to `lists:doing`", answered((reply) => reply.type === "string", "LMOVE|BLMOVE|RPOPLPUSH|BRPOPLPUSH", "lists:mails", "lists:doing")),
         goal("Finish it: `lists:doing` is empty again", ran("LREM|LPOP|RPOP|LTRIM|LMOVE|RPOPLPUSH", "lists:doing"), exists("lists:doing", false)),
       ],
     },

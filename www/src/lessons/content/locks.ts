@@ -1,6 +1,7 @@
-import { answered, answeredWith, any, exists, goal, inSecond, isNil, type Lesson, numberOf, ran, stored } from "../lesson.js";
+import { answered, answeredWith, any, exists, type Given, goal, inSecond, isNil, type Lesson, numberOf, ran, stored } from "../lesson.js";
 
-const LOCKED = { "locks:report": "SET locks:report ada-1 NX PX 60000" };
+/** Ada has the lock, for long enough to read on. */
+const locked: Given = async (redis) => ((await redis.get("locks:report")) === "ada-1" ? [] : ["SET locks:report ada-1 PX 600000"]);
 
 export const locks: Lesson = {
   id: "locks",
@@ -15,7 +16,7 @@ export const locks: Lesson = {
 
         The value is a word that only the owner knows. Usually it is random.
       `,
-      commands: ["SET locks:report ada-1 NX PX 60000", { second: "SET locks:report grace-1 NX PX 60000" }],
+      commands: ["SET locks:report ada-1 NX PX 600000", { second: "SET locks:report grace-1 NX PX 60000" }],
       goals: [
         goal("Take the lock `locks:report`, so that it ends by itself", stored(async (redis) => (await redis.pttl("locks:report")) > 0)),
         goal("Let another client try in vain", answeredWith("NX", isNil, "SET", "locks:report")),
@@ -30,7 +31,7 @@ export const locks: Lesson = {
         First Grace tries with her word, then Ada with the right one.
       `,
       commands: [{ second: "DELEX locks:report IFEQ grace-1" }, "DELEX locks:report IFEQ ada-1"],
-      given: LOCKED,
+      given: locked,
       goals: [
         goal("Fail to delete it with the wrong word", answered((reply) => numberOf(reply) === 0, "DELEX|EVAL")),
         goal("Delete it with the right one", answered((reply) => numberOf(reply) === 1, "DELEX|EVAL"), exists("locks:report", false)),
@@ -45,7 +46,7 @@ export const locks: Lesson = {
         If nobody does, the lock ends: give it two seconds, and see Grace get it then.
       `,
       commands: ["SET locks:report ada-1 IFEQ ada-1 PX 2000", "PTTL locks:report", { second: "SET locks:report grace-1 NX PX 60000" }],
-      given: LOCKED,
+      given: locked,
       goals: [
         goal("Set the time of a lock that you have", any(answeredWith("IFEQ", (reply) => reply.type === "status", "SET", "locks:report"), ran("PEXPIRE|EXPIRE", "locks:report"))),
         goal("Wait until it has ended, and let the second client have it", inSecond(answeredWith("NX", (reply) => reply.type === "status", "SET", "locks:report"))),

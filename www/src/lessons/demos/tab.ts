@@ -24,6 +24,7 @@ export function tabDemo(lesson: string, otherwise: string, ...more: readonly ((s
       event.preventDefault();
       // It has a name: asked for again, it is the same one.
       const opened = window.open(way.href, `lodis-${lesson}`);
+      opened?.focus();
       blocked.hidden = opened !== null;
       if (opened === null) blocked.setAttribute("role", "alert");
     });
