@@ -74,10 +74,12 @@ export function find(name: unknown, first: unknown): Command {
 }
 
 function refusedForm(name: string, first: unknown): string | undefined {
-  if (name === "hello" && first !== undefined && String(first) !== "3") {
+  if (name !== "hello" && name !== "client") return undefined;
+  const word = first instanceof Uint8Array ? new TextDecoder().decode(first) : String(first);
+  if (name === "hello" && first !== undefined && word !== "3") {
     return "this package speaks RESP3";
   }
-  if (name === "client" && String(first).toLowerCase() === "reply") {
+  if (name === "client" && word.toLowerCase() === "reply") {
     return "every call has a reply";
   }
   return undefined;

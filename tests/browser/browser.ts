@@ -22,6 +22,12 @@ const FLAGS = [
 
 type LaunchOptions = NonNullable<Parameters<typeof chromium.launchPersistentContext>[1]>;
 
+/** Has pages keep no history in the store, as after `history off`: it is a key among others. */
+export async function withoutHistory({ context }: Profile): Promise<void> {
+  // A blank page has no storage.
+  await context.addInitScript(() => location.protocol === "http:" && localStorage.setItem("lodis-terminal:history", "off"));
+}
+
 /** A profile folder of its own, and what went wrong in its pages. */
 export interface Profile {
   readonly folder: string;

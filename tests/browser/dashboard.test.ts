@@ -1,7 +1,7 @@
 // The dashboard of the playground: what it counts, what it changes, and who leads.
 import type { Locator } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { end, launch, Playground, type Profile, WWW } from "./browser.js";
+import { end, launch, Playground, type Profile, WWW, withoutHistory } from "./browser.js";
 import { serveFolder } from "./serving.js";
 import { tasksOf } from "./tracing.js";
 
@@ -14,6 +14,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(async () => {
   profile = await launch();
+  await withoutHistory(profile);
 });
 afterEach(async () => {
   expect(profile.problems).toEqual([]);

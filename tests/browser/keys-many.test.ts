@@ -1,7 +1,7 @@
 // The key browser of the playground with very many keys.
 import type { Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { end, launch, Playground, type Profile, WWW } from "./browser.js";
+import { end, launch, Playground, type Profile, WWW, withoutHistory } from "./browser.js";
 import { serveFolder } from "./serving.js";
 import { type Task, tasksOf } from "./tracing.js";
 
@@ -12,6 +12,7 @@ let page: Page;
 beforeAll(async () => {
   server = await serveFolder(WWW);
   profile = await launch();
+  await withoutHistory(profile);
   const other = await Playground.open(profile, server.url);
   for (let from = 0; from < 100_000; from += 10_000) {
     await other.type(`MSET ${Array.from({ length: 10_000 }, (_, index) => `k:${from + index} v`).join(" ")}`);

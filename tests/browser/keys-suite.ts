@@ -1,7 +1,7 @@
 // What tests of the key browser begin with: a tab with a terminal, and another one for the keys.
 import type { Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
-import { end, launch, Playground, type Profile, WWW } from "./browser.js";
+import { end, launch, Playground, type Profile, WWW, withoutHistory } from "./browser.js";
 import { serveFolder } from "./serving.js";
 
 /** Begins the tests of a file; every one has no keys at first, and a tab of its own. */
@@ -14,6 +14,7 @@ export function keysSuite() {
   beforeAll(async () => {
     server = await serveFolder(WWW);
     profile = await launch();
+    await withoutHistory(profile);
     other = await Playground.open(profile, server.url);
   });
   afterAll(async () => {

@@ -1,5 +1,5 @@
 import type { Redis } from "lodis";
-import { Pane } from "lodis/terminal/pane";
+import { History, Pane } from "lodis/terminal/pane";
 import "lodis/terminal/pane.css";
 import { examples } from "./examples.js";
 import { type Place, route } from "./router.js";
@@ -15,7 +15,8 @@ function get<T extends HTMLElement>(id: string): T {
 
 const side = get("side");
 const terminals = get("terminals");
-const pane = new Pane();
+const pane = new Pane({ history: new History("playground:history") });
+pane.terminal.linkTo = async (topic) => (await import("./topics.js")).linkTo(topic);
 let shown = pane;
 const exampleBar = examples((lines) => {
   pane.enter(lines);

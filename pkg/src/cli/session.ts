@@ -1,5 +1,6 @@
 // What runs commands one after the other, and writes what they answer as redis-cli does.
 import { setTimeout } from "node:timers/promises";
+import { isVerbatim } from "../terminal/verbatim.js";
 import { type Delimiters, formatReply } from "./format.js";
 import { Disconnected, Link, type Target } from "./link.js";
 import type { CliOptions } from "./options.js";
@@ -10,23 +11,6 @@ export interface Outputs {
   write(text: string): void;
   complain(text: string): void;
 }
-
-/** Commands whose text is shown as it is. Each with the number of words it has then, 0 for any. */
-const VERBATIM: Readonly<Record<string, number>> = {
-  info: 0,
-  lolwut: 0,
-  "debug htstats": 0,
-  "debug htstats-key": 0,
-  "debug client-eviction": 0,
-  "memory malloc-stats": 0,
-  "memory doctor": 0,
-  "cluster nodes": 2,
-  "cluster info": 2,
-  "client list": 0,
-  "client info": 0,
-  "latency graph": 3,
-  "latency doctor": 2,
-};
 
 const SUBSCRIBES: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);
 /** Of a command that took longer than this it is told how long. */
@@ -237,14 +221,6 @@ export class Session {
     const names = keys.items.map((key) => `'${key.type === "string" ? key.text : ""}'`);
     this.outputs.write(`-> invalidate: ${names.join(", ")}\n`);
   }
-}
-
-function isVerbatim(names: readonly string[]): boolean {
-  for (const key of [names[0]!, names.slice(0, 2).join(" ")]) {
-    const count = Object.hasOwn(VERBATIM, key) ? VERBATIM[key] : undefined;
-    if (count !== undefined) return count === 0 || count === names.length;
-  }
-  return false;
 }
 
 /** Why a connection could not be made, in the words of the operating system. */

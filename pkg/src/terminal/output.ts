@@ -5,25 +5,47 @@ const CHUNK = 1_000;
 /** Lines kept; beyond this the oldest entries go. */
 const LINES_MAX = 20_000;
 
+/** How many frames it takes until heights are true. */
+const FRAMES = 3;
+
 /** The log of what was typed and answered. Bounded; everything it shows is text, never markup. */
 export class Output {
   private lines = 0;
+  /** Whether the end is looked at, and what is added is to be seen. */
+  private isFollowing = true;
+  /** In so many frames yet, the end is scrolled to. */
+  private frames = 0;
   private readonly counts = new WeakMap<Element, number>();
 
   constructor(
     private readonly root: HTMLElement,
     private readonly scroller: HTMLElement,
-  ) {}
+  ) {
+    scroller.addEventListener("scroll", () => (this.isFollowing = this.atEnd()), { passive: true });
+  }
 
   /** Adds lines as one entry; asks for no more of them than are shown. */
-  add(lines: Iterable<Line>, className = ""): void {
+  add(lines: Iterable<Line>, className = ""): HTMLElement {
     const entry = document.createElement("div");
     entry.className = `entry ${className}`;
-    const follow = this.atEnd();
     this.root.append(entry);
     this.fill(entry, lines[Symbol.iterator]());
     this.trim();
-    if (follow || className === "typed") this.toEnd();
+    if (this.isFollowing || className === "typed") this.toEnd();
+    return entry;
+  }
+
+  /** Adds what is no line to the end of an entry. */
+  append(entry: HTMLElement, ...children: readonly (Node | string)[]): void {
+    entry.append(...children);
+    if (this.isFollowing) this.toEnd();
+  }
+
+  /** Takes an entry away, if it is there yet. */
+  remove(entry: HTMLElement): void {
+    if (entry.parentElement !== this.root) return;
+    this.lines -= this.counts.get(entry) ?? 0;
+    entry.remove();
   }
 
   clear(): void {
@@ -31,11 +53,16 @@ export class Output {
     this.lines = 0;
   }
 
-  toEnd(): void {
+  private toEnd(): void {
+    if (this.frames === 0) requestAnimationFrame(() => this.scroll());
+    // Chunks out of sight are only estimated; the true height is known once they are laid out.
+    this.frames = FRAMES;
+  }
+
+  private scroll(): void {
     const { scroller } = this;
     scroller.scrollTop = scroller.scrollHeight;
-    // Chunks out of sight are only estimated; the true height is known once they are laid out.
-    requestAnimationFrame(() => requestAnimationFrame(() => (scroller.scrollTop = scroller.scrollHeight)));
+    if (--this.frames > 0) requestAnimationFrame(() => this.scroll());
   }
 
   private atEnd(): boolean {
@@ -71,9 +98,7 @@ export class Output {
 
   private trim(): void {
     while (this.lines > LINES_MAX && this.root.childElementCount > 1) {
-      const oldest = this.root.firstElementChild!;
-      this.lines -= this.counts.get(oldest) ?? 0;
-      oldest.remove();
+      this.remove(this.root.firstElementChild as HTMLElement);
     }
   }
 }

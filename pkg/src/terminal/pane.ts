@@ -10,7 +10,9 @@ import { Terminal } from "./terminal.js";
 
 export { History };
 export type { Instance } from "./session.js";
-export type { Ran, Terminal } from "./terminal.js";
+export type { Link, Ran, Terminal } from "./terminal.js";
+
+const STOPS = { command: "Stop the command", monitor: "Stop MONITOR", subscriptions: "Stop: unsubscribe" } as const;
 
 /** A terminal with its screen and its line. */
 export class Pane {
@@ -41,16 +43,36 @@ export class Pane {
     const field = made("span", { className: "field" }, ghost, this.input);
     const run = made("button", { type: "submit" }, "Run");
     const form = made("form", { className: "command", autocomplete: "off" }, prompt, field, run);
-    this.element = made("div", { className: "pane" }, screen, form);
+    const syntax = made("div", { id: id("syntax"), className: "syntax" });
+    this.input.setAttribute("aria-describedby", syntax.id);
+    const spoken = made("div", { className: "spoken", role: "status" });
+    const protocol = made("select", { id: id("protocol"), ariaLabel: labelled("Protocol of replies") }, new Option("RESP2", "2"), new Option("RESP3", "3", true, true));
+    const stop = made("button", { type: "button", className: "stop", hidden: true }, "Stop");
+    const bar = made("div", { className: "bar" }, syntax, stop, protocol, spoken);
+    this.element = made("div", { className: "pane" }, screen, bar, form);
     const output = new Output(log, screen);
-    this.editor = new Editor(this.input, ghost, history, (line) => this.terminal.enter(line), {
+    this.terminal = new Terminal(output, history, (state) => {
+      prompt.textContent = state.prompt;
+      protocol.value = String(state.protocol);
+      stop.hidden = state.stops === undefined;
+      stop.ariaLabel = state.stops === undefined ? null : STOPS[state.stops] + owner;
+      // Nobody wants all of that to be read out.
+      log.ariaLive = state.stops === "monitor" ? "off" : null;
+    });
+    this.editor = new Editor({ input: this.input, ghost, syntax, spoken }, history, {
+      run: (line) => void this.terminal.enter(line),
       clear: () => this.terminal.clear(),
       cancel: (line) => this.terminal.cancel(line),
+      advisor: () => this.terminal.advisor(),
     });
-    this.terminal = new Terminal(output, this.editor, prompt);
+    protocol.addEventListener("change", () => void this.terminal.speak(protocol.value === "2" ? 2 : 3));
+    stop.addEventListener("click", () => {
+      this.terminal.stop();
+      this.focus();
+    });
     // A click anywhere that selects nothing goes to the line.
     screen.addEventListener("click", (event) => {
-      const onButton = (event.target as Element).closest("button");
+      const onButton = (event.target as Element).closest("button, a");
       if (!onButton && String(getSelection()) === "") this.focus();
     });
   }

@@ -171,7 +171,7 @@ export class Table {
 }
 
 /** What a terminal itself understands. */
-const OWN = ["HELP", "?", "CLEAR", "QUIT", "EXIT"];
+const OWN = ["HELP", "?", "CLEAR", "HISTORY", "QUIT", "EXIT"];
 
 function begins(word: string, typed: string): boolean {
   return word.toUpperCase().startsWith(typed.toUpperCase()) && word.length > typed.length;
