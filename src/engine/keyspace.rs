@@ -10,9 +10,10 @@ use super::last_use::{LastUse, Moment};
 use super::rng::Rng;
 use super::session::SessionId;
 use super::snapshot::Walk;
-use super::tracking::Changed;
+use super::tracking::{Changed, News};
 use super::types::Value;
 use images::Images;
+use std::rc::Rc;
 
 /// So many entries are not worth a walk over all keys.
 const MANY_DEADLINES: usize = 1024;
@@ -510,14 +511,13 @@ impl Db {
     }
 
     /// Begins or ends to collect the keys that change.
-    pub(super) fn collect_changed(&mut self, collects: bool) {
-        self.changed = collects.then(Box::default);
+    pub(super) fn collect_changed(&mut self, news: Option<&News>) {
+        self.changed = news.map(|news| Box::new(Changed::new(Rc::clone(news))));
     }
 
-    /// What has changed since this was called last, if anything has.
-    pub(super) fn take_changed(&mut self) -> Option<Changed> {
-        let changed = self.changed.as_mut().filter(|changed| !changed.is_empty())?;
-        Some(std::mem::take(&mut **changed))
+    /// The keys that have changed, if anybody wants to know.
+    pub(super) fn changed(&mut self) -> Option<&mut Changed> {
+        self.changed.as_deref_mut()
     }
 
     /// Tells whoever watches `key`, or keeps a copy of its value, that it has changed.

@@ -1,6 +1,6 @@
 //! Client-side caching: who has read which keys, and is told when they change (`CLIENT TRACKING`).
 //!
-//! While anybody tracks, databases collect the keys that change ([`super::keyspace::Db::take_changed`]).
+//! While anybody tracks, databases collect the keys that change ([`super::keyspace::Db::changed`]).
 //! After every command those who have read them are told, and once the outermost one is done, those who
 //! asked for prefixes. As in Redis, the table knows keys by their names, whatever the database.
 //!
@@ -17,6 +17,8 @@ use super::registry::Resolved;
 use super::session::{Session, SessionId, Sessions};
 use super::table::flag;
 use crate::resp::Protocol;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// Whether and how a session tracks, as bits.
 pub mod mode {
@@ -68,18 +70,32 @@ impl Tracked {
     }
 }
 
+/// Whether anything has changed, in whichever database.
+pub(super) type News = Rc<Cell<bool>>;
+
 /// The keys of a database that have changed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changed {
     keys: Vec<Key>,
     /// Any key may have.
     is_all: bool,
+    news: News,
 }
 
 impl Changed {
+    pub(super) fn new(news: News) -> Self {
+        Self { keys: Vec::new(), is_all: false, news }
+    }
+
+    /// What has changed since this was called last: the keys, and whether any key may have.
+    fn take(&mut self) -> (Vec<Key>, bool) {
+        (std::mem::take(&mut self.keys), std::mem::take(&mut self.is_all))
+    }
+
     #[cold]
     #[inline(never)]
     pub(super) fn add(&mut self, key: &[u8]) {
+        self.news.set(true);
         if self.keys.len() >= CHANGES {
             self.add_all();
         } else if !self.is_all {
@@ -92,6 +108,7 @@ impl Changed {
     }
 
     pub(super) fn add_all(&mut self) {
+        self.news.set(true);
         (self.keys, self.is_all) = (Vec::new(), true);
     }
 }
@@ -106,6 +123,8 @@ pub(super) struct Reader {
 
 /// What there is while any session tracks, or has live queries.
 pub(super) struct Tracking {
+    /// Whether there is anything to tell.
+    news: News,
     /// Those that track.
     sessions: Vec<SessionId>,
     /// Those that have live queries.
@@ -310,8 +329,10 @@ impl Engine {
 
     fn begin_tracking(&mut self) {
         if self.tracking.is_none() {
-            self.collect_changed(true);
+            let news = News::default();
+            self.collect_changed(Some(&news));
             self.tracking = Some(Box::new(Tracking {
+                news,
                 sessions: Vec::new(),
                 live: Vec::new(),
                 readers: Dict::new(self.rng.next_u64()),
@@ -328,7 +349,7 @@ impl Engine {
         let is_unused = !self.tracking.as_deref().is_some_and(is_used);
         if is_unused {
             self.tracking = None;
-            self.collect_changed(false);
+            self.collect_changed(None);
         }
         is_unused
     }
@@ -396,9 +417,9 @@ impl Engine {
         }
     }
 
-    fn collect_changed(&mut self, collects: bool) {
+    fn collect_changed(&mut self, news: Option<&News>) {
         for index in 0..self.keyspace.databases() {
-            self.keyspace.db_mut(index).collect_changed(collects);
+            self.keyspace.db_mut(index).collect_changed(news);
         }
     }
 
@@ -453,15 +474,16 @@ impl Engine {
     #[cold]
     #[inline(never)]
     pub(super) fn invalidate(&mut self, by: Option<SessionId>) {
-        let Some(tracking) = &mut self.tracking else { return };
+        let Some(tracking) = self.tracking.as_mut().filter(|t| t.news.take()) else { return };
         let mut is_all = false;
         for index in 0..self.keyspace.databases() {
-            let Some(changed) = self.keyspace.db_mut(index).take_changed() else { continue };
-            is_all |= changed.is_all;
+            let changed = self.keyspace.db_mut(index).changed().filter(|c| !c.is_empty());
+            let Some((keys, are_all)) = changed.map(Changed::take) else { continue };
+            is_all |= are_all;
             for reader in std::mem::take(&mut tracking.of_all) {
                 tracking.spoil(reader);
             }
-            for key in &changed.keys {
+            for key in &keys {
                 tracking.invalidate(&mut self.sessions, key, by);
             }
         }
