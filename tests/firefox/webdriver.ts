@@ -17,7 +17,6 @@ export class WebDriver {
   static async start(driver: string, args: readonly string[], capabilities: object): Promise<WebDriver> {
     const program = spawn(driver, ["--port", "0", ...args], {
       stdio: ["ignore", "pipe", "ignore"],
-      
     });
     const url = await listening(program);
     const session = `${url}/session`;
