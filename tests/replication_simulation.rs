@@ -1,4 +1,4 @@
-//! Tabs that share a name, and an adversary: delays, frozen and ended tabs, stolen locks, a slow store,
+//! Tabs that share a name, and an adversary: delays, frozen tabs, tabs that end at any step, stolen locks, a slow store,
 //! the back/forward cache, keyspaces that are replaced, and jobs that tabs wait for; with stores that all can
 //! read, that only their owner can, and with none. What the pages saw is checked against what came of it.
 //!
@@ -61,6 +61,7 @@ fn whatever_becomes_of_the_tabs_nothing_is_lost_and_nothing_is_done_twice() {
         assert!(sum.handled > scenarios && sum.put_back > scenarios / 20, "{sum:?}");
         assert!(sum.acknowledged > scenarios * 10, "{sum:?}");
         assert!(sum.leaders > scenarios * 2, "{sum:?}");
+        assert!(sum.cut_short > scenarios / 4, "{sum:?}");
         assert!(sum.robbed > scenarios / 20, "{sum:?}");
         assert!(sum.resent > scenarios / 10, "{sum:?}");
         assert!(sum.loads > scenarios && sum.syncs > scenarios, "{sum:?}");

@@ -29,6 +29,8 @@ pub struct Summary {
     pub syncs: u64,
     pub replaced: u64,
     pub anew: u64,
+    /// Tabs that have ended in the middle of a task.
+    pub cut_short: u64,
 }
 
 impl Summary {
@@ -44,6 +46,7 @@ impl Summary {
         self.syncs += other.syncs;
         self.replaced += other.replaced;
         self.anew += other.anew;
+        self.cut_short += other.cut_short;
     }
 }
 
@@ -121,7 +124,7 @@ pub fn run(seed: u64) -> Summary {
         summary: Summary::default(),
         rng,
     };
-    for _ in 0..2 + scenario.rng.below(5) {
+    for _ in 0..2 + scenario.rng.below(7) {
         scenario.open();
     }
     scenario.agenda.add(100, Event::Adversary);
@@ -314,6 +317,9 @@ impl Scenario {
     }
 
     fn perform(&mut self, tab: usize, action: Action) {
+        if self.has_ended(tab) {
+            return;
+        }
         self.trace(format_args!("tab {tab} does {action:?}"));
         match action {
             Action::Send(message) => message.post(&mut self.tabs[tab].post),
@@ -378,7 +384,7 @@ impl Scenario {
     /// Sends what there is to send.
     fn post(&mut self, tab: usize) {
         let post = std::mem::take(&mut self.tabs[tab].post);
-        if post.is_empty() {
+        if post.is_empty() || self.has_ended(tab) {
             return;
         }
         for other in (0..self.tabs.len()).filter(|other| *other != tab) {
@@ -420,6 +426,9 @@ impl Scenario {
         while !self.tabs[tab].busy
             && let Some(action) = self.tabs[tab].work.pop_front()
         {
+            if self.has_ended(tab) {
+                return;
+            }
             match action {
                 Action::Claim(known) => {
                     assert!(known <= self.store.end(), "nobody has stored what it relies on");
@@ -680,6 +689,9 @@ impl Scenario {
     }
 
     fn acknowledge(&mut self, tab: usize, seq: u64, reply: u64) {
+        if self.has_ended(tab) {
+            return;
+        }
         let Some(Asked { op, at }) = self.tabs[tab].asked.remove(&seq) else { return };
         self.summary.acknowledged += 1;
         self.summary.handled += u64::from(op.blocks());

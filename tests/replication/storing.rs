@@ -81,6 +81,9 @@ impl Scenario {
 
     pub fn flush(&mut self, tab: usize, is_first: bool) {
         let wait = if self.slow_store { 100 + self.rng.below(900) } else { 1 + self.rng.below(20) };
+        if self.has_ended(tab) {
+            return;
+        }
         let Tab { peer, copy, log: Some(log), .. } = &mut self.tabs[tab] else { return };
         log.flush_planned = false;
         let is_base = !is_first && log.is_held && log.queue.is_empty();

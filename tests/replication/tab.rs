@@ -104,6 +104,8 @@ pub struct Tab {
     pub was_forgotten: bool,
     /// Since when it has answered whatever it was asked, by the clock that it had.
     pub present_since: i64,
+    /// It ends after so many more steps, in the middle of a task.
+    pub steps_left: Option<u64>,
     /// What it had when it claimed the store.
     pub claims_with: Option<Position>,
     /// When it asked which tabs there are, as a candidate.
@@ -143,6 +145,7 @@ impl Tab {
             has_left: false,
             was_forgotten: false,
             present_since: 0,
+            steps_left: None,
             claims_with: None,
             gathers_since: 0,
             missed: Vec::new(),

@@ -10,6 +10,7 @@ const TROUBLE_MS: i64 = 5000;
 impl Scenario {
     pub fn trouble(&mut self) {
         if self.now > TROUBLE_MS {
+            self.tabs.iter_mut().for_each(|tab| tab.steps_left = None);
             return;
         }
         let tab = self.rng.below(self.tabs.len() as u64) as usize;
@@ -33,6 +34,7 @@ impl Scenario {
                 self.tabs[tab].clock += self.rng.below(6000) as i64 - 3000;
                 self.tabs[tab].present_since = self.now;
             }
+            11 if is_alive => self.tabs[tab].steps_left = Some(self.rng.below(40)),
             _ => {}
         }
         let wait = 20 + self.rng.below(400) as i64;
@@ -55,7 +57,6 @@ impl Scenario {
         self.tabs[tab].present_since = self.now;
         let missed = std::mem::take(&mut self.tabs[tab].missed);
         for event in missed {
-            // One of them may end or freeze the tab? None does.
             self.happen(event);
         }
     }
@@ -70,6 +71,9 @@ impl Scenario {
         }
         self.tabs[tab].peer.leave(true);
         self.pump(tab);
+        if self.tabs[tab].state == State::Dead {
+            return;
+        }
         self.tabs[tab].state = State::Away;
         self.let_go(tab);
         let wait = 20 + self.rng.below(3000) as i64;
@@ -100,6 +104,19 @@ impl Scenario {
                 self.agenda.add(self.now + GRACE_MS, gone);
             }
         }
+    }
+
+    /// A tab is about to do something: whether it has ended, perhaps just now.
+    pub fn has_ended(&mut self, tab: usize) -> bool {
+        match self.tabs[tab].steps_left {
+            Some(0) if self.tabs[tab].state != State::Dead => {
+                self.summary.cut_short += 1;
+                self.end(tab);
+            }
+            Some(left) => self.tabs[tab].steps_left = Some(left.saturating_sub(1)),
+            None => {}
+        }
+        self.tabs[tab].state == State::Dead
     }
 
     /// The process of a tab ends, as it is.
