@@ -132,7 +132,8 @@ impl Peer {
 
     /// Forgets tabs that have been away for too long.
     pub(super) fn wake_leader(&mut self, now_ms: i64) {
-        let late = self.away.extract_if(.., |away| away.until <= now_ms);
+        // Who is back is watched, and may have yet to say hello to this leader.
+        let late = self.away.extract_if(.., |away| !away.is_back && away.until <= now_ms);
         let ended = late.map(|away| Action::Disconnect(away.tab, Parting::Ended));
         self.actions.extend(ended.collect::<Vec<_>>());
     }

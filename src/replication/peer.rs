@@ -384,7 +384,10 @@ impl Peer {
         let role = match &self.role {
             Role::Follower(follower) => follower.wake_at(silence),
             Role::Candidate(candidate) => candidate.wake_at(),
-            Role::Leader(leader) if leader.serves => self.away.iter().map(|away| away.until).min(),
+            Role::Leader(leader) if leader.serves => {
+                let absent = self.away.iter().filter(|away| !away.is_back);
+                absent.map(|away| away.until).min()
+            }
             _ => None,
         };
         let others = [self.snapshots.wake_at(silence), self.loading.wake_at()];
