@@ -167,6 +167,15 @@ fn keys_that_go_by_themselves_are_not_queued() {
 }
 
 #[test]
+fn what_is_counted_is_not_queued() {
+    let mut it = Client::attached();
+    it.lines(&["PFADD a:p x y", "PFCOUNT a:p", "MULTI", "PFADD a:p z", "PFCOUNT a:p", "EXEC"]);
+    assert_eq!(it.queue(), "|PFADD a:p x y |PFADD a:p z ");
+    // Who follows here has it.
+    assert!(String::from_utf8_lossy(&it.stream()).contains("SETRANGE"));
+}
+
+#[test]
 fn whoever_follows_or_replays_has_the_queue_and_counts_on_above_it() {
     let mut it = Client::attached();
     it.lines(&["SET a:1 x", "INCR a:n"]);

@@ -404,6 +404,14 @@ impl<'a> Ctx<'a> {
         self.effect_in(db, argv);
     }
 
+    /// As [`Ctx::effect`], of what nobody has asked for: it is not for upstream.
+    pub fn effect_alone(&mut self, argv: &[&[u8]]) {
+        let db = self.db_index();
+        self.changed();
+        self.rewritten = true;
+        self.engine.effects.append_alone(db, argv);
+    }
+
     /// As [`Ctx::effect`], on another database than the selected one.
     pub fn effect_in(&mut self, db: usize, argv: &[&[u8]]) {
         self.changed();
