@@ -61,6 +61,7 @@ fn whatever_becomes_of_the_tabs_nothing_is_lost_and_nothing_is_done_twice() {
         assert!(sum.handled > scenarios && sum.put_back > scenarios / 20, "{sum:?}");
         assert!(sum.acknowledged > scenarios * 10, "{sum:?}");
         assert!(sum.leaders > scenarios * 2, "{sum:?}");
+        assert!(sum.unsure <= scenarios / 500, "{sum:?}");
         assert!(sum.cut_short > scenarios / 4, "{sum:?}");
         assert!(sum.robbed > scenarios / 20, "{sum:?}");
         assert!(sum.resent > scenarios / 10, "{sum:?}");

@@ -134,7 +134,10 @@ impl Scenario {
             let may_be_lost = !self.always && self.tabs[done.tab].troubled;
             match done.op {
                 Op::Push(job) if !may_be_lost => assert!(
-                    places.contains(&job) || popped.contains_key(&job) || taken.contains(&job),
+                    places.contains(&job)
+                        || popped.contains_key(&job)
+                        || taken.contains(&job)
+                        || self.unsure.contains(&job),
                     "job {job} was lost"
                 ),
                 Op::Move if !may_be_lost => {

@@ -114,6 +114,11 @@ impl Copy {
         self.records.get(&origin).map(|record| record.reply)
     }
 
+    /// The job that would be put back if the tab of a request was gone.
+    pub fn taken_by(&self, origin: Origin) -> Option<u64> {
+        self.records.get(&origin).map(|record| record.taken).filter(|taken| *taken != 0)
+    }
+
     /// Requests with a record, of any tab, that may block.
     pub fn blocking_records(&self) -> impl Iterator<Item = &Origin> {
         self.records.keys().filter(|(_, seq)| seq & BLOCKS != 0)

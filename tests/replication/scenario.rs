@@ -1,11 +1,12 @@
 //! One scenario: tabs, their pages, and what happens to them.
 
-use super::copy::{Copy, Op};
+use super::copy::{Copy, Op, Origin};
 use super::storing::Transaction;
 use super::tab::{Answer, Asked, Parked, State, Tab};
 use super::world::{Agenda, Channel, Event, Lock, Rng, Store};
 use lodis::replication::message::Message;
 use lodis::replication::peer::{Action, Claimed, Limits, Parting, Recording, Run};
+use std::collections::BTreeSet;
 
 /// Pages call nothing after this, a little later than the adversary.
 const PAGES_MS: i64 = 5500;
@@ -31,6 +32,8 @@ pub struct Summary {
     pub anew: u64,
     /// Tabs that have ended in the middle of a task.
     pub cut_short: u64,
+    /// Scenarios with jobs of which nobody can be sure.
+    pub unsure: u64,
 }
 
 impl Summary {
@@ -47,6 +50,7 @@ impl Summary {
         self.replaced += other.replaced;
         self.anew += other.anew;
         self.cut_short += other.cut_short;
+        self.unsure += other.unsure;
     }
 }
 
@@ -81,6 +85,11 @@ pub struct Scenario {
     numbers: u64,
     watches: u64,
     pub done: Vec<Done>,
+    /// Requests of which their pages were told that nobody knows what became of them.
+    pub lost: Vec<Origin>,
+    /// Jobs that such a request has taken out after all: the leader that forgot it ended before anybody else
+    /// had heard of that. They go with it, as with a connection that breaks.
+    pub unsure: BTreeSet<u64>,
     pub summary: Summary,
 }
 
@@ -121,6 +130,8 @@ pub fn run(seed: u64) -> Summary {
         numbers: 0,
         watches: 0,
         done: Vec::new(),
+        lost: Vec::new(),
+        unsure: BTreeSet::new(),
         summary: Summary::default(),
         rng,
     };
@@ -130,6 +141,7 @@ pub fn run(seed: u64) -> Summary {
     scenario.agenda.add(100, Event::Adversary);
     scenario.play();
     scenario.check();
+    scenario.summary.unsure = u64::from(!scenario.unsure.is_empty());
     scenario.summary
 }
 
@@ -361,7 +373,9 @@ impl Scenario {
             Action::Lost(seq) => {
                 self.summary.lost += 1;
                 assert!(self.tabs[tab].was_forgotten, "tab {tab} lost its request {seq}");
-                self.tabs[tab].asked.remove(&seq);
+                let asked = self.tabs[tab].asked.remove(&seq);
+                let blocks = asked.is_some_and(|asked| asked.op.blocks());
+                self.lost.push(Copy::origin(self.tabs[tab].id, seq, blocks));
             }
             Action::Disconnect(gone, parting) => self.disconnect(tab, gone, parting),
             Action::Connect(other) => {

@@ -28,6 +28,8 @@ impl Scenario {
         anew: bool,
     ) {
         self.summary.leaders += 1;
+        let copy = &self.tabs[tab].copy;
+        self.unsure.extend(self.lost.iter().filter_map(|origin| copy.taken_by(*origin)));
         let is_recorded = self.recording != Recording::Off;
         self.summary.anew += u64::from(anew && is_recorded);
         let mut log = Log { epoch: lineage.epoch(), lineage, stored, ..Log::default() };
