@@ -110,6 +110,12 @@ const KINDS: Record<string, Record<string, Conflict>> = {
       then: [["BITCOUNT a:b", 2], ["BITFIELD_RO a:c GET u8 0", [11]]],
     },
     PFADD: { first: ["PFADD a:p x y"], second: ["PFADD a:p z"], then: [["PFCOUNT a:p", 3]] },
+    // What PFCOUNT has counted is noted in the value, which is no write of anybody's.
+    "PFADD, and PFCOUNT": {
+      first: ["PFADD a:p x y", "PFCOUNT a:p"],
+      second: ["PFADD a:p z", "PFCOUNT a:p"],
+      then: [["PFCOUNT a:p", 3]],
+    },
   },
   "members, fields and ends": {
     sets: {
