@@ -219,6 +219,25 @@ test("a tab of an older version stores what it has, says so and ends", async () 
   expect(await other.evaluate(() => [redis.role, redis.sync.get("a")])).toEqual(["leader", "1"]);
 });
 
+test("a tab of an older version that is opened later is told at once", async () => {
+  const leader = await tab("older");
+  const other = await tab();
+  // A post begins with the version that it is of.
+  const told = await other.evaluate(async () => {
+    const channel = new BroadcastChannel("lodis:older");
+    const answer = new Promise<number>((resolve) => {
+      channel.onmessage = ({ data }: MessageEvent<Uint8Array>) => resolve(data[0]!);
+    });
+    channel.postMessage(new Uint8Array([1, 0]));
+    const silence = new Promise<string>((resolve) => setTimeout(() => resolve("nothing"), 1000));
+    const version = await Promise.race([answer, silence]);
+    channel.close();
+    return version;
+  });
+  expect(told).toBeGreaterThan(1);
+  expect(await leader.evaluate(() => redis.set("a", "1"))).toBe("OK");
+});
+
 declare global {
   var heard: string[];
   var answered: number[];

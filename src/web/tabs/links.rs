@@ -6,7 +6,7 @@ use super::super::locks::{self, Ask, Holding, Lock, Refused};
 use super::super::timer::{after_ms, after_this_microtask, now_ms};
 use super::driver::{Driver, with};
 use crate::collections::Sorted;
-use crate::replication::message::{Message, MessageError, VERSION};
+use crate::replication::message::{Kind, Message, MessageError, VERSION};
 use js_sys::Reflect;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -79,7 +79,12 @@ impl Driver {
         match Message::read_all(bytes) {
             Ok(messages) => self.receive(messages),
             Err(MessageError::Version(version)) if version > VERSION => self.outdated(),
-            // An older version learns that from what this tab sends; anything else is not ours.
+            // It is to know at once, and not to lose patience first.
+            Err(MessageError::Version(_)) => {
+                let nobody = Message { to: self.tab, ..Message::new(Kind::Ping, self.tab, 0) };
+                self.send(&nobody);
+                self.flush();
+            }
             Err(_) => {}
         }
     }
