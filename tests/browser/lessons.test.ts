@@ -110,6 +110,13 @@ async function crash(page: Page, name: string): Promise<void> {
   await page.locator(".goals li").first().waitFor();
 }
 
+/** Makes calls around the border of two windows, again if the machine was too busy for them to be in time. */
+async function burst(page: Page, said: string): Promise<void> {
+  do await press(page, "6 calls around the border");
+  while ((await page.locator(".demo-news").textContent()) !== said);
+  expect(await page.locator(".calls[role=img]").getAttribute("aria-label")).toContain(said);
+}
+
 /** Opens the other tab of a lesson, from the lesson. */
 async function otherTab(page: Page): Promise<Page> {
   const [tab] = await Promise.all([profile.context.waitForEvent("page"), page.getByRole("link", { name: "Open another tab" }).click()]);
@@ -200,8 +207,7 @@ const PLAYS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
     await press(page, "Bring what waits to the database");
   },
   "rate-limits 2": async (page) => {
-    await press(page, "6 calls around the border");
-    await page.locator(".calls[role=img]").waitFor();
+    await burst(page, "Fixed window: 6 of 6 calls passed.");
   },
   "rate-limits 4": async (page) => {
     await page.getByText("is not loaded yet").waitFor();
@@ -209,8 +215,7 @@ const PLAYS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
     await page.getByText("Scripts run here now.").waitFor();
   },
   "rate-limits 5": async (page) => {
-    await press(page, "6 calls around the border");
-    await page.getByText("Fixed window: 6 of 6 calls passed. Sliding window: 3 of 6 calls passed.").waitFor();
+    await burst(page, "Fixed window: 6 of 6 calls passed. Sliding window: 3 of 6 calls passed.");
   },
   "hyperloglog 3": async (page) => {
     await press(page, "10,000 visitors come");
@@ -290,7 +295,7 @@ const countSteps = async (page: Page): Promise<number> => {
 };
 
 describe.each(LESSONS)("the lesson %s", (id) => {
-  test("can be done as it says, and begun anew", async () => {
+  test("can be done as it says, and begun anew", { timeout: 120_000 }, async () => {
     const page = await opened(`#/lessons/${id}`);
     const steps = await countSteps(page);
     for (let step = 1; step <= steps; step++) {

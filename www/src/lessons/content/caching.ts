@@ -52,7 +52,7 @@ const die: Act = {
   name: "End this tab",
   does: async (run) => {
     // What the store was told is on the disk: it is the page that is lost.
-    await run("WAITAOF 1 0 2000");
+    await run("WAITAOF 1 0 20000");
     crash({ lesson: "caching", inPage: String(database.waiting.length), inStore: (await run("LLEN caching:queue")) ?? "0" });
     return "";
   },

@@ -12,7 +12,7 @@ export function crashDemo(key: string): (stage: Stage) => HTMLElement {
       const value = new Date().toISOString().slice(11, 23);
       const [reply] = await stage.run(`SET ${key} ${value}`);
       if (!reply || reply.type === "error") return;
-      if (isSafe) await stage.run("WAITAOF 1 0 2000");
+      if (isSafe) await stage.run("WAITAOF 1 0 20000");
       crash({ lesson: "persistence", value, safe: isSafe ? "yes" : "no" });
     };
     stage.every(async () => {

@@ -7,7 +7,7 @@ import { shape } from "./svg.js";
 export const LIMIT = 3;
 const WINDOW_MS = 4000;
 /** How far from the border of two windows the calls are. */
-const AROUND_MS = 250;
+const AROUND_MS = 600;
 const [WIDTH, ROW, MARGIN] = [340, 44, 8];
 const SHOWN_MS = 2 * WINDOW_MS;
 
@@ -97,7 +97,7 @@ function drawn(rows: readonly (readonly [string, readonly Call[]])[], border: nu
     const y = index * ROW + 32;
     const marks = calls.map(({ time, passed }, at) => {
       // Calls of the same moment stand above each other.
-      const rank = calls.slice(0, at).filter((other) => Math.abs(other.time - time) < AROUND_MS / 2).length;
+      const rank = calls.slice(0, at).filter((other) => (other.time < border) === (time < border)).length;
       return shape("text", { x: x(time) + (time < border ? -22 : 8) + rank * 11, y: y - 3, class: passed ? "passed" : "refused" }, passed ? "✓" : "✗");
     });
     return [shape("text", { x: MARGIN, y: y - 16 }, name), shape("line", { x1: MARGIN, x2: WIDTH - MARGIN, y1: y, y2: y, class: "axis" }), ...marks];
