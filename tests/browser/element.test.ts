@@ -227,6 +227,13 @@ test("a script of one that shares a name has the one that leads load what runs i
   expect(await type(terminals().nth(roles.indexOf("leader")), "GET s")).toBe('"2"');
 });
 
+test("replies are shown as the protocol has them that it is given", async () => {
+  await show(`<lodis-terminal protocol="2">HSET h a 1\nHGETALL h</lodis-terminal><lodis-terminal label="of RESP3">HSET h a 1\nHGETALL h</lodis-terminal>`);
+  for (const index of [0, 1]) await terminals().nth(index).locator(".reply").nth(1).waitFor();
+  expect(await repliesOf(terminals().first())).toEqual(["(integer) 1", '1) "a"2) "1"']);
+  expect(await repliesOf(terminals().last())).toEqual(["(integer) 1", '1# "a" => "1"']);
+});
+
 test("another name, or other commands, begin anew", async () => {
   await show(`<lodis-terminal load="eager">SET a 1</lodis-terminal>`);
   await terminals().locator(".reply").waitFor();

@@ -55,7 +55,7 @@ let count = 0;
  * line each, instead of the text; `run="offer"` to have them offered as buttons; `load`, when the store is opened:
  * `visible` (the default), `eager`, or `interaction`, with which commands are offered; `readonly`, without a line
  * to type in; `theme`, `light` or `dark` (without: as the page has it, by `color-scheme`); `label`, what it is
- * called by a screen reader where there are several.
+ * called by a screen reader where there are several; `protocol="2"`, with which replies are shown as RESP2 has them.
  *
  * A style sheet of the page may set `--lodis-text`, `-muted`, `-background`, `-border`, `-accent`, `-string`,
  * `-integer`, `-double`, `-error`, `-mono`, `-radius` and `-max-height`; and reaches `::part(pane)`,
@@ -76,7 +76,7 @@ export class LodisTerminal extends Base {
   static open: Opener = async (name, options) => (await import("../index.js")).open(name, options);
 
   /** What changes it when it is set anew. */
-  static readonly observedAttributes: readonly string[] = ["name", "commands", "run", "load", "label"];
+  static readonly observedAttributes: readonly string[] = ["name", "commands", "run", "load", "label", "protocol"];
 
   private readonly number = ++count;
   private pane: Pane | undefined;
@@ -238,6 +238,7 @@ export class LodisTerminal extends Base {
     if (own) own.use = use;
     const redis = given ?? own!.redis;
     await use(redis);
+    if (this.getAttribute("protocol") === "2") await pane.terminal.speak(2);
     void this.runFirst(pane);
     this.tell("ready", { redis });
   }
