@@ -187,6 +187,8 @@ test("wrong files are refused in words, all of them if one is wrong, and nothing
     [[{ name: "worse.aof", bytes: "*2\r\n$3\r\nDEL\r\nkey\r\n" }], /^worse\.aof: this is no append-only file/],
     [[good, { name: "type.aof", bytes: "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n*3\r\n$5\r\nLPUSH\r\n$1\r\na\r\n$1\r\nb\r\n" }], /^type\.aof: WRONGTYPE/],
     [[good, { name: "order.json", bytes: json({ key: "s", type: "stream", value: [["2-1", ["f", "v"]], ["1-1", ["f", "v"]]] }) }], /^order\.json: ERR The ID specified in XADD/],
+    [[{ name: "far.json", bytes: json({ db: 99, key: "far", type: "string", value: "v" }) }], /^far\.json: ERR DB index is out of range$/],
+    [[{ name: "far.aof", bytes: "*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n" }], /^far\.aof: ERR DB index is out of range$/],
     [[{ name: "some.manifest", bytes: "file x" }], /^There is nothing to import in that\.$/],
   ];
   for (const [files, words] of refused) {
