@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { violations } from "./accessibility.js";
 import { end, launch, Playground, type Profile, WWW } from "./browser.js";
 import { serveFolder } from "./serving.js";
+import { tasksOf } from "./tracing.js";
 
 let server: Awaited<ReturnType<typeof serveFolder>>;
 let profile: Profile;
@@ -355,6 +356,26 @@ test("MONITOR under load shows a bounded number of lines, a few at a time", asyn
   await play.page.getByText(/^\d+ lines came too fast to be shown\.$/).first().waitFor();
   expect(Math.max(...counts)).toBeLessThanOrEqual(30);
   expect(counts.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(900);
+  const inSight = () => play.page.locator(".line").last().evaluate((line) => line.getBoundingClientRect().bottom <= document.querySelector(".bar")!.getBoundingClientRect().top);
+  await expect.poll(inSight).toBe(true);
+  // Who scrolls up stays there.
+  const screen = play.page.locator("#screen");
+  await screen.hover();
+  await play.page.mouse.wheel(0, -2000);
+  await expect.poll(() => screen.evaluate((screen) => screen.scrollHeight - screen.scrollTop - screen.clientHeight)).toBeGreaterThan(500);
+  await line().fill("");
+  const tasks = await tasksOf(play.page, () =>
+    play.page.evaluate(async () => {
+      performance.mark("watch");
+      const data = new DataTransfer();
+      data.setData("text/plain", "EVAL 'for i = 1, 50 do redis.call(\"SET\", \"more:\" .. i, i) end' 0\n".repeat(60));
+      document.querySelector("#input")!.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }),
+  );
+  // A machine that is not ours alone makes a few tasks slow.
+  const slow = tasks.filter(({ callbacks }) => callbacks > 4);
+  expect(slow.length, JSON.stringify(slow)).toBeLessThanOrEqual(Math.max(5, tasks.length * 0.02));
   await line().press("Control+c");
   await play.page.getByText("MONITOR has ended.").waitFor();
 });

@@ -5,6 +5,9 @@ const CHUNK = 1_000;
 /** Lines kept; beyond this the oldest entries go. */
 const LINES_MAX = 20_000;
 
+/** What somebody does who scrolls, and for how long it may go on by itself. */
+const TOUCHES = ["wheel", "touchmove", "pointerdown", "keydown", "focusin"] as const;
+const TOUCH_MS = 1000;
 /** How many frames it takes until heights are true. */
 const FRAMES = 3;
 
@@ -13,6 +16,8 @@ export class Output {
   private lines = 0;
   /** Whether the end is looked at, and what is added is to be seen. */
   private isFollowing = true;
+  /** When somebody last did what may scroll. */
+  private touched = -Infinity;
   /** In so many frames yet, the end is scrolled to. */
   private frames = 0;
   private readonly counts = new WeakMap<Element, number>();
@@ -21,7 +26,8 @@ export class Output {
     private readonly root: HTMLElement,
     private readonly scroller: HTMLElement,
   ) {
-    scroller.addEventListener("scroll", () => (this.isFollowing = this.atEnd()), { passive: true });
+    for (const type of TOUCHES) scroller.addEventListener(type, () => (this.touched = performance.now()), { passive: true });
+    scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
   }
 
   /** Adds lines as one entry; asks for no more of them than are shown. */
@@ -63,6 +69,12 @@ export class Output {
     const { scroller } = this;
     scroller.scrollTop = scroller.scrollHeight;
     if (--this.frames > 0) requestAnimationFrame(() => this.scroll());
+  }
+
+  /** Who scrolls away from the end looks at something; what is added in the meantime does not scroll away. */
+  private scrolled(): void {
+    if (this.atEnd()) this.isFollowing = true;
+    else if (performance.now() - this.touched < TOUCH_MS) this.isFollowing = false;
   }
 
   private atEnd(): boolean {
