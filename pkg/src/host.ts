@@ -19,7 +19,6 @@ import { readUnlessAborted, Requests, whileNotAborted } from "./requests.js";
 import type { Served } from "./served.js";
 import { StoreCalls } from "./stores/calls.js";
 import type { Store } from "./stores/store.js";
-
 import { nextTask } from "./task.js";
 import type { Input, Reply } from "./types.js";
 import { type UnitHost, Units } from "./units.js";
@@ -169,6 +168,9 @@ export class Host {
       forward: (read) => this.forward(read),
       ask: () => this.ask(),
       acknowledged: (result) => this.acknowledged(result),
+      runner: this,
+      database: () => this.engine.lodis.database(this.session),
+      empty: () => new Engine(this.loaded, { databases: this.settings.databases }),
     };
   }
 

@@ -1,7 +1,8 @@
 import type { ReplyReader } from "./boundary/reply.js";
-import type { Command } from "./commands.js";
+import { type Command, flatten, plain } from "./commands.js";
 import type { Engine } from "./engine.js";
 import { orThrow, ReplyError } from "./errors.js";
+import type { Fetched, FetchingHost } from "./fetched.js";
 import { orAborted } from "./requests.js";
 import type { Input, Reply } from "./types.js";
 
@@ -12,7 +13,7 @@ export type AtomicErrorCode = "CONFLICT" | "NO_COPY" | "MULTI" | "PROMISE" | "IN
 export class AtomicError extends Error {
   /**
    * `CONFLICT`: again and again, what the callback had read was changed before another tab could run what
-   * it wrote; `NO_COPY`: another tab leads, and this one has nothing that the callback could read;
+   * it wrote; `NO_COPY`: another tab leads, this one has no copy, and the callback has looked at all keys;
    * `MULTI`: a transaction has begun; `PROMISE`: the callback has answered a promise. Nothing has changed
    * then. `INSIDE`: the instance was called inside the callback, in place of what that is given;
    * `ENDED`: what the callback was given was called after its end.
@@ -33,7 +34,7 @@ export class AtomicError extends Error {
 
 const TEXTS: Readonly<Record<AtomicErrorCode, string>> = {
   CONFLICT: "what the callback of atomic() has read was changed by others, every time it was tried",
-  NO_COPY: "another tab leads, and atomic() needs a copy of the data in this one",
+  NO_COPY: "another tab leads, and for a callback of atomic() that looks at all keys this one needs a copy of them",
   MULTI: "atomic() cannot be called between MULTI and EXEC",
   PROMISE: "the callback of atomic() has to be done when it returns: it must not be async",
   INSIDE: "inside the callback of atomic(), only what it is given can be called",
@@ -46,11 +47,16 @@ const TRIES = 32;
 const WAIT_MS = 2;
 const WAIT_MAX_MS = 64;
 
-/** What units need of their host. */
-export interface UnitHost {
+/** Where a unit is run. */
+interface Place {
   readonly engine: Engine;
-  /** The session of what is run here. */
   readonly session: number;
+  /** Called before a command is run. */
+  readonly before?: (command: Command, inputs: ArrayLike<Input>) => void;
+}
+
+/** What units need of their host, whose `session` is that of what is run here. */
+export interface UnitHost extends Place, FetchingHost {
   /** Whether the session at the leader is between MULTI and EXEC. */
   readonly inTransaction: boolean;
   /** Whether there is something here that a callback can read, or there will be once the leader is asked. */
@@ -86,8 +92,12 @@ export class Unit {
 export class Units {
   /** The unit that is being run. */
   private current: Unit | undefined;
+  /** Where it is. */
+  private place: Place;
 
-  constructor(private readonly host: UnitHost) {}
+  constructor(private readonly host: UnitHost) {
+    this.place = host;
+  }
 
   /** Throws if a unit is being run. */
   mustBeOutside(): void {
@@ -97,7 +107,8 @@ export class Units {
   /** Runs one command of a unit. */
   call(unit: Unit, command: Command, inputs: ArrayLike<Input>, binary: boolean): Reply {
     if (this.current !== unit) throw new AtomicError("ENDED");
-    const { engine, session } = this.host;
+    const { engine, session } = this.place;
+    this.place.before?.(command, inputs);
     engine.write(command, inputs, true);
     return orThrow(engine.runOne(session, binary));
   }
@@ -123,29 +134,57 @@ export class Units {
     const { host } = this;
     // What was called before is to be there to be read.
     await orAborted(host.answered(), signal);
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
-      await orAborted(beforeTry(attempt), signal);
-      host.mustBeOpen();
-      if (host.runsHere()) return this.run(body, signal);
-      if (host.inTransaction) throw new AtomicError("MULTI");
-      if (host.copy === "none") throw new AtomicError("NO_COPY");
-      if (host.copy === "coming") {
-        await orAborted(host.ask(), signal);
-        continue;
+    let fetched: Fetched | undefined;
+    try {
+      for (let attempt = 1; attempt <= TRIES; attempt++) {
+        await orAborted(beforeTry(attempt), signal);
+        host.mustBeOpen();
+        if (host.runsHere()) return await this.run(body, signal);
+        if (host.inTransaction) throw new AtomicError("MULTI");
+        if (host.copy === "coming") {
+          await orAborted(host.ask(), signal);
+          continue;
+        }
+        if (host.copy === "none") fetched ??= new (await import("./fetched.js")).Fetched(host, plain, flatten);
+        const tried = host.copy === "none" ? await this.tryFetched(body, fetched!, signal) : this.attempt(body, true);
+        if (!tried) continue;
+        if (tried === "all") throw new AtomicError("NO_COPY");
+        const [value, frame] = tried;
+        if (frame.length === 0) return value;
+        host.engine.writer.load(frame);
+        const reply = await host.forward((reader) => reader.next(false));
+        if (!(reply instanceof ReplyError)) return value;
+        if (reply.code !== "ATOMIC") throw reply;
       }
-      const [value, frame] = this.attempt(body, true);
-      if (frame.length === 0) return value;
-      host.engine.writer.load(frame);
-      const reply = await host.forward((reader) => reader.next(false));
-      if (!(reply instanceof ReplyError)) return value;
-      if (reply.code !== "ATOMIC") throw reply;
+      throw new AtomicError("CONFLICT");
+    } finally {
+      fetched?.close();
     }
-    throw new AtomicError("CONFLICT");
+  }
+
+  /** Tries `body` on what is fetched for it; undefined if that is not what has to be done any more. */
+  private tryFetched<T>(
+    body: (unit: Unit) => T,
+    fetched: Fetched,
+    signal: AbortSignal | undefined,
+  ): Promise<[T, Uint8Array] | "all" | undefined> {
+    const { host } = this;
+    const isOver = (): boolean => {
+      signal?.throwIfAborted();
+      host.mustBeOpen();
+      return host.copy !== "none" || host.runsHere() || host.inTransaction;
+    };
+    const done = (unit: Unit): T => {
+      const value = body(unit);
+      mustBeDone(value);
+      return value;
+    };
+    return fetched.try(done, (body, place) => this.attempt(body, true, place), isOver);
   }
 
   /** Runs `body`, to be kept or tried; answers what it has answered, and what a trial comes to. */
-  private attempt<T>(body: (unit: Unit) => T, trial: boolean): [T, Uint8Array] {
-    const { engine, session } = this.host;
+  private attempt<T>(body: (unit: Unit) => T, trial: boolean, place: Place = this.host): [T, Uint8Array] {
+    const { engine, session } = (this.place = place);
     if (!engine.beginAtomic(session, trial)) throw new AtomicError("MULTI");
     const unit = (this.current = new Unit(this));
     let isKept = false;
@@ -164,9 +203,9 @@ export class Units {
   }
 
   private end(kept: boolean): Uint8Array {
-    const { engine, session } = this.host;
+    const { engine, session } = this.place;
     const frame = engine.endAtomic(session, kept);
-    this.host.ran();
+    if (this.place === this.host) this.host.ran();
     return frame;
   }
 }

@@ -153,11 +153,22 @@ describe("a tab with a copy", () => {
   });
 });
 
-test("a tab without a copy has nothing that a callback could read", async () => {
+test("a tab without a copy is told what its callback looks at, until there is all of it", async () => {
   const { redis, tabs } = await opened((tabs) => tabs.emit({ type: "welcome" }), { ...SETTINGS, replica: false });
-  const run = vi.fn();
-  expect(await code(redis.atomic(run))).toBe("NO_COPY");
-  expect([run.mock.calls.length, tabs.requests.length]).toEqual([0, 0]);
+  expect(await redis.atomic(() => "nothing")).toBe("nothing");
+  expect(tabs.requests).toEqual([]);
+  let runs = 0;
+  const done = redis.atomic((tx) => {
+    runs++;
+    // It does not come to its end without.
+    while (tx.get("a") === "never") tx.incr("a");
+    return tx.exists("a");
+  });
+  await made(tabs, 1);
+  tabs.reply(0, `${OK}${"+QUEUED\r\n".repeat(3)}*3\r\n+OK\r\n_\r\n:-2\r\n`);
+  expect(await done).toBe(0);
+  expect([runs, tabs.requests.length]).toEqual([2, 1]);
+  expect(await code(redis.atomic((tx) => tx.keys("*")))).toBe("NO_COPY");
 });
 
 test("an instance that is closed before it is its turn rejects", async () => {
