@@ -124,6 +124,8 @@ describe("call", () => {
     );
     await expect(redis.call("HELLO", 2)).rejects.toThrow(/speaks RESP3/);
     await expect(redis.call("client", "Reply", "OFF")).rejects.toThrow(/every call has a reply/);
+    await expect(redis.call("CLIENT", Buffer.from("reply"), "OFF")).rejects.toThrow(/every call has a reply/);
+    await expect(redis.call("HELLO", Buffer.from("2"))).rejects.toThrow(/speaks RESP3/);
     await expect(redis.call("RESET")).rejects.toThrow(TypeError);
     await expect(redis.call(7 as unknown as string)).rejects.toThrow(TypeError);
     expect(() => redis.sync.call("QUIT")).toThrow(/use close/);
