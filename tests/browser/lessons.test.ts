@@ -390,6 +390,7 @@ test("the list tells how far one has got, and begins anew", async () => {
   const page = await openedAnew("basics", 1);
   await page.getByRole("link", { name: "All lessons" }).click();
   const again = page.getByRole("button", { name: "Start over with all" });
+  await page.locator("a.next").waitFor();
   if (await again.isVisible()) {
     await again.click();
     await page.getByRole("button", { name: "Really?" }).click();
