@@ -16,6 +16,9 @@
 //! `web` exists only on `wasm32`; everything below it runs and is tested natively.
 //! The test `tests/tidy.rs` enforces this table.
 
+// The wasm file has no `Debug`: `lodis-bindgen` takes it out with the panics, which alone need it.
+#![cfg_attr(not(test), warn(clippy::use_debug))]
+
 pub mod collections;
 pub mod engine;
 pub mod number;

@@ -8,9 +8,9 @@ use std::path::Path;
 
 /// The wasm file in the package, gzip level 9, may be this long: bytes. The goal is 250,000; this is
 /// what was reached, rounded up a little, so that nothing is lost again unnoticed.
-const GZIP_MAX: usize = 450_500;
+const GZIP_MAX: usize = 445_300;
 /// The same of the one with scripting.
-const FULL_GZIP_MAX: usize = 777_000;
+const FULL_GZIP_MAX: usize = 773_500;
 
 /// Prints the sizes of the built module, by sections.
 ///

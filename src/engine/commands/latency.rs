@@ -173,40 +173,42 @@ fn graph(c: &mut Ctx<'_>, args: &mut Args<'_>, out: &mut Writer<'_>) -> Result<(
         return Err(Error::new(text));
     };
     let now_s = c.now_ms() / 1000;
-    out.verbatim("txt", drawn(known, now_s).as_bytes());
+    out.verbatim("txt", &drawn(known, now_s));
     Ok(())
 }
 
 /// The samples as columns, with how long ago each was under it, from the top down.
-fn drawn(known: &Samples, now_s: i64) -> String {
-    const PARTS: [char; 3] = ['_', 'o', '#'];
+fn drawn(known: &Samples, now_s: i64) -> Vec<u8> {
+    const PARTS: &[u8; 3] = b"_o#";
     let all: Vec<(i64, i64)> = known.samples.iter().copied().collect();
     let high = all.iter().map(|(_, ms)| *ms).max().unwrap_or_default();
     let low = all.iter().map(|(_, ms)| *ms).min().unwrap_or_default();
     let steps = PARTS.len() * ROWS;
     let range = (high - low).max(1);
     let (event, most) = (known.event, known.most_ms);
-    let mut text = format!("{event} - high {high} ms, low {low} ms (all time high {most} ms)\n");
-    text.push_str(&"-".repeat(COLUMNS));
-    text.push('\n');
+    let title = format!("{event} - high {high} ms, low {low} ms (all time high {most} ms)\n");
+    let mut text = title.into_bytes();
+    let mut row_of = |cells: &mut dyn Iterator<Item = u8>| {
+        text.extend(cells);
+        text.push(b'\n');
+    };
+    row_of(&mut std::iter::repeat_n(b'-', COLUMNS));
     for (index, columns) in all.chunks(COLUMNS).enumerate() {
         if index > 0 {
-            text.push('\n');
+            row_of(&mut std::iter::empty());
         }
         for row in (0..ROWS).rev() {
-            for (_, ms) in columns {
+            row_of(&mut columns.iter().map(|(_, ms)| {
                 let step = ((ms - low).saturating_mul(steps as i64) / range) as usize;
                 let part = step.min(steps - 1).checked_sub(row * PARTS.len());
-                text.push(part.map_or(' ', |part| PARTS.get(part).copied().unwrap_or('|')));
-            }
-            text.push('\n');
+                part.map_or(b' ', |part| PARTS.get(part).copied().unwrap_or(b'|'))
+            }));
         }
-        text.push_str(&" ".repeat(columns.len()));
-        text.push('\n');
+        row_of(&mut std::iter::repeat_n(b' ', columns.len()));
         let labels: Vec<String> = columns.iter().map(|(at_s, _)| age(now_s - at_s)).collect();
         for line in 0..labels.iter().map(String::len).max().unwrap_or_default() {
-            text.extend(labels.iter().map(|label| label.chars().nth(line).unwrap_or(' ')));
-            text.push('\n');
+            let letter = |label: &String| label.as_bytes().get(line).copied().unwrap_or(b' ');
+            row_of(&mut labels.iter().map(letter));
         }
     }
     text

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 use walrus::ir::{Instr, InstrSeqId};
-use walrus::{DataKind, FunctionId, FunctionKind, LocalFunction, Module};
+use walrus::{DataKind, FunctionId, FunctionKind, Module};
 
 /// Functions that never come back, by how their names begin.
 const PANICS: &[&str] = &[
@@ -31,24 +31,47 @@ const PANICS: &[&str] = &[
 /// The same in methods, by a part of their names.
 const METHODS: &[&str] = &["::assert_failed", "<std::panicking::"];
 
-/// Makes panics traps.
+/// How the functions end that write a value for programmers: only panics need them, and clippy sees to it
+/// that nothing else in the crate asks for them.
+const DEBUG: &str = " as core::fmt::Debug>::fmt";
+/// What interprets scripts, whose errors may be written so.
+const INTERPRETER: &str = "lua_vm::";
+
+/// Makes panics traps, and has nothing written for programmers.
 pub fn strip(module: &mut Module) {
-    let panics: Vec<FunctionId> = module
-        .funcs
-        .iter()
-        .filter(|function| function.name.as_deref().is_some_and(is_panic))
-        .map(walrus::Function::id)
-        .collect();
-    for id in panics {
-        if let FunctionKind::Local(function) = &mut module.funcs.get_mut(id).kind {
-            trap(function);
+    let trap = Instr::Unreachable(walrus::ir::Unreachable {});
+    replace(module, &trap, is_panic);
+    let names = |part: &'static str| {
+        move |function: &walrus::Function| {
+            function.name.as_deref().is_some_and(|name| without_hashes(name).contains(part))
         }
+    };
+    if !module.funcs.iter().any(names(INTERPRETER)) {
+        let written = Instr::Const(walrus::ir::Const { value: walrus::ir::Value::I32(0) });
+        replace(module, &written, |name| name.contains(DEBUG));
     }
     clear_locations(module);
 }
 
-fn is_panic(name: &str) -> bool {
-    let plain = without_hashes(name);
+/// Makes `body` all that the functions of those names do.
+fn replace(module: &mut Module, body: &Instr, is_meant: impl Fn(&str) -> bool) {
+    let meant: Vec<FunctionId> = module
+        .funcs
+        .iter()
+        .filter(|function| {
+            function.name.as_deref().is_some_and(|name| is_meant(&without_hashes(name)))
+        })
+        .map(walrus::Function::id)
+        .collect();
+    for id in meant {
+        if let FunctionKind::Local(function) = &mut module.funcs.get_mut(id).kind {
+            let entry: InstrSeqId = function.entry_block();
+            function.block_mut(entry).instrs = vec![(body.clone(), Default::default())];
+        }
+    }
+}
+
+fn is_panic(plain: &str) -> bool {
     PANICS.iter().any(|panic| plain.starts_with(panic))
         || METHODS.iter().any(|method| plain.contains(method))
 }
@@ -58,13 +81,6 @@ fn without_hashes(name: &str) -> String {
     let mut parts = name.split('[');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |plain, part| plain + part.split_once(']').map_or(part, |(_, rest)| rest))
-}
-
-fn trap(function: &mut LocalFunction) {
-    let entry: InstrSeqId = function.entry_block();
-    let body = &mut function.block_mut(entry).instrs;
-    body.clear();
-    body.push((Instr::Unreachable(walrus::ir::Unreachable {}), Default::default()));
 }
 
 /// Zeroes every `core::panic::Location` in the data, and the file names they hold.
