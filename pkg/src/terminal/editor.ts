@@ -1,17 +1,14 @@
 import type { History } from "./history.js";
-import { quoted } from "./quoting.js";
 import type { Shown, Table } from "./table.js";
 
 /** Longer lines are run, and nothing is said of them before. */
 const ADVISED_MAX = 2000;
-/** Keys that need no quotes. */
-const PLAIN_KEY = /^[!#-&(-[\]-~\p{L}\p{N}]+$/u;
 
 /** What the editor asks about the line. */
 export interface Advisor {
   readonly table: Table;
-  /** Some of the keys that begin with `prefix`. */
-  keys(prefix: Uint8Array): Promise<readonly Uint8Array[]>;
+  /** Some of the keys that begin with `prefix`, as they are typed. */
+  keys(prefix: Uint8Array): Promise<readonly string[]>;
 }
 
 /** What the line is made of. */
@@ -32,6 +29,8 @@ export interface Uses {
   cancel(line: string): void;
   /** Loads what there is to say of a line, when it is needed for the first time. */
   advisor(): Promise<Advisor>;
+  /** Loads what runs lines, and what was typed before; undefined if that is there. */
+  prepare(): Promise<void> | undefined;
 }
 
 interface Completing {
@@ -123,16 +122,18 @@ export class Editor {
     if (key === "Shift") return;
     const { completing } = this;
     this.completing = undefined;
+    const coming = this.uses.prepare();
     if (key === "Escape" && completing) {
       event.preventDefault();
       this.set(completing.text);
       this.isLeaving = true;
     } else if (key === "ArrowUp" || key === "ArrowDown") {
       event.preventDefault();
-      this.set(this.history.move(key === "ArrowUp" ? -1 : 1, this.field.input.value));
+      const move = (): void => this.set(this.history.move(key === "ArrowUp" ? -1 : 1, this.field.input.value));
+      void (coming ? coming.then(move) : move());
     } else if (ctrlKey && key.toLowerCase() === "r") {
       event.preventDefault();
-      this.search();
+      void (coming ? coming.then(() => this.search()) : this.search());
     } else if (ctrlKey && key.toLowerCase() === "l") {
       event.preventDefault();
       this.uses.clear();
@@ -173,7 +174,7 @@ export class Editor {
   private async found(text: string): Promise<Completing | undefined> {
     const { table, keys } = await this.learn();
     const { start, words, key } = table.choices(text);
-    const found = key === undefined ? [] : (await keys(key)).map(shownKey);
+    const found = key === undefined ? [] : await keys(key);
     const all = [...words, ...found].filter((word) => word !== text.slice(start));
     return all.length === 0 ? undefined : { text, words: all, lines: all.map((word) => text.slice(0, start) + word), at: 0 };
   }
@@ -253,11 +254,4 @@ function shown({ text, state }: Shown, className: string): HTMLElement {
   element.className = `${className} ${state === "typed" || state === "open" ? "" : state}`.trim();
   element.textContent = text;
   return element;
-}
-
-/** A key as it is typed: in quotes where it has to be. */
-function shownKey(bytes: Uint8Array): string {
-  const text = quoted(bytes);
-  const inner = text.slice(1, -1);
-  return PLAIN_KEY.test(inner) ? inner : text;
 }

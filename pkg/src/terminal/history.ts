@@ -76,8 +76,8 @@ export class History {
     if (this.key !== undefined) await this.keeper?.forget(this.key);
   }
 
-  /** @internal Goes on in a store, with what is there. */
-  async keepIn(keeper: Keeper): Promise<void> {
+  /** @internal Goes on in a store. */
+  keepIn(keeper: Keeper): void {
     const { key } = this;
     if (key === undefined || this.keeper) return;
     this.keeper = keeper;
@@ -87,7 +87,12 @@ export class History {
     } catch {
       // Nothing is known of it.
     }
-    if (this.isKept) await this.read(key, keeper);
+  }
+
+  /** @internal Reads what is there. */
+  async load(): Promise<void> {
+    const { key, keeper } = this;
+    if (key !== undefined && keeper && this.isKept) await this.read(key, keeper);
   }
 
   private async read(key: string, keeper: Keeper): Promise<void> {
@@ -95,7 +100,7 @@ export class History {
     if (!kept || this.isRead) return;
     this.isRead = true;
     const isFresh = this.at === this.lines.length;
-    this.lines = [...kept, ...this.lines].slice(-LINES_MAX);
+    this.lines = [...kept, ...after(kept, this.lines)].slice(-LINES_MAX);
     if (isFresh) this.at = this.lines.length;
   }
 
@@ -154,4 +159,12 @@ export class History {
     const isStored = await keeper.add(key, pending, LINES_MAX).catch(() => false);
     if (!isStored) this.pending = [...pending, ...this.pending].slice(-LINES_MAX);
   }
+}
+
+/** Of lines that came meanwhile, those that are not among what is kept already. */
+function after(kept: readonly string[], lines: readonly string[]): readonly string[] {
+  const most = Math.min(kept.length, lines.length);
+  const sizes = Array.from({ length: most }, (_, less) => most - less);
+  const known = sizes.find((size) => kept.slice(-size).every((line, at) => line === lines[at]));
+  return lines.slice(known ?? 0);
 }

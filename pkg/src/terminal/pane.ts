@@ -64,6 +64,7 @@ export class Pane {
       clear: () => this.terminal.clear(),
       cancel: (line) => this.terminal.cancel(line),
       advisor: () => this.terminal.advisor(),
+      prepare: () => this.terminal.prepare(),
     });
     protocol.addEventListener("change", () => void this.terminal.speak(protocol.value === "2" ? 2 : 3));
     stop.addEventListener("click", () => {

@@ -1,6 +1,6 @@
 import type { Hint } from "../boundary/wasm.js";
 import { currentOf, match, type Match } from "./matching.js";
-import { type Word, wordsOf } from "./quoting.js";
+import { quoted, type Word, wordsOf } from "./quoting.js";
 import { isKey, type Leaf, type Part, type Step } from "./syntax.js";
 
 export { tokensOf } from "./syntax.js";
@@ -35,6 +35,8 @@ export interface Choices {
   readonly key: Uint8Array | undefined;
 }
 
+/** Keys that need no quotes. */
+const PLAIN_KEY = /^[!#-&(-[\]-~\p{L}\p{N}]+$/u;
 const HELP = /^\s*(help|\?)(?=\s)/i;
 
 /** The command table, for completion, hints and help. */
@@ -248,4 +250,11 @@ const decoder = new TextDecoder();
 
 function decoded(bytes: Uint8Array): string {
   return decoder.decode(bytes);
+}
+
+/** A key as it is typed: in quotes where it has to be. */
+export function typedKey(bytes: Uint8Array): string {
+  const text = quoted(bytes);
+  const inner = text.slice(1, -1);
+  return PLAIN_KEY.test(inner) ? inner : text;
 }

@@ -1,11 +1,9 @@
 import type { Advisor } from "./editor.js";
-import { Feed } from "./feed.js";
-import { type Line, line, linesOf } from "./format.js";
+import type { Kind, Line } from "./format.js";
 import type { History } from "./history.js";
 import type { Output } from "./output.js";
-import { split } from "./quoting.js";
 import type { Value } from "./resp.js";
-import { type Answer, type Instance, Session } from "./session.js";
+import type { Answer, Instance, Session } from "./session.js";
 
 const NOTE = "Type a command. Tab completes, ↑ and ↓ walk the history, help <command> explains, clear empties the screen.";
 
@@ -54,6 +52,10 @@ export class Terminal {
   linkTo: (topic: string) => Link | undefined | Promise<Link | undefined> = () => undefined;
   private session: Session | undefined;
   private redis: Instance | undefined;
+  private withScripts: () => Promise<void> = async () => {};
+  /** What runs lines; it is loaded with the first of them. */
+  private parts: typeof import("./running.js") | undefined;
+  private coming: Promise<void> | undefined;
   /** Lets lines run that were entered before there was an instance. */
   private begin: () => void = () => {};
   private queue: Promise<unknown> = new Promise<void>((resolve) => {
@@ -68,7 +70,6 @@ export class Terminal {
   /** Whether that command waits for something. */
   private isWaiting = false;
   private loading: Promise<Advisor> | undefined;
-  private readonly feed: Feed;
   private readonly entered: string[] = [];
 
   /** @internal */
@@ -76,9 +77,7 @@ export class Terminal {
     private readonly output: Output,
     private readonly history: History,
     private readonly onState: (state: State) => void,
-  ) {
-    this.feed = new Feed(output, history.key);
-  }
+  ) {}
 
   /**
    * Begins a session with an open instance, or goes on with another one of the same data. `withScripts` is
@@ -86,22 +85,48 @@ export class Terminal {
    * `use` before it is done.
    */
   async use(redis: Instance, withScripts: () => Promise<void>): Promise<void> {
-    this.redis = redis;
+    [this.redis, this.withScripts] = [redis, withScripts];
     redis.on("role", () => {
       this.session?.reconnected().catch(() => {});
       this.tell();
     });
     if (this.session) return this.session.replace(redis);
-    const message = (value: Value): void => void this.output.add(linesOf(value), "message");
-    this.session = new Session(redis, { message, monitored: (text) => this.feed.add(text) }, withScripts);
-    this.tell();
-    void this.history.keepIn({
+    this.history.keepIn({
       read: (key) => this.kept(["LRANGE", key, "0", "-1"]).then((replies) => replies && (replies[1] as string[])),
       add: (key, lines, max) => this.kept(["RPUSH", key, ...lines], ["LTRIM", key, String(-max), "-1"]).then((replies) => replies !== undefined),
       forget: (key) => this.kept(["DEL", key]),
     });
+    this.tell();
+    if (this.busy > 0) await this.prepare();
+  }
+
+  /**
+   * @internal Begins the session, with the first line or key that is typed: pages that are only looked at need
+   * none. Answers what there is to wait for, if anything.
+   */
+  prepare(): Promise<void> | undefined {
+    if (this.hasBegun || !this.redis) return undefined;
+    this.coming ??= this.beginSession().finally(() => {
+      this.coming = undefined;
+    });
+    return this.coming;
+  }
+
+  private async beginSession(): Promise<void> {
+    try {
+      this.parts = await import("./running.js");
+    } catch (error) {
+      this.note(`The terminal could not be loaded: ${(error as Error).message}`);
+      return this.begin();
+    }
+    const { Feed, Session, linesOf } = this.parts;
+    const feed = new Feed(this.output, this.history.key);
+    const message = (value: Value): void => void this.output.add(linesOf(value), "message");
+    this.session = new Session(this.redis!, { message, monitored: (text) => feed.add(text) }, () => this.withScripts());
+    const read = this.history.load();
     this.hasBegun = true;
     this.begin();
+    await read;
   }
 
   /** There is going to be no instance: lines, also those that wait for it, are answered that there is none. */
@@ -111,7 +136,7 @@ export class Terminal {
 
   /** Whether what is called between its commands is a client's like any other: no transaction, database 0. */
   get isPlain(): boolean {
-    return this.session !== undefined && !this.session.inTransaction && this.session.db === 0;
+    return this.redis !== undefined && !this.session?.inTransaction && (this.session?.db ?? 0) === 0;
   }
 
   /** Where its session is: who shares it has to leave it there. */
@@ -131,6 +156,7 @@ export class Terminal {
     this.busy++;
     const done = (): unknown => this.busy--;
     replies.then(done, done);
+    void this.prepare();
     return replies;
   }
 
@@ -154,14 +180,15 @@ export class Terminal {
 
   /** Ends what goes on by itself: a command that waits, MONITOR, subscriptions. */
   stop(): void {
-    const { session, running } = this;
-    if (running || !session) return running?.abort();
-    const ended = session.isMonitoring ? session.endMonitor().then(() => [line("note", "MONITOR has ended.")]) : session.unsubscribe().then((replies) => replies.flatMap((reply) => [...linesOf(reply)]));
+    const { session, running, parts } = this;
+    if (running || !session || !parts) return running?.abort();
+    const ended = session.isMonitoring ? session.endMonitor().then(() => [line("note", "MONITOR has ended.")]) : session.unsubscribe().then((replies) => replies.flatMap((reply) => [...parts.linesOf(reply)]));
     void ended.then((lines) => this.output.add(lines)).finally(() => this.tell());
   }
 
   /** Shows replies as RESP2 or RESP3 has them, as `HELLO 2` and `HELLO 3` do. */
   async speak(protocol: 2 | 3): Promise<void> {
+    await this.prepare();
     await this.session?.speak(protocol);
     this.tell();
     this.note(protocol === 2 ? "Replies are shown as RESP2 has them: without maps, sets, doubles and booleans." : "Replies are shown as RESP3 has them, with their types.");
@@ -190,11 +217,14 @@ export class Terminal {
   private async load(): Promise<Advisor> {
     if (!this.redis) throw new Error("There is no open store.");
     const { redis } = this;
-    const { Table } = await import("./table.js");
+    const { Table, typedKey } = await import("./table.js");
     return {
       table: new Table(redis.hints()),
       // What runs may be the beginning of a transaction.
-      keys: async (prefix) => (this.busy > 0 ? [] : ((await this.session?.keys(prefix, KEYS_MAX, SCANS_MAX)) ?? [])),
+      keys: async (prefix) => {
+        const keys = this.busy > 0 ? [] : await this.session?.keys(prefix, KEYS_MAX, SCANS_MAX);
+        return keys?.map(typedKey) ?? [];
+      },
     };
   }
 
@@ -209,7 +239,11 @@ export class Terminal {
   private async run(text: string): Promise<readonly Value[]> {
     if (text.trim() !== "" && this.entered.push(text) > LINES_MAX) this.entered.shift();
     this.echo(text);
-    const words = split(text);
+    if (!this.parts) {
+      this.output.add([line("error", "There is no open store.")]);
+      return [];
+    }
+    const words = this.parts.split(text);
     if (words?.length === 0) return [];
     const names = words?.map((word) => new TextDecoder().decode(word)) ?? [];
     const own = names[0]?.toLowerCase();
@@ -255,7 +289,7 @@ export class Terminal {
 
   private show({ shown }: Answer, names: readonly string[]): void {
     for (const reply of shown) {
-      const entry = this.output.add(linesOf(reply), "reply");
+      const entry = this.output.add(this.parts?.linesOf(reply) ?? [], "reply");
       if (reply.type === "error") void this.explain(entry, reply.text, names).catch(() => {});
     }
     if (this.session?.isMonitoring && names[0]?.toLowerCase() === "monitor") this.note("Whatever any client runs is shown here. Ctrl+C or Stop ends it.");
@@ -309,7 +343,7 @@ export class Terminal {
   }
 
   private get prompt(): string {
-    return this.session?.prompt ?? "not connected>";
+    return this.session?.prompt ?? (this.redis ? "lodis>" : "not connected>");
   }
 
   private tell(): void {
@@ -317,4 +351,8 @@ export class Terminal {
     const stops = isWaiting ? "command" : session?.isMonitoring ? "monitor" : session?.isSubscribed ? "subscriptions" : undefined;
     this.onState({ prompt: this.prompt, protocol: session?.protocol ?? 3, stops });
   }
+}
+
+function line(kind: Kind, text: string): Line {
+  return [{ kind, text }];
 }
