@@ -113,13 +113,9 @@ export class Terminal {
   }
 
   private async beginSession(): Promise<void> {
-    try {
-      this.parts = await import("./running.js");
-    } catch (error) {
-      this.note(`The terminal could not be loaded: ${(error as Error).message}`);
-      return this.begin();
-    }
-    const { Feed, Session, linesOf } = this.parts;
+    const parts = await this.loadParts();
+    if (!parts) return this.begin();
+    const { Feed, Session, linesOf } = parts;
     const feed = new Feed(this.output, this.history.key);
     const message = (value: Value): void => void this.output.add(linesOf(value), "message");
     this.session = new Session(this.redis!, { message, monitored: (text) => feed.add(text) }, () => this.withScripts());
@@ -127,6 +123,16 @@ export class Terminal {
     this.hasBegun = true;
     this.begin();
     await read;
+  }
+
+  /** What runs lines; undefined, and said so, if it cannot be loaded now. */
+  private async loadParts(): Promise<typeof import("./running.js") | undefined> {
+    try {
+      this.parts ??= await import("./running.js");
+    } catch (error) {
+      this.note(`The terminal could not be loaded: ${(error as Error).message}`);
+    }
+    return this.parts;
   }
 
   /** There is going to be no instance: lines, also those that wait for it, are answered that there is none. */
@@ -239,11 +245,9 @@ export class Terminal {
   private async run(text: string): Promise<readonly Value[]> {
     if (text.trim() !== "" && this.entered.push(text) > LINES_MAX) this.entered.shift();
     this.echo(text);
-    if (!this.parts) {
-      this.output.add([line("error", "There is no open store.")]);
-      return [];
-    }
-    const words = this.parts.split(text);
+    const parts = await this.loadParts();
+    if (!parts) return [];
+    const words = parts.split(text);
     if (words?.length === 0) return [];
     const names = words?.map((word) => new TextDecoder().decode(word)) ?? [];
     const own = names[0]?.toLowerCase();
@@ -262,6 +266,7 @@ export class Terminal {
     const slow = setTimeout(() => this.waits(), WAITING_MS);
     try {
       await this.onBefore(names);
+      await this.prepare();
       const answer = await this.session?.run(words, running.signal);
       if (!answer) {
         this.output.add([line("error", "There is no open store.")]);
