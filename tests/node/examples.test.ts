@@ -21,9 +21,9 @@ test("there are examples, and the types of all are right", { timeout: 120_000 },
 });
 
 // They are parts of apps, which run in pages: tests/browser has hooks that do so.
-test("the types of those for React, Vue and Svelte are right", { timeout: 120_000 }, async () => {
+test("the types of those for pages are right", { timeout: 120_000 }, async () => {
   const parts = await examplesInComments("tsx");
-  expect(parts.map(({ place }) => place.split(":")[0])).toEqual(["react.ts", "svelte.ts", "vue.ts"]);
+  expect(parts.map(({ place }) => place.split(":")[0])).toEqual(["react.ts", "svelte.ts", "terminal/element.ts", "vue.ts"]);
   expect(typeErrors(new Map(parts.map(({ text }, index) => [file(index, "tsx"), text])))).toEqual([]);
   expect(typeErrors(new Map([[file(0, "tsx"), parts[0]!.text.replace("user?.name", "user?.name.none")]]))).not.toEqual([]);
 });

@@ -62,7 +62,7 @@ let count = 0;
  * `::part(screen)`, `::part(line)`, `::part(input)`, `::part(button)` and `::part(commands)`.
  *
  * @example
- * ```ts
+ * ```tsx
  * import "lodis/terminal/element";
  *
  * const terminal = document.createElement("lodis-terminal");
