@@ -56,3 +56,39 @@ for (const [name, [path, sign]] of Object.entries(VIEWS)) {
     }
   }
 }
+
+/** How the first element of each kind that is seen looks. */
+const looks = (): Promise<Record<string, string>> =>
+  play.page.evaluate(() => {
+    const found: Record<string, string> = {};
+    for (const element of document.querySelectorAll<HTMLElement>("body *")) {
+      const { display, backgroundColor, borderTopWidth, paddingTop, columnGap, fontSize, flexWrap } = getComputedStyle(element);
+      const kind = `${element.tagName} ${element.getAttribute("class")}`;
+      if (element.getClientRects().length > 0) found[kind] ??= [display, backgroundColor, borderTopWidth, paddingTop, columnGap, fontSize, flexWrap].join(" ");
+    }
+    return found;
+  });
+
+test("a view looks the same whichever others were looked at before", async () => {
+  const { page } = play;
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: WIDTHS.wide, height: 800 });
+  const views = Object.values(VIEWS);
+  const alone: Record<string, string>[] = [];
+  for (const [path, sign] of views) {
+    await page.goto(server.url + path);
+    await page.reload();
+    await page.locator(sign).first().waitFor();
+    alone.push(await looks());
+  }
+  const seen: string[] = [];
+  for (const [path, sign] of [...views, ...views]) {
+    await page.evaluate((path) => void (location.hash = path), path);
+    await page.locator(sign).first().waitFor();
+    seen.push(path);
+    if (seen.length <= views.length) continue;
+    const together = await looks();
+    const expected = alone[seen.length - views.length - 1]!;
+    for (const [kind, look] of Object.entries(expected)) if (together[kind]) expect(together[kind], `${kind} at ${path}`).toBe(look);
+  }
+});
