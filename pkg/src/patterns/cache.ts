@@ -147,10 +147,12 @@ export class Cache<T> {
         if (found.leftMs <= early) this.refresh(key, load, options, found);
         return found.value;
       }
-      const flight = this.flights.get(key) ?? this.fly(key, load, options);
+      const other = this.flights.get(key);
+      const flight = other ?? this.fly(key, load, options);
       const isCurrent = await this.isCurrent(key, flight);
       const done = await unlessAborted(isCurrent ? flight.done : flight.done.catch(() => {}), signal);
-      if (isCurrent && done) return done.value;
+      // What another call has found, and not loaded, may have been forgotten before this one began.
+      if (isCurrent && done && !(other && "leftMs" in done)) return done.value;
     }
   }
 

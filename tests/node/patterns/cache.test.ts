@@ -100,6 +100,44 @@ describe.each(KINDS)("with %s", (_, of) => {
   });
 });
 
+test("what a call has found before it was forgotten is not given to those that ask later", async () => {
+  const redis = plain(await instance());
+  const other = cache<string>(redis, OPTIONS);
+  let reads = 0;
+  let setting = Promise.resolve();
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  // Between the two reads of a call another tab has set the value, and the reply to the second takes its time.
+  const slow: RedisLike = {
+    ...redis,
+    call: async (...words) => {
+      if (words[0] === "PTTL") await setting;
+      return redis.call(...words);
+    },
+    bytes: {
+      call: async (...words) => {
+        const isSecond = ++reads === 2;
+        if (isSecond) await (setting = other.set("k", "before"));
+        const reply = await redis.bytes.call(...words);
+        if (isSecond) await held;
+        return reply;
+      },
+    },
+  };
+  const one = cache<string>(slow, OPTIONS);
+  const load = vi.fn(async () => "after");
+  const first = one.get("k", load);
+  await eventually(async () => expect(await other.peek("k")).toBe("before"));
+  await other.invalidate("k");
+  const later = one.get("k", load);
+  await eventually(() => expect(reads).toBe(3));
+  await new Promise((resolve) => setTimeout(resolve));
+  release();
+  expect([await first, await later]).toEqual(["before", "after"]);
+});
+
 test("what fails is not kept, and who waits in another tab tries it", async () => {
   const redis = await instance();
   const [one, other] = [cache<string>(redis, OPTIONS), cache<string>(redis, OPTIONS)];
