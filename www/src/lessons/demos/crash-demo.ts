@@ -9,6 +9,8 @@ export function crashDemo(key: string): (stage: Stage) => HTMLElement {
     const news = newsLine();
     const state = element("p", { class: "demo-state" }, "There was no crash yet.");
     const end = (isSafe: boolean) => async (): Promise<void> => {
+      // What was written before, the progress in lessons too, is not to be lost with it.
+      await stage.redis.call("WAITAOF", 1, 0, 20_000);
       const value = new Date().toISOString().slice(11, 23);
       const [reply] = await stage.run(`SET ${key} ${value}`);
       if (!reply || reply.type === "error") return;
