@@ -307,6 +307,8 @@ describe.each(LESSONS)("the lesson %s", (id) => {
     expect(await violations(page)).toEqual([]);
     await page.screenshot({ path: join(PICTURES, `${id}.png`) });
 
+    // A page that goes may take the last second with it.
+    await page.locator("#persistence", { hasText: "Saved" }).waitFor();
     await page.reload();
     await page.locator('.steps a[data-done="true"]').nth(steps - 1).waitFor();
     await reset(page);
@@ -487,6 +489,8 @@ test("what keeps a step from being looked at is said", async () => {
   await typed(page, "INCRBY strings:views 20");
   await isDone(page);
   await next(page);
+  // What it goes on from is put where the terminal is.
+  await page.getByText("This step goes on from here: SET strings:name").waitFor();
   await typed(page, "SELECT 3");
   await verdict.getByText("SELECT 0 leads back").waitFor();
   await typed(page, "SELECT 0");
