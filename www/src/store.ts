@@ -13,7 +13,6 @@ export class Store {
   private loading: Promise<void> | undefined;
   private hasScripting = false;
   private isReady = false;
-  private other: Promise<Redis> | undefined;
 
   private constructor(public redis: Redis) {
     this.channel.onmessage = ({ data }: MessageEvent<Order>) => {
@@ -97,13 +96,6 @@ export class Store {
    * Another client of the same data, with a session of its own, whose commands the tab that leads runs; where
    * nothing is shared, the same one.
    */
-  second(): Promise<Redis> {
-    if (this.redis.topology === "single") return Promise.resolve(this.redis);
-    this.other ??= open(NAME, { leads: false, replica: false });
-    return this.other;
-  }
-
-  /** A client of the same data for whoever asks, with a session of its own; where nothing is shared, the same one. */
   client(): Promise<Redis> {
     if (this.redis.topology === "single") return Promise.resolve(this.redis);
     return open(NAME, { leads: false, replica: false });
