@@ -1,40 +1,17 @@
 // <lodis-terminal> in pages of another origin, without a bundler: as `lodis-terminal.js` of the playground.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { LodisTerminal } from "lodis/terminal/element";
-import type { Locator, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Locator } from "playwright-core";
+import { beforeEach, expect, test } from "vitest";
 import { block } from "../node/readme.js";
 import { violations } from "./accessibility.js";
-import { end, launch, type Profile, WWW } from "./browser.js";
-import { serveFolder } from "./serving.js";
+import { otherSite, PICTURES } from "./other-site.js";
 
-/** To be looked at. */
-const PICTURES = fileURLToPath(new URL("../../target/screenshots", import.meta.url));
-
-let playground: Awaited<ReturnType<typeof serveFolder>>;
-let site: Awaited<ReturnType<typeof serveFolder>>;
-let profile: Profile;
-let page: Page;
-const pages: Record<string, string> = {};
-
-beforeAll(async () => {
-  await mkdir(PICTURES, { recursive: true });
-  playground = await serveFolder(WWW, {}, true);
-  site = await serveFolder("/nowhere", pages);
-  profile = await launch();
-});
-afterAll(async () => {
-  await end(profile);
-  await Promise.all([playground.close(), site.close()]);
-});
-beforeEach(async () => {
-  page = await profile.context.newPage();
-});
-afterEach(async () => {
-  await page.close();
-  expect(profile.problems.splice(0)).toEqual([]);
+const shared = otherSite();
+const { pages } = shared;
+let { playground, site, profile, page } = shared;
+beforeEach(() => {
+  ({ playground, site, profile, page } = shared);
 });
 
 const terminals = () => page.locator("lodis-terminal");

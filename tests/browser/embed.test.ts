@@ -1,41 +1,18 @@
 // The terminal in an <iframe> of another site: `embed.html`.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
-import type { FrameLocator, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { FrameLocator } from "playwright-core";
+import { beforeEach, expect, test } from "vitest";
 import { block } from "../node/readme.js";
 import { violations } from "./accessibility.js";
-import { end, launch, type Profile, WWW } from "./browser.js";
-import { serveFolder } from "./serving.js";
+import { otherSite, PICTURES } from "./other-site.js";
 
-/** To be looked at. */
-const PICTURES = fileURLToPath(new URL("../../target/screenshots", import.meta.url));
-
-let playground: Awaited<ReturnType<typeof serveFolder>>;
-let site: Awaited<ReturnType<typeof serveFolder>>;
-let profile: Profile;
-let page: Page;
-const pages: Record<string, string> = {};
-
-beforeAll(async () => {
-  await mkdir(PICTURES, { recursive: true });
-  playground = await serveFolder(WWW, {}, true);
-  site = await serveFolder("/nowhere", pages);
-  profile = await launch();
-});
-afterAll(async () => {
-  await end(profile);
-  await Promise.all([playground.close(), site.close()]);
-});
-beforeEach(async () => {
-  page = await profile.context.newPage();
-});
-afterEach(async () => {
-  await page.close();
-  // The page around is of another site than the terminal.
-  expect(profile.problems.splice(0).filter((problem) => problem !== "request to localhost")).toEqual([]);
+// The page around is of another site than the terminal.
+const shared = otherSite((problem) => problem === "request to localhost");
+const { pages } = shared;
+let { playground, site, profile, page } = shared;
+beforeEach(() => {
+  ({ playground, site, profile, page } = shared);
 });
 
 const codeOf = (text: string) => `1${deflateRawSync(text).toString("base64url")}`;
